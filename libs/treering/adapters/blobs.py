@@ -1,0 +1,156 @@
+"""Blobs as files below one folder: ``sha256/ab/abcd...``, read-only, each named by its content.
+
+A blob is written to ``incoming/`` first and gets its name when it is complete and on the disk, so a name
+that is there is a blob that is whole, whatever was killed in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from anyio.to_thread import run_sync
+
+from treering.kernel.blobs import PREFIX, absent, checked_digest, digest_of
+from treering.kernel.refusal import Refused
+
+CHUNK_BYTES = 1024 * 1024
+ABANDONED_SECONDS = 24 * 60 * 60
+
+
+class LocalBlobs:
+    """The port ``Blobs`` in the folder ``root``, which several processes may share."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.incoming = root / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        remove_abandoned(self.incoming)
+
+    def path_of(self, digest: str) -> Path:
+        """Where a blob is, or would be; ``Refused("blob.digest_invalid")``. The file must never be changed."""
+        name = checked_digest(digest).removeprefix(PREFIX)
+        return self.root / "sha256" / name[:2] / name
+
+    async def put_bytes(self, data: bytes) -> str:
+        digest = digest_of(data)
+        if not self.path_of(digest).exists():
+            await run_sync(self.store, data)
+        return digest
+
+    def store(self, data: bytes) -> str:
+        with Incoming(self) as incoming:
+            incoming.write(data)
+            return incoming.keep()
+
+    async def put_file(self, path: Path) -> str:
+        return await run_sync(self.copy, path)
+
+    def copy(self, path: Path) -> str:
+        with path.open("rb") as source, Incoming(self) as incoming:
+            while chunk := source.read(CHUNK_BYTES):
+                incoming.write(chunk)
+            return incoming.keep()
+
+    async def put_stream(self, chunks: AsyncIterator[bytes], expected: str | None = None) -> str:
+        if expected is not None:
+            checked_digest(expected)
+        with Incoming(self) as incoming:
+            async for chunk in chunks:
+                await run_sync(incoming.write, chunk)
+            return await run_sync(incoming.keep, expected)
+
+    async def size(self, digest: str) -> int | None:
+        return await run_sync(size_of, self.path_of(digest))
+
+    async def missing(self, digests: Sequence[str]) -> list[str]:
+        paths = {digest: self.path_of(digest) for digest in digests}
+        return await run_sync(lambda: [digest for digest, path in paths.items() if not path.exists()])
+
+    async def read(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
+        path = self.path_of(digest)
+        try:
+            file = await run_sync(path.open, "rb")
+        except FileNotFoundError:
+            raise absent(digest) from None
+        with file:
+            file.seek(start)
+            while chunk := await run_sync(file.read, CHUNK_BYTES):
+                yield chunk
+
+
+class Incoming:
+    """One blob on its way in; it leaves nothing behind unless it is kept."""
+
+    def __init__(self, blobs: LocalBlobs) -> None:
+        self.blobs = blobs
+        self.path = blobs.incoming / uuid4().hex
+        self.hash = hashlib.sha256()
+
+    def __enter__(self) -> Self:
+        self.file = self.path.open("xb")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self.path.unlink(missing_ok=True)
+
+    def write(self, chunk: bytes) -> None:
+        self.hash.update(chunk)
+        self.file.write(chunk)
+
+    def keep(self, expected: str | None = None) -> str:
+        """Give the blob its name, durably; its digest."""
+        digest = PREFIX + self.hash.hexdigest()
+        if expected is not None and digest != expected:
+            raise Refused("blob.digest_mismatch", f"the content came as {digest}, expected was {expected}")
+        target = self.blobs.path_of(digest)
+        if target.exists():
+            return digest
+        self.file.flush()
+        os.fchmod(self.file.fileno(), 0o444)
+        os.fsync(self.file.fileno())
+        make_folder(target.parent)
+        self.path.replace(target)
+        sync_folder(target.parent)
+        return digest
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each durable before something is put in."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what a killed process left; younger files may be another process's, still being written."""
+    oldest = time.time() - ABANDONED_SECONDS
+    for path in folder.iterdir():
+        try:
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+        except FileNotFoundError:  # finished, or removed by another process
+            continue

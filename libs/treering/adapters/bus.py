@@ -1,0 +1,118 @@
+"""Requests over NATS: commands to the service that owns a kind, questions to the one that owns a view."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
+
+from treering.adapters.appender import REQUEST_FAILED
+from treering.adapters.nats_connect import answer
+from treering.kernel.aggregate import Command
+from treering.kernel.command import Answer, CommandMessage, Context, Written
+from treering.kernel.decoding import decode
+from treering.kernel.log import Conflict, LogUnavailable, encoder
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
+
+T = TypeVar("T")
+COMMAND_TIMEOUT_SECONDS = 10.0
+CONCURRENT_MAX = 1000
+Handler = Callable[[str, bytes], Awaitable[bytes]]
+log = structlog.get_logger()
+
+
+class Commands:
+    """Sends commands as one service; each is answered, refused, or LogUnavailable (say it again then)."""
+
+    def __init__(self, client: Client, service: str) -> None:
+        self.client = client
+        self.service = service
+
+    async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
+        """Carry ``command`` to the registry; raises Refused or LogUnavailable."""
+        raw = command if isinstance(command, msgspec.Raw) else msgspec.Raw(encoder.encode(command))
+        message = CommandMessage(address.workspace, address.key, context, raw)
+        body = await ask(self.client, f"cmd.{self.service}.{address.kind}", encoder.encode(message))
+        reply = decode(body, Answer)
+        if reply.code == "log.unavailable":
+            raise LogUnavailable(reply.detail)
+        return reply.unwrap()
+
+
+async def ask(client: Client, subject: str, body: bytes, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> bytes:
+    """One request, one answer; LogUnavailable when none comes in time (the outcome is then unknown)."""
+    try:
+        return (await client.request(subject, body, timeout=timeout_seconds)).data
+    except NoRespondersError:
+        raise LogUnavailable(f"no service answers on {subject}; it may be starting") from None
+    except REQUEST_FAILED as error:
+        raise LogUnavailable(f"no answer on {subject}: {error or type(error).__name__}") from None
+
+
+async def question(
+    client: Client, name: str, query: msgspec.Struct, type: type[T], *, timeout_seconds: float = 30.0
+) -> T:
+    """Ask the monitor ``qry.<name>``; raises Refused with the monitor's own words."""
+    body = await ask(client, f"qry.{name}", encoder.encode(query), timeout_seconds=timeout_seconds)
+    if body.startswith(b'{"refused":'):
+        refused = decode(body, RefusedAnswer).refused
+        raise Refused(refused.code, refused.detail)
+    return decode(body, type)
+
+
+class RefusedAnswer(msgspec.Struct, frozen=True):
+    refused: Answer
+
+
+class Responder:
+    """Answers every request on a subject, in a queue group, several at once."""
+
+    def __init__(self, client: Client, subject: str, handler: Handler, *, queue: str = "q") -> None:
+        self.client = client
+        self.subject = subject
+        self.handler = handler
+        self.queue = queue
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        await self.client.subscribe(self.subject, queue=self.queue, cb=self.receive)
+
+    async def receive(self, message: Msg) -> None:
+        if len(self.tasks) >= CONCURRENT_MAX:
+            await answer(message, refusal_body("service.busy", f"{CONCURRENT_MAX} requests are under way; try again"))
+            return
+        task = asyncio.create_task(self.respond(message))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def respond(self, message: Msg) -> None:
+        """Run the handler; whatever it raises, the asker gets an answer, and nothing of our insides."""
+        try:
+            body = await self.handler(message.subject, message.data)
+        except Refused as refused:
+            body = refusal_body(refused.code, refused.detail)
+        except (LogUnavailable, Conflict) as error:
+            body = refusal_body("log.unavailable", str(error))
+        except Exception:
+            log.exception("request.failed", subject=message.subject)
+            body = refusal_body("service.failed", "the service failed on this request; its log says why")
+        try:
+            await answer(message, body)
+        except REQUEST_FAILED as error:
+            log.warning("answer.lost", subject=message.subject, why=str(error))
+
+
+def refusal_body(code: str, detail: str) -> bytes:
+    """Both shapes of a refusal: a command's Answer, and the wrapped one of a question."""
+    return encoder.encode({"refused": {"code": code, "detail": detail}, "code": code, "detail": detail})
+
+
+def answered(value: Any) -> bytes:
+    return encoder.encode(value)

@@ -1,0 +1,119 @@
+"""Is this the log we knew? Asked at every start, before anything is written.
+
+A nats-server starts silently on a damaged store and uses lost positions again. So what a service has seen
+(its checkpoint: a position and the hash of the commit there) is compared with what the server now has, and,
+where the second copy is on this machine, with the newest part of that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nats.aio.client import Client
+
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy
+from treering.adapters.log_scrub import scrub
+from treering.adapters.nats_credentials import write_private
+from treering.adapters.streams import StreamState, require_streams, stream_state
+from treering.kernel.log import LogDamaged
+from treering.kernel.projector import Checkpoint
+
+ADVICE = "Nothing was written. Run `treering log verify` to see more and `treering log restore` to mend it"
+
+NEWEST_POSITIONS = 2000
+SMALL_POSITIONS = 15_000  # hashed in a quarter of a second
+ALARM_FILE_NAME = "alarm"
+
+
+async def deep_check(client: Client, copy_path: Path, last: int = NEWEST_POSITIONS) -> None:
+    """Compare the log with the copy in the file ``copy_path``: head, count, and the bodies of the ``last`` positions.
+
+    A log of at most SMALL_POSITIONS is compared whole. An alarm of an earlier scrub still counts. Without a
+    copy there is nothing to compare. Raises BadPosition (of the copy: CopyDamaged), naming the first bad position.
+    """
+    if not is_there(copy_path):
+        return
+    if alarm := read_alarm(copy_path.parent):
+        raise LogDamaged(alarm)
+    copy = LogCopy(copy_path)
+    await copy.open()
+    try:
+        await check_with_copy(client, copy, last)
+    finally:
+        await copy.close()
+
+
+def is_there(copy_path: Path) -> bool:
+    return copy_path.exists()
+
+
+async def check_with_copy(client: Client, copy: LogCopy, last: int = NEWEST_POSITIONS) -> None:
+    """What ``deep_check`` does, with a copy that is open already and without the alarm."""
+    try:
+        await compare_newest(client, copy, last)
+        state = await stream_state(client, "EVT")
+        check_shape(state)
+        if state.last and await JetStreamLog(client).at(state.last) is None:
+            raise BadPosition(state.last, f"position {state.last} of the log cannot be read")
+    except CopyDamaged:
+        raise
+    except BadPosition as bad:
+        raise BadPosition(bad.position, f"{bad}. {ADVICE}") from None
+
+
+async def compare_newest(client: Client, copy: LogCopy, last: int) -> None:
+    await require_streams(client, "EVT")
+    head = await copy.checkpoint()
+    after = 0 if head.position <= SMALL_POSITIONS else head.position - last
+    try:
+        await scrub(client, copy, after=after)
+    except BadPosition:
+        await scrub(client, copy)  # Something is wrong: take the time to name the first bad position.
+        raise
+
+
+def read_alarm(copy_folder: Path) -> str:
+    """What the last scrub found wrong; "" when it was clean."""
+    try:
+        return (copy_folder / ALARM_FILE_NAME).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def write_alarm(copy_folder: Path, why: str) -> None:
+    """Remember, over restarts, that the log is damaged: no service writes to it until it is restored."""
+    write_private(copy_folder / ALARM_FILE_NAME, why.encode())
+
+
+def clear_alarm(copy_folder: Path) -> None:
+    (copy_folder / ALARM_FILE_NAME).unlink(missing_ok=True)
+
+
+async def check_against(client: Client, checkpoint: Checkpoint, seen_by: str) -> None:
+    """Raise LogDamaged, naming the first bad position, unless the log still holds what ``seen_by`` has seen."""
+    await require_streams(client, "EVT")
+    state = await stream_state(client, "EVT")
+    check_shape(state)
+    if checkpoint.position > state.last:
+        raise LogDamaged(
+            f"the log ends at position {state.last}, but {seen_by} has seen {checkpoint.position}: "
+            f"position {state.last + 1} is the first that is gone. {ADVICE}"
+        )
+    if checkpoint.position == 0:
+        return
+    entry = await JetStreamLog(client).at(checkpoint.position)
+    if entry is None or entry.hash() != checkpoint.hash:
+        what = "is missing or unreadable" if entry is None else "is not the commit"
+        raise LogDamaged(f"position {checkpoint.position} of the log {what} that {seen_by} has seen. {ADVICE}")
+
+
+def check_shape(state: StreamState) -> None:
+    """The event stream has every position from 1 to its last, and nothing lost."""
+    if state.lost:
+        raise LogDamaged(f"the server says it lost messages of the log: {state.lost}. {ADVICE}")
+    if state.messages != state.last or (state.last and state.first != 1):
+        raise LogDamaged(
+            f"the log should hold positions 1 to {state.last} and holds {state.messages} messages "
+            f"from position {state.first}. {ADVICE}"
+        )

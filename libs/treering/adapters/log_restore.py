@@ -1,0 +1,228 @@
+"""Verify the log against its second copy, and build a damaged log again from it.
+
+Restoring moves the event stream's folder aside, never deletes it, and leaves the other streams alone. What the
+damaged log still has beyond the copy and continues it, is saved first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+from nats.aio.client import Client
+
+from treering.adapters.appender import REQUEST_FAILED, Ack, acks
+from treering.adapters.log_check import check_against, check_shape, clear_alarm
+from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, CopyRow, LogCopy, rows_between
+from treering.adapters.log_scrub import entries_between, scrub, scrub_copy
+from treering.adapters.nats_config import ACCOUNT
+from treering.adapters.nats_connect import NatsUnavailable, close, connect
+from treering.adapters.nats_credentials import make_private_folder, read_credential
+from treering.adapters.nats_process import NatsServerError
+from treering.adapters.nats_server import NatsServer
+from treering.adapters.streams import bootstrap, require_streams, stream_state
+from treering.config import Home
+from treering.kernel.clock import monotonic_seconds, new_id
+from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commits
+from treering.kernel.projector import Checkpoint
+from treering.views.queries import VerifyAnswer
+
+DAMAGED_MAX = 100
+BATCH_MAX = 200
+BATCH_TIMEOUT_SECONDS = 30.0
+RECENT_IDS = 10_000
+log = structlog.get_logger()
+
+
+class Report(Struct, frozen=True):
+    """What ``restore`` did. ``salvaged``: commits the log had beyond the copy. ``head`` stands for all of the log."""
+
+    positions: int
+    salvaged: int
+    moved_to: str
+    views_forgotten: list[str]
+    seconds: float
+    head: str
+
+
+async def verify(client: Client, copy: LogCopy) -> VerifyAnswer:
+    """Read and hash the whole log and compare it with the copy; damage is not raised, it is the answer.
+
+    When all is well, an alarm of an earlier comparison is over.
+    """
+    reached = 0
+
+    def moved(position: int) -> None:
+        nonlocal reached
+        reached = position
+
+    try:
+        await require_streams(client, "EVT")
+        done = await scrub(client, copy, moved=moved)
+        check_shape(await stream_state(client, "EVT"))
+    except BadPosition as bad:
+        return VerifyAnswer(False, reached, bad.position, str(bad), 0.0, "")
+    except LogDamaged as damage:
+        return VerifyAnswer(False, reached, 0, str(damage), 0.0, "")
+    clear_alarm(copy.path.parent)
+    return VerifyAnswer(True, done.positions, 0, "", done.commits_per_second, done.chain.hex())
+
+
+async def restore(home: Home) -> Report:
+    """Build the event stream again from the second copy, while treering does not run.
+
+    Raises NatsServerError when it does run, CopyDamaged before anything is touched, LogDamaged when the result
+    is not the copy. What was moved aside stays, so it may be said again.
+    """
+    started = monotonic_seconds()
+    if not (home.copy / FILE_NAME).exists():
+        raise LogDamaged(f"there is no second copy in {home.copy} to restore from: put a backup of it there")
+    server = NatsServer(home.root)
+    make_private_folder(server.folder)
+    server.take_lock()
+    copy = LogCopy(home.copy / FILE_NAME)
+    try:
+        await copy.open()
+        await scrub_copy(copy)
+        salvaged = await salvage(server, copy)
+        server.take_lock()
+        moved_to = move_aside(server)
+        chain = await build(server, copy)
+        clear_alarm(home.copy)
+        head = await copy.checkpoint()
+        forgotten = await forget_views(home, copy)
+        return Report(head.position, salvaged, moved_to, forgotten, monotonic_seconds() - started, chain.hex())
+    finally:
+        await server.stop()
+        await copy.close()
+
+
+async def salvage(server: NatsServer, copy: LogCopy) -> int:
+    """Add to the copy what the damaged log has beyond it and continues it; how many commits that were."""
+    before = (await copy.checkpoint()).position
+    try:
+        await server.start()
+        async with bootstrap_client(server) as client:
+            await check_against(client, await copy.checkpoint(), "the second copy")
+            last = (await stream_state(client, "EVT")).last
+            async with aclosing(entries_between(client, before, last)) as batches:
+                async for entries in batches:
+                    await add_while_good(copy, entries)
+    except CopyDamaged:
+        raise
+    except (LogDamaged, LogUnavailable, NatsServerError, NatsUnavailable) as end:
+        log.info("restore.salvage_ended", why=str(end))
+    finally:
+        await server.stop()
+    return (await copy.checkpoint()).position - before
+
+
+async def add_while_good(copy: LogCopy, entries: Sequence[Entry]) -> None:
+    try:
+        await copy.apply(entries)
+    except BadPosition as bad:
+        good = [entry for entry in entries if entry.position < bad.position]
+        if good:
+            await copy.apply(good)
+        raise
+
+
+@asynccontextmanager
+async def bootstrap_client(server: NatsServer) -> AsyncIterator[Client]:
+    client = await connect(server.url, read_credential(server.home, "bootstrap"), "treering-restore")
+    try:
+        yield client
+    finally:
+        await close(client)
+
+
+def move_aside(server: NatsServer) -> str:
+    """Rename the event stream's folder to the first free ``EVT.damaged-<n>`` beside the store; "" if there is none."""
+    folder = server.folder / "store" / "jetstream" / ACCOUNT / "streams" / "EVT"
+    if not folder.exists():
+        return ""
+    for number in range(1, DAMAGED_MAX + 1):
+        aside = server.folder / f"EVT.damaged-{number}"
+        if not aside.exists():
+            folder.rename(aside)
+            return str(aside)
+    raise LogDamaged(f"{server.folder} holds {DAMAGED_MAX} damaged logs already: move or delete some")
+
+
+async def build(server: NatsServer, copy: LogCopy) -> bytes:
+    """A new event stream with every commit of the copy at its position; the chain of the result."""
+    await server.start()
+    async with bootstrap_client(server) as client:
+        await bootstrap(client)
+        await republish(client, copy)
+        done = await scrub(client, copy)
+        check_shape(await stream_state(client, "EVT"))
+        return done.chain
+
+
+async def republish(client: Client, copy: LogCopy) -> None:
+    head = (await copy.checkpoint()).position
+    ids: set[str] = set()
+    for first in range(1, head + 1, BATCH_MAX):
+        rows = await copy.read(partial(rows_between, first=first, last=first + BATCH_MAX - 1))
+        # Retries of the newest commands shall still be recognised; older ids are out of the server's window.
+        headers = [id_header(row, ids) if row.position > head - RECENT_IDS else {} for row in rows]
+        ack = await publish_batch(client, rows, headers)
+        if ack.error is not None or ack.seq != rows[-1].position:
+            why = ack.error.description if ack.error else f"it was stored at {ack.seq}"
+            raise LogDamaged(f"position {rows[-1].position} could not be restored: {why}")
+
+
+def id_header(row: CopyRow, ids: set[str]) -> dict[str, str]:
+    id = commits.decode(row.body).id
+    if id in ids:
+        return {}  # The server would take it for a retry and drop it.
+    ids.add(id)
+    return {"Nats-Msg-Id": id}
+
+
+async def publish_batch(client: Client, rows: Sequence[CopyRow], headers: Sequence[dict[str, str]]) -> Ack:
+    """All rows as one atomic batch."""
+    batch = new_id()
+    try:
+        for number, (row, header) in enumerate(zip(rows[:-1], headers, strict=False), start=1):
+            marks = {**header, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+            await client.publish(row.subject, row.body, headers=marks)
+        marks = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(rows)), "Nats-Batch-Commit": "1"}
+        last = rows[-1]
+        reply = await client.request(
+            last.subject, last.body, timeout=BATCH_TIMEOUT_SECONDS, headers={**headers[-1], **marks}
+        )
+        return acks.decode(reply.data)
+    except REQUEST_FAILED as error:
+        raise LogUnavailable(f"positions {rows[0].position} to {rows[-1].position} were not stored: {error}") from error
+
+
+async def forget_views(home: Home, copy: LogCopy) -> list[str]:
+    """Delete the views that have seen what the restored log does not have: they are computed again."""
+    forgotten = []
+    for path in sorted((home.root / "views").glob("*/*.db")):
+        seen = view_checkpoint(path)
+        row = await copy.read(partial(rows_between, first=seen.position, last=seen.position))
+        if seen.position and not (row and row[0].hash.hex() == seen.hash):
+            delete_view(path)
+            forgotten.append(str(path))
+    return forgotten
+
+
+def delete_view(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def view_checkpoint(path: Path) -> Checkpoint:
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return Checkpoint(*db.execute("SELECT position, hash FROM checkpoint").fetchone())
+    except (sqlite3.DatabaseError, TypeError):
+        return Checkpoint(-1, "")  # Not readable: to be computed again in any case.

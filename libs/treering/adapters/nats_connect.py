@@ -1,0 +1,230 @@
+"""Connections to NATS, set up so that no failure is silent.
+
+``pending_size=0``: with the default a publish that "failed" while disconnected was stored later. A refused
+permission reaches a client only through its error callback (the caller sees a timeout): it is logged and
+handed to ``on_violation``, so that a service can stop at once; so is a connection that the client gave up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from treering.adapters.nats_credentials import Credential
+from treering.adapters.nats_users import DOCTOR_ASKS, asker_inbox
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+RECONNECT_SECONDS = (0.1, 0.4)
+PING_SECONDS = 10
+CLOSE_TIMEOUT_SECONDS = 3.0
+DOCTOR_TIMEOUT_SECONDS = 5.0
+PERMISSIONS_VIOLATION = "permissions violation"
+CREDENTIAL_REFUSED = "authorization violation"
+DELIVERED = b"$JS.ACK."
+log = structlog.get_logger()
+
+
+class NatsUnavailable(Exception):
+    """No server at the address, or it refuses the credential; the message says which."""
+
+
+class Connection(Client):
+    """A client that knows whether it was closed by us, and does not read what nobody asks for.
+
+    A message delivered from a stream carries the headers of its append. Reading them took half of the time
+    that following a log takes; what readers need is in the body and the reply subject.
+    """
+
+    given_up = True
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if reply.startswith(DELIVERED):
+            headers = b""
+        await super()._process_msg(sid, subject, reply, data, headers)
+
+
+class Events:
+    """What happens to one connection after it is made."""
+
+    def __init__(self, client: Connection, name: str, on_violation: Callable[[str], None] | None) -> None:
+        self.client = client
+        self.name = name
+        self.on_violation = on_violation
+        self.connected = False
+        self.ending: asyncio.Task[None] | None = None
+        self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.last_error = ""
+
+    async def error(self, error: Exception) -> None:
+        self.last_error = str(error) or type(error).__name__
+        if PERMISSIONS_VIOLATION in self.last_error.lower():
+            log.error("nats.permission_refused", connection=self.name, why=self.last_error)
+            if self.on_violation is not None:
+                self.on_violation(self.last_error)
+        elif CREDENTIAL_REFUSED in self.last_error.lower():
+            log.error("nats.credential_refused", connection=self.name, why=self.last_error)
+            if not self.refused.done():
+                self.refused.set_result(None)
+            if self.connected and self.ending is None:
+                # The client would try for ever, with a socket lost at each try. In a task of its own: closing
+                # cancels the task this is called from.
+                self.ending = asyncio.create_task(self.client.close())
+        else:
+            log.debug("nats.error", connection=self.name, why=self.last_error)
+
+    async def disconnected(self) -> None:
+        if not self.client.is_closed:
+            log.warning("nats.disconnected", connection=self.name)
+
+    async def closed(self) -> None:
+        """Called when the connection ends for ever: by us, or because the server refuses its credential."""
+        if self.client.given_up:
+            why = f"the connection is closed for good: {self.last_error or self.client.last_error}"
+            log.error("nats.closed", connection=self.name, why=why)
+            if self.on_violation is not None:
+                self.on_violation(why)
+
+    async def reconnected(self) -> None:
+        log.info("nats.reconnected", connection=self.name)
+
+
+async def connect(
+    urls: str | Sequence[str],
+    credential: Credential,
+    name: str,
+    *,
+    on_violation: Callable[[str], None] | None = None,
+    timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+) -> Client:
+    """A connection as ``credential.user``, shown to operators as ``name``; it reconnects for ever.
+
+    A server that is not there yet is waited for, up to ``timeout_seconds``. Raises NatsUnavailable; a refused
+    credential at once.
+    """
+    client = Connection()
+    events = Events(client, name, on_violation)
+    servers = [urls] if isinstance(urls, str) else list(urls)
+    first = asyncio.ensure_future(open_connection(client, servers, credential, name, events))
+    try:
+        await asyncio.wait({first, events.refused}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if first.done():
+            first.result()
+            events.connected = True
+            return client
+        why = events.last_error or f"no answer in {timeout_seconds:g} s"
+        if events.refused.done():
+            why = "the server refuses the credential"
+        raise NatsUnavailable(f"no connection to NATS at {', '.join(servers)} as {credential.user!r}: {why}")
+    finally:
+        if not first.done() or first.cancelled() or first.exception():
+            await abandon(client, first)
+
+
+async def open_connection(
+    client: Client, servers: list[str], credential: Credential, name: str, events: Events
+) -> None:
+    await client.connect(
+        servers=servers,
+        name=name,
+        user=credential.user,
+        password=credential.password,
+        inbox_prefix=credential.inbox,
+        pending_size=0,
+        max_reconnect_attempts=-1,
+        # One value a connection, different in each: after a restart they do not all come at the same moment.
+        reconnect_time_wait=random.uniform(*RECONNECT_SECONDS),  # type: ignore[arg-type]
+        ping_interval=PING_SECONDS,
+        error_cb=events.error,
+        disconnected_cb=events.disconnected,
+        closed_cb=events.closed,
+        reconnected_cb=events.reconnected,
+    )
+
+
+async def abandon(client: Client, first: asyncio.Future[None]) -> None:
+    first.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await first
+    await close(client)
+
+
+async def reached(client: Client) -> None:
+    """Return when the server has all that was published and subscribed so far.
+
+    One flush is not enough: nats-py writes its PING before what still waits in its own buffer.
+    """
+    await client.flush()
+    await client.flush()
+
+
+async def close(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+    """Close without handling what still waits, in at most ``timeout_seconds``; safe to say twice."""
+    if client.is_closed:
+        return
+    if isinstance(client, Connection):
+        client.given_up = False
+    with suppress(nats.errors.Error, TimeoutError, OSError):
+        async with asyncio.timeout(timeout_seconds):
+            await client.close()
+
+
+async def drain(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+    """Take nothing new, handle what has arrived, then close; cut off after ``timeout_seconds``."""
+    if isinstance(client, Connection):
+        client.given_up = False
+    if client.is_connected:
+        with suppress(nats.errors.Error, TimeoutError, OSError):
+            async with asyncio.timeout(timeout_seconds):
+                await client.drain()
+    await close(client)
+
+
+async def answer(message: Msg, body: bytes) -> None:
+    """Answer a request, if it asks for the answer in the inbox of whoever may ask on this subject.
+
+    The asker chooses the reply subject. Without this check it could make a service publish its answer as a
+    command, or to another's inbox, with the rights of the service.
+    """
+    inbox = asker_inbox(message.subject)
+    if not inbox or not message.reply.startswith(f"{inbox}."):
+        log.error("nats.reply_refused", subject=message.subject, reply=message.reply)
+        return
+    await message.respond(body)
+
+
+class JetStreamSettings(msgspec.Struct, frozen=True):
+    """How a running server says it was configured; ``sync_always`` is left out when it is off."""
+
+    store_dir: str = ""
+    max_storage: int = 0
+    sync_interval: int = 0
+    sync_always: bool = False
+
+
+class DoctorData(msgspec.Struct, frozen=True):
+    config: JetStreamSettings
+
+
+class DoctorReply(msgspec.Struct, frozen=True):
+    data: DoctorData
+
+
+async def running_settings(doctor: Client) -> JetStreamSettings:
+    """What the running server says of its JetStream (of a cluster: the node that answers first).
+
+    ``doctor`` is the user of that name. Asked over NATS: there is no monitor port. Raises NatsUnavailable.
+    """
+    try:
+        reply = await doctor.request(DOCTOR_ASKS[0], b"{}", timeout=DOCTOR_TIMEOUT_SECONDS)
+        return msgspec.json.decode(reply.data, type=DoctorReply).data.config
+    except (nats.errors.Error, TimeoutError, OSError, msgspec.MsgspecError) as error:
+        why = str(error) or type(error).__name__
+        raise NatsUnavailable(f"the server does not say how it runs: {why}") from error

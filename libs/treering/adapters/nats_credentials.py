@@ -1,0 +1,89 @@
+"""NATS credentials on disk: made once, a 0600 file each in ``<home>/keys/nats``, never in argv or a log."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from treering.adapters.nats_users import DOCTOR, PUBLISHER_PREFIX, ROUTE, SERVICES, inbox_of, publisher_user
+from treering.kernel.decoding import decode
+
+PASSWORD_BYTES = 32
+CREDENTIAL_BYTES_MAX = 4096
+
+
+class CredentialMissing(Exception):
+    """There is no usable credential for the user; the message says which file and what to do."""
+
+
+class Credential(Struct, frozen=True):
+    """What a user shows the server, and the inbox prefix the server lets it use."""
+
+    user: str
+    password: str
+    inbox: str
+
+    def __repr__(self) -> str:
+        return f"Credential(user={self.user!r})"
+
+
+def keys_folder(home: Path) -> Path:
+    return home / "keys" / "nats"
+
+
+def make_private_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def make_credentials(home: Path) -> dict[str, Credential]:
+    """Make what is missing, then return all credentials by user: services, doctor, route and publishers."""
+    folder = keys_folder(home)
+    make_private_folder(folder)
+    for user in (*SERVICES, DOCTOR, ROUTE):
+        make_credential(home, user)
+    files = sorted(folder.glob(f"{PUBLISHER_PREFIX}*.json"))
+    publishers = [publisher_user(path.stem.removeprefix(PUBLISHER_PREFIX)) for path in files]
+    users = [*SERVICES, DOCTOR, ROUTE, *publishers]
+    return {user: read_credential(home, user) for user in users}
+
+
+def make_credential(home: Path, user: str) -> None:
+    """Write a new random credential for ``user``, unless there is one: a password is made once."""
+    path = keys_folder(home) / f"{user}.json"
+    if path.exists():
+        return
+    credential = Credential(user, secrets.token_urlsafe(PASSWORD_BYTES), inbox_of(user))
+    write_private(path, msgspec.json.encode(credential))
+
+
+def read_credential(home: Path, user: str) -> Credential:
+    """The credential of ``user``; CredentialMissing when it is absent, or readable by others."""
+    path = keys_folder(home) / f"{user}.json"
+    try:
+        mode = path.stat().st_mode
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CredentialMissing(f"there is no NATS credential {path}: starting treering makes it") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise CredentialMissing(f"{path} is open to others (mode {stat.S_IMODE(mode):o}): set it to 600")
+    credential = decode(data, Credential, code="credential.malformed", bytes_max=CREDENTIAL_BYTES_MAX)
+    if credential.user != user:
+        raise CredentialMissing(f"{path} is the credential of {credential.user!r}, not of {user!r}")
+    return credential
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write ``path`` so that it is complete or absent, and never readable by anybody else."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

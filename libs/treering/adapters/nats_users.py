@@ -1,0 +1,124 @@
+"""Who may do what on NATS: one user a service, each with the shortest list that lets it do its work.
+
+No user may delete, purge, update or restore a stream, or delete a message; only ``bootstrap`` may create
+one. An answer goes to the asker's inbox, and the inboxes a service may answer to are written out here.
+NATS' own ``allow_responses`` is not used: it lets the asker choose any reply subject, so a publisher could
+make the gateway write to ``evt.>`` or call the JetStream API with the gateway's rights.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from treering.kernel.refusal import Refused
+
+PUBLISHER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+PUBLISHER_PREFIX = "publisher-"
+STREAMS = ("EVT", "MET", "LOG")
+DOCTOR = "doctor"
+ROUTE = "route"
+
+
+class Rights(NamedTuple):
+    """The subjects a user may publish to and subscribe to; everything else is refused by the server."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox_of(user: str) -> str:
+    """The prefix of the user's own inbox. Publishers share a first token: one rule for the gateway."""
+    if user.startswith(PUBLISHER_PREFIX):
+        return f"_INBOX_publisher.{user.removeprefix(PUBLISHER_PREFIX)}"
+    return f"_INBOX_{user}"
+
+
+def info(*streams: str) -> tuple[str, ...]:
+    return tuple(f"$JS.API.STREAM.INFO.{stream}" for stream in streams)
+
+
+def read(stream: str) -> tuple[str, ...]:
+    """Direct gets and consumers of one stream.
+
+    A consumer may only be made with its name and filter in the subject. Names are random, so that deleting
+    or changing the consumer of another service would need a guess.
+    """
+    return (
+        *info(stream),
+        f"$JS.API.DIRECT.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}.>",
+        f"$JS.API.CONSUMER.CREATE.{stream}.>",
+        f"$JS.API.CONSUMER.INFO.{stream}.*",
+        f"$JS.API.CONSUMER.DELETE.{stream}.*",
+        f"$JS.FC.{stream}.>",
+    )
+
+
+def answer(*users: str) -> tuple[str, ...]:
+    return tuple(f"{inbox_of(user)}.>" for user in users)
+
+
+def create(*streams: str) -> tuple[str, ...]:
+    return tuple(f"$JS.API.STREAM.CREATE.{stream}" for stream in streams)
+
+
+# What each service publishes, the inboxes it answers to, and below on which subjects it is asked.
+PUBLISH: dict[str, tuple[str, ...]] = {
+    "bootstrap": (*create(*STREAMS), *info(*STREAMS), *read("EVT"), "evt.>"),
+    "registry": ("evt.>", *read("EVT"), *answer("gateway", "scheduler", "executor")),
+    "gateway": (
+        "cmd.gateway.*", "qry.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"), "_INBOX_publisher.>",
+    ),
+    "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor")),
+    "executor": ("cmd.executor.*", "lease.renew", "log.>", *read("EVT"), *info("LOG")),
+    "monitor": (*read("EVT"), *info("MET", "LOG"), *answer("gateway")),
+}  # fmt: skip
+ANSWERS: dict[str, tuple[str, ...]] = {
+    "registry": ("cmd.*.*",),
+    "gateway": ("pub.*",),
+    "scheduler": ("lease.renew",),
+    "monitor": ("qry.*",),
+}
+SERVICES = tuple(PUBLISH)
+# Of the system account: two questions about the server itself, so that a check can see what really runs.
+DOCTOR_ASKS = ("$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.PING.VARZ")
+
+
+def rights_of(user: str) -> Rights:
+    """What ``user`` may do; KeyError for a user that is neither a service, the doctor nor a publisher."""
+    own_inbox = f"{inbox_of(user)}.>"
+    if user == DOCTOR:
+        return Rights(DOCTOR_ASKS, (own_inbox,))
+    if user.startswith(PUBLISHER_PREFIX):
+        return Rights((f"pub.{user.removeprefix(PUBLISHER_PREFIX)}",), (own_inbox,))
+    return Rights(PUBLISH[user], (*ANSWERS.get(user, ()), own_inbox))
+
+
+def publisher_user(name: str) -> str:
+    """The NATS user of the publisher ``name``; Refused("publisher.name_invalid") for a bad name.
+
+    Narrower than resource names: the name becomes a subject token, a file name and a configuration string.
+    """
+    if not PUBLISHER_NAME.fullmatch(name):
+        raise Refused(
+            "publisher.name_invalid",
+            f"publisher name {name[:80]!r} is not allowed: use at most 63 letters, digits, '-' and '_', "
+            "starting with a letter or digit",
+        )
+    return PUBLISHER_PREFIX + name
+
+
+def asker_inbox(subject: str) -> str:
+    """The inbox prefix of whoever the server lets ask on ``subject``; "" for a subject nobody asks on."""
+    match subject.split("."):
+        case ["cmd", service, _]:
+            return inbox_of(service)
+        case ["pub", publisher]:
+            return inbox_of(PUBLISHER_PREFIX + publisher)
+        case ["qry", _]:
+            return inbox_of("gateway")
+        case ["lease", "renew"]:
+            return inbox_of("executor")
+        case _:
+            return ""

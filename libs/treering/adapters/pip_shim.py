@@ -1,0 +1,67 @@
+"""``pip install`` inside a job: into a folder of the attempt's own, never into the environment others run on.
+
+Scripts written for containers install what they miss as they go. The environment is read-only and has no
+pip; this stands in for it and hands ``install`` to uv. What is installed is gone with the attempt.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from treering.adapters.uv import child_environment
+
+PACKAGES_VARIABLE = "TREERING_PACKAGES"
+UV_VARIABLE = "TREERING_UV"
+NAMES = ("pip", "pip3")
+SHIM = '''\
+"""Written by treering: what `pip` and `python -m pip` are inside a job."""
+
+import os
+import sys
+
+PASSED_OVER = {{"--user", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--no-warn-script-location"}}
+words = [word for word in sys.argv[1:] if word not in PASSED_OVER]
+uv, packages = os.environ["TREERING_UV"], os.environ["TREERING_PACKAGES"]
+if words[:1] == ["install"]:
+    python = os.path.join(os.environ["VIRTUAL_ENV"], "bin", "python")
+    os.execv(uv, [uv, "pip", "install", "--python", python, "--target", packages, *words[1:]])
+if words[:1] in (["list"], ["freeze"], ["show"]):
+    os.execv(uv, [uv, "pip", *words])
+if words[:1] in (["--version"], ["-V"]):
+    print("pip of treering (uv)")
+    sys.exit(0)
+sys.exit("treering: inside a job only `pip install`, `list`, `freeze` and `show` work; the environment is read-only")
+'''
+
+
+def make_shims(folder: Path) -> None:
+    """Write the shims below ``folder`` (``bin`` for the path, ``python`` for PYTHONPATH). Safe to say again."""
+    module = folder / "python" / "pip"
+    module.mkdir(parents=True, exist_ok=True)
+    (module / "__init__.py").write_text("")
+    (module / "__main__.py").write_text(SHIM.format())
+    (folder / "bin").mkdir(exist_ok=True)
+    for name in NAMES:
+        script = folder / "bin" / name
+        main = shlex.quote(str(module / "__main__.py"))
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S {main} "$@"\n')
+        script.chmod(0o755)
+
+
+def shim_variables(folder: Path, packages: Path) -> dict[str, str]:
+    """What a job's environment needs so that the shims work; ``packages`` is the attempt's own folder."""
+    return index_settings() | {PACKAGES_VARIABLE: str(packages), "PYTHONPATH": f"{packages}:{folder / 'python'}"}
+
+
+@cache
+def index_settings() -> dict[str, str]:
+    """Where uv is and which index it asks, read once a process: pip's files do not change under a running job."""
+    settings = child_environment(os.environ)
+    kept = {name: value for name, value in settings.items() if name.startswith(("UV_", "SSL_CERT"))}
+    return kept | {UV_VARIABLE: find_uv_bin()}

@@ -1,0 +1,135 @@
+"""Views in SQLite: one file a view, one thread a file, rows and checkpoint in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from treering.kernel.log import Entry
+from treering.kernel.projector import Checkpoint
+
+T = TypeVar("T")
+INLINE_ENTRIES_MAX = 32  # fewer cost less than handing them to another thread and back
+Database = sqlite3.Connection
+CHECKPOINT_TABLE = """
+CREATE TABLE IF NOT EXISTS checkpoint (
+  one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, hash TEXT NOT NULL, version TEXT NOT NULL
+)
+"""
+
+
+class View(Protocol):
+    """A read model: its tables, and what a batch of entries does to them.
+
+    ``version`` changes with the tables or their meaning; a file of another version is computed again.
+    """
+
+    name: str
+    version: str
+    schema: str
+
+    def project(self, db: Database, entries: Sequence[Entry]) -> None: ...
+
+
+class SqliteView:
+    """The ``ViewStore`` port on a file (or ``:memory:``). Reads go through ``read`` on the same thread."""
+
+    def __init__(self, view: View, path: Path | str) -> None:
+        self.view = view
+        self.name = view.name
+        self.path = path
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"view-{view.name}")
+        self.db: Database | None = None
+        self.on_thread_now = 0
+
+    async def open(self) -> None:
+        await self.on_thread(self.connect)
+
+    async def close(self) -> None:
+        if self.db is not None:
+            await self.on_thread(self.db.close)
+            self.db = None
+        self.thread.shutdown(wait=True)
+
+    def connect(self) -> None:
+        try:
+            self.db = self.connect_once()
+        except sqlite3.DatabaseError:
+            self.discard()  # A damaged view costs a rebuild, nothing more.
+            self.db = self.connect_once()
+
+    def connect_once(self) -> Database:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute(CHECKPOINT_TABLE)
+        row = db.execute("SELECT version FROM checkpoint").fetchone()
+        if row is not None and row["version"] != self.view.version:
+            db.close()
+            self.discard()
+            return self.connect_once()
+        db.executescript(self.view.schema)
+        db.execute("INSERT OR IGNORE INTO checkpoint VALUES (1, 0, '', ?)", (self.view.version,))
+        return db
+
+    def discard(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    async def checkpoint(self) -> Checkpoint:
+        return await self.read(read_checkpoint)
+
+    async def apply(self, entries: Sequence[Entry]) -> None:
+        if len(entries) <= INLINE_ENTRIES_MAX and not self.on_thread_now:
+            self.apply_now(entries)
+        else:
+            await self.on_thread(lambda: self.apply_now(entries))
+
+    def apply_now(self, entries: Sequence[Entry]) -> None:
+        db = self.opened()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            self.view.project(db, entries)
+            last = entries[-1]
+            db.execute("UPDATE checkpoint SET position = ?, hash = ?", (last.position, last.hash()))
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    async def read(self, query: Callable[[Database], T]) -> T:
+        """Run a query where the view lives; it sees whole batches only."""
+        return await self.on_thread(lambda: query(self.opened()))
+
+    async def peek(self, query: Callable[[Database], T]) -> T:
+        """Like ``read``, for a look-up by key: at once, unless the thread is at work."""
+        return await self.read(query) if self.on_thread_now else query(self.opened())
+
+    def opened(self) -> Database:
+        if self.db is None:
+            raise RuntimeError(f"the view {self.name} is not open")
+        return self.db
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        self.on_thread_now += 1
+        future = asyncio.get_running_loop().run_in_executor(self.thread, work)
+        future.add_done_callback(self.off_thread)
+        return await future
+
+    def off_thread(self, _: asyncio.Future[T]) -> None:
+        self.on_thread_now -= 1
+
+
+def read_checkpoint(db: Database) -> Checkpoint:
+    row = db.execute("SELECT position, hash FROM checkpoint").fetchone()
+    return Checkpoint(row["position"], row["hash"])
+
+
+def rows(db: Database, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    return [dict(row) for row in db.execute(sql, parameters)]

@@ -1,0 +1,106 @@
+"""``treering events``: CloudEvents as JSON lines, up to now or live; and publishing some."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import IO, Any
+from urllib.parse import urlencode
+
+import click
+
+from treering.cli.lazy import LazyGroup
+from treering.cli.output import writes_unicode
+from treering.cli.session import Session
+from treering.client.sse import messages
+from treering.kernel.refusal import Refused
+
+BATCH_MAX = 500
+BATCH_BYTES_MAX = 512 * 1024
+FILE_BYTES_MAX = 256 * 1024 * 1024
+
+
+@click.pass_context
+def read(
+    context: click.Context, follow: bool, since: str | None, kind: str | None, name: str | None, type_: str | None
+) -> None:
+    if context.invoked_subcommand:
+        return
+    session = context.ensure_object(Session)
+    fields = {"ws": session.workspace, "since": since, "kind": kind, "name": name, "type": type_}
+    asked = {key: value for key, value in fields.items() if value}
+    with session.client() as client:
+        path = f"/v1/events?{urlencode({**asked, 'follow': str(follow).lower()})}"
+        for message in messages(client, path, ends=not follow):
+            print(one_line(message.data), flush=follow)
+
+
+def one_line(data: str) -> str:
+    """The event as it came; in ASCII where the output cannot show more."""
+    return data if writes_unicode() else json.dumps(json.loads(data))
+
+
+events = LazyGroup(
+    "events",
+    help="Read events as JSON lines, or follow and publish them.",
+    invoke_without_command=True,
+    callback=read,
+    params=[
+        click.Option(["--follow", "-F"], is_flag=True, help="Go on with new ones as they come."),
+        click.Option(["--since"], metavar="POSITION|now", help="Only what comes behind it."),
+        click.Option(["--kind"], help="Only about this kind."),
+        click.Option(["--name"], help="Only about this one; needs --kind."),
+        click.Option(["--type", "type_"], help="Only these types, with commas between."),
+    ],
+)
+
+
+@events.command("publish", help="Publish CloudEvents: a JSON object, an array, or a line each.")
+@click.option("-f", "--file", "file", required=True, type=click.File("rb"), help="- is standard input.")
+@click.pass_context
+def publish(context: click.Context, file: IO[bytes]) -> None:
+    session = context.ensure_object(Session)
+    found = parsed(file.read(FILE_BYTES_MAX + 1))
+    results: list[dict[str, Any]] = []
+    with session.client() as client:
+        for batch in batches(found):
+            results += client.post(f"{session.path('event')}", batch)["results"]
+    refused = [one for one in results if one.get("code")]
+    session.table(results, {"Id": "id", "Position": "position", "Duplicate": "duplicate", "Refused": "detail"})
+    if refused:
+        print(f"error: {len(refused)} of {len(results)} events were refused ({refused[0]['code']})", file=sys.stderr)
+    context.exit(1 if refused else 0)
+
+
+def parsed(data: bytes) -> list[Any]:
+    """The events of a file: one object, an array, or JSON lines."""
+    if len(data) > FILE_BYTES_MAX:
+        raise Refused("events.too_large", f"the file has more than {FILE_BYTES_MAX} bytes; publish it in parts")
+    try:
+        whole = json.loads(data)
+        return whole if isinstance(whole, list) else [whole]
+    except (ValueError, RecursionError):
+        pass
+    lines = data.splitlines()
+    return [line_of(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def line_of(number: int, line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        raise Refused("events.malformed", f"line {number} is no JSON: {line[:60]!r}") from None
+
+
+def batches(events: list[Any]) -> list[list[Any]]:
+    """As few requests as the server's limits on number and bytes allow."""
+    parts: list[list[Any]] = []
+    size_bytes = 0
+    for event in events:
+        bytes_here = len(json.dumps(event))
+        if not parts or len(parts[-1]) == BATCH_MAX or size_bytes + bytes_here > BATCH_BYTES_MAX:
+            parts.append([])
+            size_bytes = 0
+        parts[-1].append(event)
+        size_bytes += bytes_here
+    return parts

@@ -1,0 +1,42 @@
+"""``job create``: read the YAML, upload what is new, submit; with ``--stream``, watch it to its end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from treering.cli.lazy import Verb
+from treering.cli.people import names_of
+from treering.cli.session import Session
+from treering.cli.shapes import shape
+
+
+@click.command("create", cls=Verb)
+@click.option("-f", "--file", "file", required=True, type=click.Path(path_type=Path), help="The YAML of the job.")
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Such as inputs.lr=0.1; may be repeated.")
+@click.option("-n", "--name", default="", help="Stands before the name in the YAML.")
+@click.option("--stream", "-s", "watched", is_flag=True, help="Watch it until it ends; exit 0 only when Completed.")
+@click.option("--web", is_flag=True, hidden=True)
+@click.option("--save-as", hidden=True)
+@click.pass_context
+def create(
+    context: click.Context, file: Path, sets: tuple[str, ...], name: str, watched: bool, web: bool, save_as: str | None
+) -> None:
+    """Submit a job from its YAML."""
+    from treering.client.submission import submit
+    from treering.specs.job_draft import load_job
+
+    session = context.ensure_object(Session)
+    draft = load_job(file, sets)
+    if draft.distribution:
+        print("note: distribution is not carried out yet; the command runs as one process", file=sys.stderr)
+    with session.client() as client:
+        submitted = submit(client, draft, session.workspace, name)
+        if not watched:
+            session.show(shape(submitted.resource, names_of(session.home)))
+            return
+        from treering.cli.job_watch import watch
+
+        context.exit(watch(session, client, submitted.resource["name"]))

@@ -1,0 +1,144 @@
+"""The verbs every kind of resource has, made from one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from treering.cli.lazy import LazyGroup
+from treering.cli.names import changes, named, versioned
+from treering.cli.people import names_of
+from treering.cli.session import Session
+from treering.cli.shapes import shape
+from treering.client.http import Client
+from treering.kernel.refusal import Refused
+
+CREATED = {"Created": "creation_context.created_at"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``commands`` are those people may send without a body; ``columns`` are of its list, after the name."""
+
+    name: str
+    help: str
+    commands: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ("status", "description")
+    versions: bool = False
+    updates: bool = False
+
+
+WORKSPACE = Kind(
+    "workspace", "The space of names everything else lives in.", ("archive", "restore"),
+    ("status", "display_name", "description"), updates=True,
+)  # fmt: skip
+EXPERIMENT = Kind(
+    "experiment", "The names jobs are found under.", ("archive", "restore"),
+    ("status", "display_name", "description"), updates=True,
+)  # fmt: skip
+ENVIRONMENT = Kind(
+    "environment", "Environments that jobs run in.", ("archive", "restore"),
+    ("version", "status", "python", "image"), versions=True,
+)  # fmt: skip
+COMPUTE = Kind("compute", "Where jobs may run.", ("delete",), ("status", "compute_type", "nodes_max", "description"))
+NODE = Kind("node", "The machines of a compute target.", (), ("status", "compute", "slots", "containment"))
+
+
+def group_of(kind: Kind) -> LazyGroup:
+    """``show``, ``list`` and the commands of a kind, to which its own ``create`` is added."""
+    group = LazyGroup(kind.name, help=kind.help)
+    add_show(group, kind)
+    add_list(group, kind)
+    for command in kind.commands:
+        add_command(group, kind, command)
+    if kind.updates:
+        add_update(group, kind)
+    return group
+
+
+def with_version(kind: Kind) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """``--version`` and ``--label`` for a kind that has versions; the function gets them in any case."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        if kind.versions:
+            label = click.option("--label", type=click.Choice(["latest"]), help="The version created last.")
+            return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(function)))
+        return named(function)
+
+    return decorate
+
+
+def add_show(group: LazyGroup, kind: Kind) -> None:
+    @group.command("show", help=f"Show one {kind.name}, now or as it was.")
+    @with_version(kind)
+    @click.option("--at", metavar="POSITION|TIME", help="As it was then.")
+    @click.pass_obj
+    def show(session: Session, name: str, at: str | None, version: str | None = None, label: str | None = None) -> None:
+        with session.client() as client:
+            found = client.get(session.path(kind.name, key_of(session, client, kind, name, version)), at=at)
+        session.show(shape(found, names_of(session.home)))
+
+
+def key_of(session: Session, client: Client, kind: Kind, name: str, version: str | None) -> str:
+    """The key of a resource; of one with versions, and none said, the version created last."""
+    key = versioned(name, version) if kind.versions else name
+    if not kind.versions or ":" in key:
+        return key
+    for found in client.get(session.path(kind.name), prefix=f"{name}:", limit=1)["items"]:
+        return str(found["name"])
+    raise Refused(f"{kind.name}.absent", f"there is no {kind.name} {name!r}")
+
+
+def add_list(group: LazyGroup, kind: Kind) -> None:
+    @group.command("list", help=f"List them, the newest first ({kind.name}s).")
+    @click.option("-n", "--name", "prefix", help="Only names that begin so.")
+    @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
+    @click.option("--include-archived", "archived", flag_value="any")
+    @click.option("--archived-only", "archived", flag_value="true")
+    @click.pass_obj
+    def list_all(session: Session, prefix: str | None, max_results: int, archived: str | None) -> None:
+        people = names_of(session.home)
+        with session.client() as client:
+            path = session.path(kind.name)
+            if kind.name == "workspace":  # they come in one answer, archived ones too
+                found = [one for one in client.get(path)["items"] if kept(one, prefix, archived)][:max_results]
+            else:
+                found = list(session.listed(client, path, max_results, prefix=prefix, archived=archived))
+        headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
+        session.table([shape(one, people) for one in found], {**headings, **CREATED})
+
+
+def kept(resource: dict[str, Any], prefix: str | None, archived: str | None) -> bool:
+    hidden = bool(resource.get("archived"))
+    return resource["name"].startswith(prefix or "") and (archived == "any" or hidden == (archived == "true"))
+
+
+def add_command(group: LazyGroup, kind: Kind, command: str) -> None:
+    @group.command(command, help=f"{command.capitalize()} one {kind.name}.")
+    @with_version(kind)
+    @click.option("-y", "--yes", is_flag=True, hidden=True)
+    @click.pass_obj
+    def send(session: Session, name: str, yes: bool, version: str | None = None, label: str | None = None) -> None:
+        with session.client() as client:
+            said(session, client, kind, key_of(session, client, kind, name, version), command, {})
+
+
+def add_update(group: LazyGroup, kind: Kind) -> None:
+    @group.command("update", help=f"Change one {kind.name}: display_name, description, tags.NAME.")
+    @named
+    @click.option("--set", "sets", multiple=True, required=True, metavar="PATH=VALUE")
+    @click.pass_obj
+    def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
+        with session.client() as client:
+            tags = client.get(session.path(kind.name, name))["state"].get("tags", {})
+            said(session, client, kind, name, "update", changes(sets, tags))
+
+
+def said(session: Session, client: Client, kind: Kind, key: str, command: str, body: dict[str, Any]) -> None:
+    """Send a command and show the resource with its effect."""
+    written = client.post(session.path(kind.name, key, command), body)
+    found = client.get(session.path(kind.name, key), after=written["position"])
+    session.show(shape(found, names_of(session.home)))

@@ -1,0 +1,77 @@
+"""Groups that import a command when it is called, and options that every command takes, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from treering.cli.session import Session
+
+FORMATS = ("json", "table", "yaml", "tsv")
+
+
+def remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Put a common option into the session; one further to the right counts more."""
+    session = context.ensure_object(Session)
+    if value is not None and value is not False and parameter.name:
+        setattr(session, parameter.name, value)
+
+
+def common_options() -> list[click.Parameter]:
+    def option(*names: str, **settings: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=remember, **settings)
+
+    return [
+        option("-w", "--workspace", "--workspace-name", "workspace", metavar="NAME", help="Default: main."),
+        option("-o", "--output", "output", type=click.Choice(FORMATS), help="Default: for reading, or json in a pipe."),
+        option("--query", "query", metavar="JMESPATH", help="Which part of the answer to show."),
+        option("--home", "home", type=click.Path(path_type=Path), help="Of the installation; default ~/.treering."),
+        option("--debug", "debug", is_flag=True, help="Show where an unexpected error comes from."),
+        option("-g", "--resource-group", "resource_group", hidden=True),
+        option("--subscription", "subscription", hidden=True),
+    ]
+
+
+class Verb(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params += common_options()
+
+
+class LazyGroup(click.Group):
+    """``lazy`` maps a command's name to (``module:attribute``, one line of help)."""
+
+    command_class = Verb
+
+    def __init__(self, *arguments: Any, lazy: Mapping[str, tuple[str, str]] = {}, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params += common_options()
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.lazy, *(name for name in super().list_commands(ctx) if name not in self.lazy)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, written without importing any of the lazy ones."""
+        rows = [(name, help) for name, (_, help) in self.lazy.items()]
+        for name in super().list_commands(ctx):
+            command = super().get_command(ctx, name)
+            if name not in self.lazy and command is not None and not command.hidden:
+                rows.append((name, command.get_short_help_str(limit=formatter.width)))
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)

@@ -1,0 +1,104 @@
+"""``treering log``: compare the log with its second copy, or build it again from that copy."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+
+from treering.cli.lazy import LazyGroup
+from treering.cli.session import Session
+from treering.client.errors import ApiError, NotRunning, Unreachable
+from treering.config import Home
+from treering.kernel.log import LogDamaged, LogUnavailable
+from treering.kernel.refusal import Refused
+
+log = LazyGroup("log", help="Verify the event log, or restore it from the second copy.")
+VERIFY_TIMEOUT_SECONDS = 900.0
+
+
+@log.command("verify", help="Compare the whole log with its second copy; exit 1 when they differ.")
+@click.pass_context
+def verify(context: click.Context) -> None:
+    session = context.ensure_object(Session)
+    answer = verified(session)
+    session.show(answer)
+    if not answer["ok"]:
+        print(f"error: {answer['why']} (log.damaged)", file=sys.stderr)
+    context.exit(0 if answer["ok"] else 1)
+
+
+def verified(session: Session) -> dict[str, Any]:
+    """The answer of the running monitor; where nothing runs, that of a server started for it."""
+    try:
+        with session.client() as client:
+            client.timeout_seconds = VERIFY_TIMEOUT_SECONDS
+            answer: dict[str, Any] = client.post("/v1/log/verify", {})
+            return answer
+    except NotRunning:
+        return asyncio.run(verified_offline(Home(session.home.absolute())))
+
+
+async def verified_offline(home: Home) -> dict[str, Any]:
+    import msgspec
+
+    from treering.adapters.log_copy import FILE_NAME, LogCopy
+    from treering.adapters.log_restore import bootstrap_client, verify
+    from treering.adapters.nats_process import NatsServerError
+    from treering.adapters.nats_server import NatsServer
+
+    if not (home.copy / FILE_NAME).exists():
+        raise Refused("log.absent", f"there is no installation in {home.root}, or it has no second copy of its log")
+    server, copy = NatsServer(home.root), LogCopy(home.copy / FILE_NAME)
+    try:
+        await copy.open()
+        await server.start()
+        async with bootstrap_client(server) as client:
+            answer: dict[str, Any] = msgspec.to_builtins(await verify(client, copy))
+            return answer
+    except (LogDamaged, LogUnavailable) as error:
+        raise Refused("log.damaged", str(error)) from None
+    except NatsServerError as error:
+        raise Unreachable(str(error)) from None
+    finally:
+        await server.stop()
+        await copy.close()
+
+
+@log.command("restore", help="Build the log again from the second copy. treering must not run.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def restore(session: Session, yes: bool) -> None:
+    home = Home(session.home.absolute())
+    refuse_running(session)
+    if not yes:
+        click.confirm(f"Build the log of {home.root} again from its second copy?", abort=True, err=True)
+    session.show(asyncio.run(restored(home)))
+
+
+def refuse_running(session: Session) -> None:
+    try:
+        with session.client() as client:
+            client.get("/healthz")
+    except NotRunning:
+        return
+    except (ApiError, Unreachable):
+        pass
+    raise Refused("log.in_use", f"treering runs in {session.home}: stop it first")
+
+
+async def restored(home: Home) -> dict[str, Any]:
+    import msgspec
+
+    from treering.adapters.log_restore import restore as restore_log
+    from treering.adapters.nats_process import NatsServerError
+
+    try:
+        report: dict[str, Any] = msgspec.to_builtins(await restore_log(home))
+        return report
+    except (LogDamaged, LogUnavailable) as error:
+        raise Refused("log.damaged", str(error)) from None
+    except NatsServerError as error:
+        raise Refused("log.in_use", str(error)) from None

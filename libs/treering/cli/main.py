@@ -1,0 +1,105 @@
+"""``treering``: the table of commands, and what happens when one of them fails.
+
+Exit codes: 0 done, 1 refused or the job did not complete, 2 wrong usage, 3 the installation does not answer,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+import click
+
+from treering.cli.lazy import LazyGroup
+from treering.client.errors import ApiError, Unreachable
+from treering.kernel.refusal import Refused
+
+FAILED, USAGE, UNREACHABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
+DEBUG_VARIABLE = "TREERING_DEBUG"
+
+COMMANDS = {
+    "up": ("treering.cli.running:up", "Run everything on this machine, until it is told to stop."),
+    "service": ("treering.cli.running:service", "Run one service of an installation."),
+    "status": ("treering.cli.system:status", "Say what runs, how far it is, and whether all is ready."),
+    "job": ("treering.cli.job:job", "Submit, watch and keep jobs."),
+    "validate": ("treering.cli.validate:validate", "Judge YAML files of any kind, without a server."),
+    "environment": ("treering.cli.resources:environment", "Environments that jobs run in."),
+    "experiment": ("treering.cli.resources:experiment", "The names jobs are found under."),
+    "compute": ("treering.cli.resources:compute", "Where jobs may run."),
+    "node": ("treering.cli.node:node", "The machines of a compute target."),
+    "workspace": ("treering.cli.resources:workspace", "The space of names everything else lives in."),
+    "show": ("treering.cli.history:show", "Show any resource, now or as it was."),
+    "story": ("treering.cli.history:story", "Tell what happened to a resource, and why."),
+    "lifecycle": ("treering.cli.history:lifecycle", "How long a resource, or those of a kind, were in each status."),
+    "events": ("treering.cli.events:events", "Read, follow and publish events."),
+    "audit": ("treering.cli.history:audit", "Ask who did what, when."),
+    "log": ("treering.cli.log:log", "Verify the event log, or restore it from the second copy."),
+    "publisher": ("treering.cli.publisher:publisher", "Let programs publish events over NATS."),
+}
+
+root = LazyGroup(
+    "treering",
+    lazy=COMMANDS,
+    help="A self-hosted machine-learning platform whose every change is an immutable event.",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+)
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out one command line; the exit code. What goes wrong is one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        printable(stream)
+    try:
+        answer = root.main(args=arguments, prog_name="treering", standalone_mode=False)
+        sys.stdout.flush()
+        return answer if isinstance(answer, int) else 0
+    except BrokenPipeError:
+        # The reader has gone: nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if "--debug" in arguments or os.environ.get(DEBUG_VARIABLE):
+            raise
+        return failed(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def printable(stream: TextIO) -> None:
+    """A terminal that cannot show a character shows its number, and nothing crashes."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def failed(error: Exception) -> int:
+    """Say what went wrong; the exit code that tells it to programs."""
+    match error:
+        case click.Abort():
+            return INTERRUPTED
+        case click.ClickException():
+            usage = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx else ""
+            print(f"{usage}error: {error.format_message()}", file=sys.stderr)
+            return error.exit_code
+        case Unreachable():
+            print(f"error: {error.detail} ({error.code})", file=sys.stderr)
+            return UNREACHABLE
+        case Refused() | ApiError():
+            print(f"error: {error.detail} ({error.code})", file=sys.stderr)
+            return FAILED
+        case OSError():
+            print(f"error: {error} (os.{type(error).__name__})", file=sys.stderr)
+            return FAILED
+        case _:
+            print(f"error: {type(error).__name__}: {error} (unexpected; --debug shows where)", file=sys.stderr)
+            return FAILED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Shows an answer as json, yaml, tsv, a table, or (the default on a terminal) in the form best to read.
+
+Without ``-o``: on a terminal lists are tables and one thing is YAML with local times; in a pipe, and with
+``--query``, everything is JSON. ``json``, ``yaml`` and ``tsv`` have times as the API gives them (UTC).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from treering.cli.session import Session
+from treering.cli.times import human, local
+from treering.kernel.refusal import Refused
+
+CELL_CHARACTERS_MAX = 60
+
+
+def emit(session: Session, value: Any, columns: dict[str, str] | None = None) -> None:
+    """Write ``value``, or what ``--query`` finds in it, to standard output."""
+    if session.query:
+        value, columns = searched(session.query, value), None
+    match session.output or default_format(session, value):
+        case "json":
+            print(as_json(value))
+        case "yaml":
+            print(as_yaml(value), end="")
+        case "tsv":
+            print("\n".join(tsv_lines(value)))
+        case "table":
+            print("\n".join(table_lines(as_rows(value), columns)))
+        case _:
+            print(as_yaml(readable(value)), end="")
+
+
+def default_format(session: Session, value: Any) -> str:
+    if session.query or not sys.stdout.isatty():
+        return "json"
+    return "table" if isinstance(value, list) else "readable"
+
+
+def searched(query: str, value: Any) -> Any:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(query, value)
+    except JMESPathError as error:
+        raise Refused("query.invalid", f"--query {query!r}: {error}") from None
+
+
+def writes_unicode() -> bool:
+    return (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "") == "utf8"
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=not writes_unicode())
+
+
+def as_yaml(value: Any) -> str:
+    import yaml
+
+    if not isinstance(value, (dict, list)):
+        return f"{shown(value)}\n"
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=writes_unicode(), width=120)
+    return text
+
+
+def readable(value: Any, key: str = "") -> Any:
+    """The same with local times and durations in words."""
+    if isinstance(value, dict):
+        return {name: readable(child, name) for name, child in value.items()}
+    if isinstance(value, list):
+        return [readable(child, key) for child in value]
+    if isinstance(value, str):
+        return local(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and key.endswith("seconds"):
+        return human(value)
+    return value
+
+
+def tsv_lines(value: Any) -> list[str]:
+    """As ``az -o tsv``: a value a line, or the values of each row with tabs between."""
+    rows = value if isinstance(value, list) else [value]
+    return ["\t".join(map(shown, row_values(row))) for row in rows]
+
+
+def row_values(row: Any) -> list[Any]:
+    if isinstance(row, dict):
+        return list(row.values())
+    return row if isinstance(row, list) else [row]
+
+
+def as_rows(value: Any) -> list[Any]:
+    rows = value if isinstance(value, list) else [value]
+    return [row if isinstance(row, dict) else {f"Column{i + 1}": one for i, one in enumerate(row_values(row))}
+            for row in rows]  # fmt: skip
+
+
+def table_lines(rows: list[Any], columns: dict[str, str] | None) -> list[str]:
+    """Headings, a rule and a line a row. Without ``columns``, every plain value of the rows is one."""
+    if columns is None:
+        names = dict.fromkeys(
+            name for row in rows for name, value in row.items() if not isinstance(value, (dict, list))
+        )
+        columns = {name[:1].upper() + name[1:]: name for name in names}
+    cells = [[cell(found(row, path), path) for path in columns.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)] if columns else []
+    lines = [list(columns), ["-" * width for width in widths], *cells]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+
+
+def found(row: Any, path: str) -> Any:
+    for part in path.split("."):
+        row = row.get(part) if isinstance(row, dict) else None
+    return row
+
+
+def cell(value: Any, path: str) -> str:
+    text = shown(readable(value, path))
+    return text if len(text) <= CELL_CHARACTERS_MAX else text[: CELL_CHARACTERS_MAX - 3] + "..."
+
+
+def shown(value: Any) -> str:
+    """A value as one line without anything a terminal would obey."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -1,0 +1,130 @@
+"""Resources in the shapes ``az ml ... show`` gives them, so that scripts made for those go on working."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treering.cli.times import between_seconds
+
+TERMINAL = ("Completed", "Failed", "Canceled")
+Shape = dict[str, Any]
+
+
+def shape(resource: Shape, people: dict[str, str]) -> Shape:
+    """A resource of the API for people and scripts; ``people`` are display names of actors."""
+    shaped = {"job": job, "environment": environment}.get(resource["kind"], plain)(resource)
+    return {**shaped, **history(resource, people)}
+
+
+def history(resource: Shape, people: dict[str, str]) -> Shape:
+    created_by = resource["created_by"]
+    return {
+        "creation_context": {
+            "created_at": resource["created_at"],
+            "created_by": people.get(created_by, created_by),
+            "last_modified_at": resource["changed_at"],
+        },
+        "position": resource["position"],
+        "version_count": resource["version"],
+        "timeline": [{"status": status, "since": since} for status, since in resource["timeline"]],
+    }
+
+
+def plain(resource: Shape) -> Shape:
+    state = {name: value for name, value in resource["state"].items() if name != "status"}
+    return {
+        "name": resource["name"],
+        "type": resource["kind"],
+        "status": resource["status"],
+        **state,
+        "tags": resource.get("labels", {}),
+    }
+
+
+def environment(resource: Shape) -> Shape:
+    name, _, version = resource["name"].partition(":")
+    state = resource["state"]
+    return {
+        "name": name,
+        "version": version,
+        "id": f"azureml:{resource['name']}",
+        "status": resource["status"],
+        "description": state.get("description", ""),
+        "tags": state.get("tags", {}),
+        **state.get("spec", {}),
+    }
+
+
+def job(resource: Shape) -> Shape:
+    state = resource["state"]
+    spec = state.get("spec") or {}
+    return {
+        "name": resource["name"],
+        "type": "command",
+        "status": resource["status"],
+        "display_name": spec.get("display_name") or resource["name"],
+        "experiment_name": spec.get("experiment", "Default"),
+        "description": spec.get("description", ""),
+        "compute": f"azureml:{spec.get('compute', 'local')}",
+        "command": spec.get("command", ""),
+        "code": spec.get("code_path", ""),
+        "environment": environment_of(spec),
+        "environment_variables": spec.get("environment_variables", {}),
+        "inputs": {name: input_of(given) for name, given in spec.get("inputs", {}).items()},
+        "outputs": outputs_of(spec, state),
+        "resources": {"instance_count": spec.get("instance_count", 1)},
+        "limits": {"timeout": spec["timeout_seconds"]} if spec.get("timeout_seconds") else {},
+        "tags": spec.get("tags", {}),
+        "archived": resource.get("archived", False),
+        "properties": properties(spec, state),
+    }
+
+
+def environment_of(spec: Shape) -> Any:
+    """The reference that was written, or what the environment is made of."""
+    environment = spec.get("environment") or {}
+    source = str(environment.get("source", ""))
+    return source if source.startswith("azureml:") else environment
+
+
+def input_of(given: Shape) -> Any:
+    if "value" in given:
+        return given["value"]
+    return {"mode": "ro_mount", **given}
+
+
+def outputs_of(spec: Shape, state: Shape) -> Shape:
+    """Every output that was asked for, with its content when there is some, and ``default``: ``./outputs``."""
+    asked = {name: {"type": "uri_folder", "mode": "rw_mount", **one} for name, one in spec.get("outputs", {}).items()}
+    made = state.get("outputs", {})
+    default = {"default": {"type": "uri_folder", "mode": "rw_mount"}}
+    return {name: {**one, **made.get(name, {})} for name, one in {**default, **asked}.items()}
+
+
+def properties(spec: Shape, state: Shape) -> Shape:
+    """What the run was like: attempt, node, why it failed, its logs and the commit of its code."""
+    named = {"code": "error_code", "message": "error_message"}
+    facts = ("attempt", "node", "exit_code", "code", "message", "seconds", "logs")
+    known = {named.get(name, name): state[name] for name in facts if state.get(name) not in (None, "")}
+    git = {f"azureml.git.{name}": value for name, value in spec.get("git", {}).items()}
+    return {**known, "code_digest": spec.get("code", ""), **git}
+
+
+def duration_seconds(resource: Shape) -> float | None:
+    """From the first Running to the end; None before it ran or while it does."""
+    timeline = resource["timeline"]
+    began = next((since for status, since in timeline if status == "Running"), "")
+    ended = next((since for status, since in timeline if status in TERMINAL), "")
+    return between_seconds(began, ended)
+
+
+def failure(resource: Shape) -> str:
+    """Why a job did not complete, in one line; "" when it did."""
+    state = resource["state"]
+    match resource["status"]:
+        case "Completed":
+            return ""
+        case "Canceled":
+            return "it was canceled"
+        case _:
+            return f"{state.get('message') or 'it failed'} ({state.get('code') or resource['status']})"

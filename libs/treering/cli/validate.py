@@ -1,0 +1,42 @@
+"""``treering validate``: judge YAML files of any kind offline; a line for everything that is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from treering.cli.lazy import Verb
+from treering.cli.session import Session
+
+
+@click.command("validate", cls=Verb)
+@click.argument("places", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="The same, as az has it.")
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Put in before it is judged.")
+@click.pass_context
+def validate(context: click.Context, places: tuple[Path, ...], files: tuple[Path, ...], sets: tuple[str, ...]) -> None:
+    """Judge YAML files of any kind, without a server. Prints FILE:LINE: KEY: MESSAGE; exit 1 if one is refused."""
+    from treering.specs.validate import judge
+
+    if not (*files, *places):
+        raise click.UsageError("which files? FILE... or -f FILE")
+    session = context.ensure_object(Session)
+    judgements = {str(file): judge(file, sets) for file in (*files, *places)}
+    if session.output or session.query:
+        session.show(
+            [
+                {
+                    "file": file,
+                    "kind": one.kind,
+                    "accepted": one.accepted,
+                    "problems": list(map(dataclasses.asdict, one.problems)),
+                }
+                for file, one in judgements.items()
+            ]
+        )
+    else:
+        for file, one in judgements.items():
+            print("\n".join(map(str, one.problems)) if one.problems else f"{file}: accepted ({one.kind})")
+    context.exit(0 if all(one.accepted for one in judgements.values()) else 1)

@@ -1,0 +1,70 @@
+"""Brings trees and blobs of an installation into a folder here."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import anyio
+
+from treering.adapters.http_blobs import HttpBlobs
+from treering.adapters.trees import TreeFile, read_manifest
+from treering.client.http import Client
+from treering.kernel.blobs import PREFIX
+from treering.kernel.refusal import Refused
+from treering.kernel.safe_path import SafePath
+
+FILES_AT_ONCE = 4
+
+
+class Downloaded(NamedTuple):
+    files: int
+    size_bytes: int
+
+
+def download_tree(client: Client, digest: str, folder: Path) -> Downloaded:
+    """Lay a tree out below ``folder``; files that are there already are replaced, others stay.
+
+    Raises ``Refused`` (``blob.*``, ``tree.malformed``, ``path.unsafe``, ``file.unwritable``), ``ApiError``,
+    ``Unreachable``.
+    """
+    return anyio.run(tree_into, HttpBlobs(client), digest, folder)
+
+
+async def tree_into(blobs: HttpBlobs, digest: str, folder: Path) -> Downloaded:
+    manifest = await read_manifest(blobs, digest)
+    permits = anyio.Semaphore(FILES_AT_ONCE)
+
+    async def fetch(file: TreeFile) -> None:
+        async with permits:
+            await file_into(blobs, file, SafePath.parse(file.path).under(folder))
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for file in manifest.files:
+                tasks.start_soon(fetch, file)
+    except ExceptionGroup as group:  # the first failure ended the others
+        raise group.exceptions[0] from None
+    return Downloaded(len(manifest.files), sum(file.size for file in manifest.files))
+
+
+async def file_into(blobs: HttpBlobs, file: TreeFile, target: Path) -> None:
+    """One file, which gets its name only when it is whole and what it should be."""
+    hash = hashlib.sha256()
+    partial = target.with_name(f".{uuid4().hex}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as opened:
+            async for chunk in blobs.read(file.digest):
+                hash.update(chunk)
+                opened.write(chunk)
+        if PREFIX + hash.hexdigest() != file.digest:
+            raise Refused("blob.digest_mismatch", f"{file.path!r} did not come as it was stored; try again")
+        partial.chmod(0o755 if file.executable else 0o644)
+        partial.replace(target)
+    except OSError as error:
+        raise Refused("file.unwritable", f"{target}: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""Submits a job draft: uploads what the installation does not have yet, then asks for the job.
+
+Digests are made here, with the tree format the executor reads, so an unchanged file is never sent twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+import msgspec
+from anyio.to_thread import run_sync
+
+from treering.adapters.git_facts import git_facts
+from treering.adapters.http_blobs import HttpBlobs
+from treering.adapters.trees import put_tree
+from treering.client.http import Client
+from treering.client.urls import segment
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
+from treering.kernel.blobs import PREFIX
+from treering.kernel.refusal import Refused
+from treering.specs.curated import resolve_environment
+from treering.specs.job_draft import JobDraft
+
+
+class Submitted(NamedTuple):
+    """The new job as the API shows it, and how many bytes had to be sent for it."""
+
+    resource: dict[str, Any]
+    sent_bytes: int
+
+
+def submit(client: Client, draft: JobDraft, workspace: str, name: str = "") -> Submitted:
+    """Upload and submit; ``name`` stands before the draft's own.
+
+    Raises ``Refused`` (``tree.*``, ``environment.*``, ``job.*``), ``ApiError`` and ``Unreachable``.
+    """
+    return anyio.run(submit_draft, client, draft, workspace, name)
+
+
+async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: str) -> Submitted:
+    if draft.code_reference:
+        raise Refused("job.code_unsupported", f"code {draft.code_reference!r}: fetch it first and name the folder")
+    environment = resolve_environment(draft.environment)
+    blobs = HttpBlobs(client)
+    code = (await put_tree(blobs, draft.code)).digest if draft.code else ""
+    inputs = {
+        name: await with_digest(blobs, given, draft.local_inputs.get(name)) for name, given in draft.inputs.items()
+    }
+    git = await run_sync(git_facts, draft.code) if draft.code else {}
+    body: dict[str, Any] = {"spec": spec_of(draft, environment, code, inputs, git)}
+    if name or draft.name:
+        body["name"] = name or draft.name
+    resource = await run_sync(client.post, f"/v1/workspaces/{segment(workspace)}/jobs", body)
+    return Submitted(resource, blobs.sent_bytes)
+
+
+async def with_digest(blobs: HttpBlobs, given: InputSpec, local: Path | None) -> InputSpec:
+    """The input with the digest of its data. Ignore files are about code: data is taken whole."""
+    if local is None:
+        return given
+    if given.type == "uri_file":
+        return msgspec.structs.replace(given, digest=await put_once(blobs, local))
+    return msgspec.structs.replace(given, digest=(await put_tree(blobs, local, ignore=False)).digest)
+
+
+async def put_once(blobs: HttpBlobs, file: Path) -> str:
+    digest = await run_sync(digest_of_file, file)
+    return await blobs.put_file(file) if await blobs.missing([digest]) else digest
+
+
+def digest_of_file(file: Path) -> str:
+    with file.open("rb") as opened:
+        return PREFIX + hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def spec_of(
+    draft: JobDraft,
+    environment: EnvironmentSpec | str,
+    code: str,
+    inputs: dict[str, InputSpec],
+    git: dict[str, str],
+) -> dict[str, Any]:
+    """A ``JobSpec`` as JSON; an environment that only the installation knows stays a reference."""
+    spec = JobSpec(
+        command=draft.command,
+        environment=environment if isinstance(environment, EnvironmentSpec) else EnvironmentSpec(),
+        code=code,
+        code_path=draft.code.name if draft.code else "",
+        compute=draft.compute,
+        experiment=draft.experiment,
+        display_name=draft.display_name,
+        description=draft.description,
+        tags=draft.tags,
+        inputs=inputs,
+        outputs=draft.outputs,
+        environment_variables=draft.environment_variables,
+        timeout_seconds=draft.timeout_seconds,
+        instance_count=draft.instance_count,
+        git=git,
+    )
+    said: dict[str, Any] = msgspec.to_builtins(spec)
+    if isinstance(environment, str):
+        said["environment"] = environment
+    return said

@@ -1,0 +1,26 @@
+"""Names and parameters as parts of a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from treering.kernel.refusal import Refused
+
+
+def query(parameters: Mapping[str, object]) -> str:
+    """``?a=1&b=true``, or "" when nothing is left."""
+    said = {name: value for name, value in parameters.items() if value is not None and value != ""}
+    words = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in said.items()}
+    try:
+        return "?" + urlencode(words) if words else ""
+    except UnicodeEncodeError:
+        raise Refused("text.invalid", f"{sorted(words)}: one of the values is not valid text") from None
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    try:
+        return quote(name, safe=":@")
+    except UnicodeEncodeError:
+        raise Refused("name.invalid", f"{name!a} is not valid text") from None

@@ -1,0 +1,88 @@
+"""Where an installation keeps its things, and the few settings it has."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOME_VARIABLE = "TREERING_HOME"
+DEFAULT_PORT = 8790
+
+
+def default_home() -> Path:
+    """``$TREERING_HOME``, else ``~/.treering``."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".treering").absolute()
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one installation. Everything in it belongs to the user who runs it (0700)."""
+
+    root: Path = field(default_factory=default_home)
+
+    @property
+    def token_file(self) -> Path:
+        return self.root / "token"
+
+    @property
+    def url_file(self) -> Path:
+        """The gateway's address, written when it is ready."""
+        return self.root / "url"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def environments(self) -> Path:
+        return self.root / "envs"
+
+    @property
+    def copy(self) -> Path:
+        """The monitor's verified second copy of the log."""
+        return self.root / "copy"
+
+    @property
+    def shims(self) -> Path:
+        """What stands in for pip inside jobs."""
+        return self.root / "shims"
+
+    def runs(self, node: str) -> Path:
+        """Where the executor ``node`` keeps the folders of running jobs."""
+        return self.root / "runs" / node
+
+    def views(self, service: str) -> Path:
+        return self.root / "views" / service
+
+    def create(self) -> None:
+        """Make the folders; safe to say again."""
+        for folder in (self.root, self.keys, self.blobs, self.environments, self.copy, self.root / "views"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a node may be silent. ``TREERING_LEASE_SECONDS`` shortens it, for tests.
+
+    The executor kills its own jobs ``margin`` before its lease ends; the scheduler declares the node lost
+    ``margin`` after: so the first is over before the second begins.
+    """
+
+    lease_seconds: float = 10.0
+
+    @property
+    def renew_seconds(self) -> float:
+        return self.lease_seconds / 5
+
+    @property
+    def margin_seconds(self) -> float:
+        return self.lease_seconds / 5
+
+    @classmethod
+    def from_environment(cls) -> Timing:
+        return cls(float(os.environ.get("TREERING_LEASE_SECONDS") or cls.lease_seconds))

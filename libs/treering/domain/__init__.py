@@ -1,0 +1,26 @@
+"""The resource kinds. KINDS is the list: routes, subjects, audit and the laws follow from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treering.domain.compute import COMPUTE
+from treering.domain.environment import ENVIRONMENT
+from treering.domain.event import EVENT
+from treering.domain.experiment import EXPERIMENT
+from treering.domain.job import JOB
+from treering.domain.node import NODE
+from treering.domain.workspace import WORKSPACE
+from treering.kernel.aggregate import Aggregate
+from treering.kernel.refusal import Refused
+
+KINDS: dict[str, Aggregate[Any, Any, Any]] = {
+    kind.kind: kind for kind in (WORKSPACE, EXPERIMENT, ENVIRONMENT, COMPUTE, NODE, JOB, EVENT)
+}
+
+
+def kind_named(name: str) -> Aggregate[Any, Any, Any]:
+    """The kind of this name, or ``Refused("kind.unknown")`` with those there are."""
+    if name not in KINDS:
+        raise Refused("kind.unknown", f"there is no kind {name[:80]!r}; the kinds are {', '.join(sorted(KINDS))}")
+    return KINDS[name]

@@ -1,0 +1,110 @@
+"""An environment: one version of a named Python installation. A version never changes; archiving hides it.
+
+(absent) --created--> active --archived--> archived --restored--> active
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.refusal import Refused
+
+
+class CreateEnvironment(Command, frozen=True, tag="create"):
+    spec: EnvironmentSpec
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+class ArchiveEnvironment(Command, frozen=True, tag="archive"):
+    pass
+
+
+class RestoreEnvironment(Command, frozen=True, tag="restore"):
+    pass
+
+
+EnvironmentCommand = CreateEnvironment | ArchiveEnvironment | RestoreEnvironment
+
+
+class EnvironmentCreated(Event, frozen=True, tag="environment.created"):
+    spec: EnvironmentSpec
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+class EnvironmentArchived(Event, frozen=True, tag="environment.archived"):
+    pass
+
+
+class EnvironmentRestored(Event, frozen=True, tag="environment.restored"):
+    pass
+
+
+EnvironmentEvent = EnvironmentCreated | EnvironmentArchived | EnvironmentRestored
+
+
+class Environment(Struct, frozen=True, omit_defaults=True):
+    status: Literal["absent", "active", "archived"] = "absent"
+    spec: EnvironmentSpec = EnvironmentSpec()
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+def evolve(environment: Environment, event: EnvironmentEvent) -> Environment:
+    match event:
+        case EnvironmentCreated():
+            return Environment("active", event.spec, event.description, event.tags)
+        case EnvironmentArchived():
+            return msgspec.structs.replace(environment, status="archived")
+        case EnvironmentRestored():
+            return msgspec.structs.replace(environment, status="active")
+        case _:
+            assert_never(event)
+
+
+def decide(environment: Environment, command: EnvironmentCommand) -> list[EnvironmentEvent]:
+    match command:
+        case CreateEnvironment():
+            return create(environment, command)
+        case ArchiveEnvironment():
+            must_exist(environment)
+            return [EnvironmentArchived()] if environment.status == "active" else []
+        case RestoreEnvironment():
+            must_exist(environment)
+            return [EnvironmentRestored()] if environment.status == "archived" else []
+        case _:
+            assert_never(command)
+
+
+def create(environment: Environment, command: CreateEnvironment) -> list[EnvironmentEvent]:
+    if environment.status == "absent":
+        return [EnvironmentCreated(command.spec, command.description, command.tags)]
+    if environment.spec == command.spec:
+        return []
+    raise Refused("environment.exists", "this version exists with other content and never changes; take a new version")
+
+
+def must_exist(environment: Environment) -> None:
+    if environment.status == "absent":
+        raise Refused("environment.absent", "there is no environment of this name and version")
+
+
+def summary(environment: Environment) -> Summary:
+    return Summary(environment.status, labels=environment.tags, archived=environment.status == "archived")
+
+
+ENVIRONMENT: Aggregate[EnvironmentCommand, EnvironmentEvent, Environment] = Aggregate(
+    "environment",
+    state=Environment,
+    commands=EnvironmentCommand,
+    events=EnvironmentEvent,
+    decide=decide,
+    evolve=evolve,
+    summary=summary,
+)

@@ -1,0 +1,284 @@
+"""A job: a command run in an environment on a compute target, in one or more attempts.
+
+    (Absent) --submitted--> Queued --assigned--> Preparing --started--> Running --finalizing--> Finalizing
+                              ^                      |                     |                        |
+                              '---- lost, to try again (a node died) ------'------------------------'
+    Queued ------------------------------ canceled --> Canceled
+    Preparing, Running, Finalizing --cancel_requested--> CancelRequested --canceled--> Canceled
+    Preparing, Running, Finalizing, CancelRequested --completed--> Completed, --failed--> Failed
+
+The attempt number is the fence: it grows with every assignment, and what an executor says of an earlier
+attempt is refused. The statuses are those of Azure ML.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from treering.domain.job_messages import (
+    ArchiveJob,
+    AssignJob,
+    CancelJob,
+    CompleteJob,
+    ConfirmCancel,
+    ExecutorCommand,
+    FailJob,
+    FinalizeJob,
+    JobArchived,
+    JobAssigned,
+    JobCanceled,
+    JobCancelRequested,
+    JobCommand,
+    JobCompleted,
+    JobEvent,
+    JobFailed,
+    JobFinalizing,
+    JobLost,
+    JobRestored,
+    JobStarted,
+    JobSubmitted,
+    JobUpdated,
+    LoseJob,
+    OutputData,
+    RestoreJob,
+    StartJob,
+    SubmitJob,
+    UpdateJob,
+)
+from treering.domain.job_spec import JobSpec
+from treering.kernel.aggregate import Aggregate, Summary
+from treering.kernel.refusal import Refused
+
+ATTEMPTS_MAX = 3
+
+Status = Literal[
+    "Absent", "Queued", "Preparing", "Running", "Finalizing", "CancelRequested", "Completed", "Failed", "Canceled"
+]
+TERMINAL: frozenset[str] = frozenset({"Completed", "Failed", "Canceled"})
+HELD: frozenset[str] = frozenset({"Preparing", "Running", "Finalizing", "CancelRequested"})  # by an executor
+
+
+class Job(Struct, frozen=True, omit_defaults=True):
+    status: Status = "Absent"
+    spec: JobSpec | None = None
+    attempt: int = 0
+    node: str = ""
+    incarnation: str = ""
+    code: str = ""  # why it failed, for programs
+    message: str = ""  # why it failed, for people
+    exit_code: int | None = None
+    outputs: dict[str, OutputData] = {}
+    logs: str = ""
+    seconds: float = 0.0
+    archived: bool = False
+
+
+def evolve(job: Job, event: JobEvent) -> Job:
+    change = msgspec.structs.replace
+    match event:
+        case JobSubmitted():
+            return Job(status="Queued", spec=event.spec)
+        case JobUpdated():
+            return change(job, spec=updated(job.spec, event))
+        case JobAssigned():
+            return change(
+                job, status="Preparing", attempt=event.attempt, node=event.node, incarnation=event.incarnation
+            )
+        case JobStarted():
+            return change(job, status="Running")
+        case JobFinalizing():
+            return change(job, status="Finalizing")
+        case JobCompleted():
+            return change(
+                job, status="Completed", exit_code=0, outputs=event.outputs, logs=event.logs, seconds=event.seconds
+            )
+        case JobFailed():
+            return change(failed(job, event), logs=event.logs, outputs=event.outputs, seconds=event.seconds)
+        case JobLost():
+            return change(job, status="Queued", node="", incarnation="")
+        case JobCancelRequested():
+            return change(job, status="CancelRequested")
+        case JobCanceled():
+            return change(job, status="Canceled", outputs=event.outputs, logs=event.logs, seconds=event.seconds)
+        case JobArchived():
+            return change(job, archived=True)
+        case JobRestored():
+            return change(job, archived=False)
+        case _:
+            assert_never(event)
+
+
+def updated(spec: JobSpec | None, event: JobUpdated) -> JobSpec | None:
+    if spec is None:
+        return None
+    new = {name: getattr(event, name) for name in ("display_name", "description", "tags")}
+    return msgspec.structs.replace(spec, **{name: value for name, value in new.items() if value is not None})
+
+
+def failed(job: Job, event: JobFailed) -> Job:
+    return msgspec.structs.replace(
+        job, status="Failed", code=event.code, message=event.message, exit_code=event.exit_code
+    )
+
+
+def decide(job: Job, command: JobCommand) -> list[JobEvent]:
+    match command:
+        case SubmitJob():
+            return submit(job, command)
+        case UpdateJob():
+            return update(job, command)
+        case CancelJob():
+            return cancel(job, command)
+        case ArchiveJob():
+            return archive(job)
+        case RestoreJob():
+            return restore(job)
+        case AssignJob():
+            return assign(job, command)
+        case LoseJob():
+            return lose(job, command)
+        case StartJob():
+            return start(job, command)
+        case FinalizeJob():
+            return finalize(job, command)
+        case CompleteJob():
+            return complete(job, command)
+        case FailJob():
+            return fail(job, command)
+        case ConfirmCancel():
+            return confirm_cancel(job, command)
+        case _:
+            assert_never(command)
+
+
+def submit(job: Job, command: SubmitJob) -> list[JobEvent]:
+    if job.status == "Absent":
+        return [JobSubmitted(command.spec)]
+    if job.spec == command.spec:
+        return []  # The client retried: the job is already there.
+    raise Refused("job.exists", "a job of this name exists already; choose another name, or none to have one made")
+
+
+def update(job: Job, command: UpdateJob) -> list[JobEvent]:
+    must_exist(job)
+    event = JobUpdated(command.display_name, command.description, command.tags)
+    return [event] if updated(job.spec, event) != job.spec else []
+
+
+def cancel(job: Job, command: CancelJob) -> list[JobEvent]:
+    must_exist(job)
+    if job.status in TERMINAL or job.status == "CancelRequested":
+        return []
+    if job.status == "Queued":
+        return [JobCancelRequested(command.reason), JobCanceled(job.attempt)]
+    return [JobCancelRequested(command.reason)]
+
+
+def archive(job: Job) -> list[JobEvent]:
+    must_exist(job)
+    if job.archived:
+        return []
+    if job.status not in TERMINAL:
+        raise Refused("job.not_finished", f"the job is {job.status}; cancel it, or wait, before it is archived")
+    return [JobArchived()]
+
+
+def restore(job: Job) -> list[JobEvent]:
+    must_exist(job)
+    return [JobRestored()] if job.archived else []
+
+
+def assign(job: Job, command: AssignJob) -> list[JobEvent]:
+    if job.status in HELD and job.attempt == command.attempt and job.node == command.node:
+        return []
+    if job.status != "Queued":
+        raise Refused("job.not_queued", f"the job is {job.status}")
+    if command.attempt != job.attempt + 1:
+        raise Refused("job.stale_attempt", f"the next attempt is {job.attempt + 1}, not {command.attempt}")
+    return [JobAssigned(command.attempt, command.node, command.incarnation)]
+
+
+def lose(job: Job, command: LoseJob) -> list[JobEvent]:
+    if job.attempt != command.attempt or job.status not in HELD:
+        return []  # Somebody else noticed first, or the executor finished in time.
+    if job.status == "CancelRequested":
+        return [JobLost(job.attempt, command.reason), JobCanceled(job.attempt)]
+    if job.attempt < ATTEMPTS_MAX:
+        return [JobLost(job.attempt, command.reason)]
+    message = f"its node was lost in each of {ATTEMPTS_MAX} attempts; the last time: {command.reason}"
+    return [JobLost(job.attempt, command.reason), JobFailed(job.attempt, "node_lost", message)]
+
+
+def start(job: Job, command: StartJob) -> list[JobEvent]:
+    must_hold(job, command)
+    if job.status == "Preparing":
+        return [JobStarted(command.attempt, command.node)]
+    if job.status == "CancelRequested":
+        raise Refused("job.cancel_requested", "the job was canceled before it started")
+    return []
+
+
+def finalize(job: Job, command: FinalizeJob) -> list[JobEvent]:
+    must_hold(job, command)
+    return [JobFinalizing(command.attempt)] if job.status == "Running" else []
+
+
+def complete(job: Job, command: CompleteJob) -> list[JobEvent]:
+    if job.status == "Completed" and job.attempt == command.attempt:
+        return []
+    must_hold(job, command)
+    if job.status == "Preparing":
+        raise Refused("job.not_started", "an attempt that was not started cannot be complete")
+    return [JobCompleted(command.attempt, command.outputs, command.logs, command.seconds)]
+
+
+def fail(job: Job, command: FailJob) -> list[JobEvent]:
+    if job.status == "Failed" and job.attempt == command.attempt:
+        return []
+    must_hold(job, command)
+    return [
+        JobFailed(
+            command.attempt,
+            command.code,
+            command.message,
+            command.exit_code,
+            command.outputs,
+            command.logs,
+            command.seconds,
+        )
+    ]
+
+
+def confirm_cancel(job: Job, command: ConfirmCancel) -> list[JobEvent]:
+    if job.status == "Canceled" and job.attempt == command.attempt:
+        return []
+    must_hold(job, command)
+    if job.status != "CancelRequested":
+        raise Refused("job.not_canceled", f"nobody asked to cancel the job; it is {job.status}")
+    return [JobCanceled(command.attempt, command.outputs, command.logs, command.seconds)]
+
+
+def must_exist(job: Job) -> None:
+    if job.status == "Absent":
+        raise Refused("job.absent", "there is no job of this name")
+
+
+def must_hold(job: Job, command: ExecutorCommand) -> None:
+    """The fence: only the attempt that is assigned now, on its node, may say anything."""
+    must_exist(job)
+    if job.attempt != command.attempt or job.node != command.node or job.status not in HELD:
+        held = f"attempt {job.attempt} on {job.node or 'no node'}, {job.status}"
+        raise Refused("job.stale_attempt", f"attempt {command.attempt} on {command.node} is over: the job is at {held}")
+
+
+def summary(job: Job) -> Summary:
+    spec = job.spec
+    return Summary(job.status, spec.experiment if spec else "", spec.tags if spec else {}, job.archived)
+
+
+JOB: Aggregate[JobCommand, JobEvent, Job] = Aggregate(
+    "job", state=Job, commands=JobCommand, events=JobEvent, decide=decide, evolve=evolve, summary=summary
+)

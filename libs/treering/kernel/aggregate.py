@@ -1,0 +1,73 @@
+"""The functional core's one shape: decide what happens, evolve what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+import msgspec
+from msgspec import Struct
+
+C = TypeVar("C")
+E = TypeVar("E")
+S = TypeVar("S")
+
+
+class Command(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What someone asks for, in the imperative. ``sent_by`` is the service that may ask it."""
+
+    sent_by: ClassVar[str] = "gateway"
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """What happened, in the past tense. The tag is stable for ever; new fields get defaults."""
+
+
+class Summary(Struct, frozen=True, omit_defaults=True):
+    """What every list shows of a resource, whatever its kind."""
+
+    status: str
+    parent: str = ""  # what it belongs to, e.g. a job's experiment
+    labels: dict[str, str] = {}
+    archived: bool = False
+
+
+class Aggregate(Generic[C, E, S]):
+    """One resource kind: its commands, events and states, and the two pure functions between them.
+
+    ``decide(state, command)`` returns the events that follow, ``[]`` when there is nothing to do, or
+    raises ``Refused``. ``evolve(state, event)`` never raises. ``summary(state)`` feeds the lists.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        state: type[S],
+        commands: Any,
+        events: Any,
+        decide: Callable[[S, C], list[E]],
+        evolve: Callable[[S, E], S],
+        summary: Callable[[S], Summary],
+    ) -> None:
+        self.kind = kind
+        self.state = state
+        self.initial = state()
+        self.decide = decide
+        self.evolve = evolve
+        self.summary = summary
+        self.command_types: dict[str, type[Command]] = tagged(commands)
+        self.event_types: dict[str, type[Event]] = tagged(events)
+        self.commands: msgspec.json.Decoder[C] = msgspec.json.Decoder(commands)
+        self.events: msgspec.json.Decoder[list[E]] = msgspec.json.Decoder(list[events])
+        self.states: msgspec.json.Decoder[S] = msgspec.json.Decoder(state)
+
+    def fold(self, events: Iterable[E], state: S | None = None) -> S:
+        return reduce(self.evolve, events, self.initial if state is None else state)
+
+
+def tagged(union: Any) -> dict[str, Any]:
+    """The structs of a union (or a single struct) by their tags."""
+    structs: Sequence[type[Struct]] = get_args(union) or (union,)
+    return {str(struct.__struct_config__.tag): struct for struct in structs}

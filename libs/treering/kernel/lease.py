@@ -1,0 +1,23 @@
+"""What executor and scheduler say to each other to show that a node is alive (``lease.renew``)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Renew(Struct, frozen=True, omit_defaults=True):
+    """``position`` is where the node's joining stands in the log; ``attempts`` what it holds."""
+
+    workspace: str
+    node: str
+    incarnation: str
+    position: int
+    attempts: tuple[tuple[str, int], ...] = ()  # (job, attempt)
+
+
+class Renewed(Struct, frozen=True, omit_defaults=True):
+    """``fenced``: this incarnation is over, kill everything and join anew. ``stale``: attempts to kill."""
+
+    lease_seconds: float
+    fenced: bool = False
+    stale: tuple[tuple[str, int], ...] = ()

@@ -1,0 +1,79 @@
+"""From the log to a view: batches of entries, each with its checkpoint in one transaction.
+
+A view can be thrown away and computed again. Its checkpoint is the position it has reached and the hash
+of the commit there, written in the same transaction as the rows, so effects are exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from treering.kernel.clock import monotonic_seconds
+from treering.kernel.log import Entry, EventLog, LogDamaged
+from treering.kernel.refusal import Refused
+
+
+class Checkpoint(NamedTuple):
+    position: int
+    hash: str  # of the commit at that position, "" at the start
+
+
+class ViewStore(Protocol):
+    """A view with its storage; every method is quick or runs in a thread of its own."""
+
+    name: str
+
+    async def checkpoint(self) -> Checkpoint: ...
+
+    async def apply(self, entries: Sequence[Entry]) -> None:
+        """Rows and checkpoint of a batch, in one transaction."""
+        ...
+
+
+class Projector:
+    """Keeps one view up with the log, and lets readers wait until it has reached a position."""
+
+    def __init__(self, log: EventLog, view: ViewStore, *, subject: str = "evt.>", gather_seconds: float = 0.0) -> None:
+        """``gather_seconds`` is how long to let entries gather after a batch: fewer transactions, later reads."""
+        self.log = log
+        self.view = view
+        self.subject = subject
+        self.gather_seconds = gather_seconds
+        self.position = 0
+        self.moved = asyncio.Event()
+        self.moved_at_seconds = monotonic_seconds()
+
+    async def run(self) -> None:
+        """Project until cancelled; raises LogDamaged when the log answers with what the view has passed."""
+        self.position = (await self.view.checkpoint()).position
+        async for batch in self.log.follow(after=self.position, subject=self.subject):
+            if batch[0].position <= self.position:
+                raise LogDamaged(
+                    f"{self.view.name} has reached position {self.position}, "
+                    f"and the log now sends {batch[0].position}: positions were used twice"
+                )
+            await self.view.apply(batch)
+            self.advance(batch[-1].position)
+            if self.gather_seconds:
+                await asyncio.sleep(self.gather_seconds)
+
+    def advance(self, position: int) -> None:
+        self.position = position
+        self.moved_at_seconds = monotonic_seconds()
+        self.moved.set()
+        self.moved = asyncio.Event()
+
+    async def reached(self, position: int, timeout_seconds: float = 10.0) -> None:
+        """Wait until the view shows ``position``; ``Refused("view.behind")`` when that takes too long."""
+        if self.position >= position:
+            return
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while self.position < position:
+                    await self.moved.wait()
+        except TimeoutError:
+            raise Refused(
+                "view.behind", f"{self.view.name} is at position {self.position}, {position} was asked for; try again"
+            ) from None

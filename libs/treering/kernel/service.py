@@ -1,0 +1,104 @@
+"""The life of a service: start, started, stop. Each may be said twice; a part that fails ends the whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 15.0
+
+
+class ServiceFailed(Exception):
+    """A service ended by itself; the message is the one clear line about it."""
+
+
+class Service:
+    """``run(started)`` opens what it needs, calls ``started()``, works until cancelled, and cleans up."""
+
+    def __init__(self, name: str, run: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
+        self.name = name
+        self.run = run
+        self.started = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
+        """Return when the service is ready; raises ServiceFailed when it ends or hangs before."""
+        if self.task is None:
+            self.task = asyncio.create_task(self.run_named(), name=self.name)
+        waiter = asyncio.create_task(self.started.wait())
+        try:
+            await asyncio.wait({self.task, waiter}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+        if self.task.done():
+            await self.task
+        if not self.started.is_set():
+            await self.stop()
+            raise ServiceFailed(f"{self.name} was not ready after {timeout_seconds:g} s")
+
+    async def run_named(self) -> None:
+        try:
+            await self.run(self.started.set)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            raise ServiceFailed(f"{self.name} stopped: {first_cause(error)}") from error
+        raise ServiceFailed(f"{self.name} ended by itself")
+
+    async def failed(self) -> None:
+        """Wait until the service ends; raises ServiceFailed unless it was stopped."""
+        if self.task is not None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(self.task)
+
+    async def stop(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
+        """End the service and wait until it has cleaned up, in at most ``timeout_seconds``."""
+        if self.task is None:
+            return
+        self.task.cancel()
+        await asyncio.wait({self.task}, timeout=timeout_seconds)
+        if self.task.done() and not self.task.cancelled():
+            self.task.exception()  # it has been told already
+
+
+def first_cause(error: BaseException) -> str:
+    """The sentence a person needs of an exception, however many groups wrap it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
+
+
+async def run_until_failure(
+    services: list[Service],
+    stopped: asyncio.Event,
+    all_started: Callable[[], None] = lambda: None,
+    *,
+    ordered: bool = True,
+) -> None:
+    """Start the services (one after the other, or together), say so, then wait for ``stopped`` or the first
+    failure, which is raised; stop them in reverse order."""
+    try:
+        if ordered:
+            for service in services:
+                await service.start()
+        else:
+            await asyncio.gather(*(service.start() for service in services))
+        all_started()
+        await first_of(stopped, services)
+    finally:
+        for service in reversed(services):
+            await service.stop()
+
+
+async def first_of(stopped: asyncio.Event, services: list[Service]) -> None:
+    watchers = [asyncio.create_task(service.failed()) for service in services]
+    end = asyncio.create_task(stopped.wait())
+    try:
+        done, _ = await asyncio.wait({*watchers, end}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        for task in (*watchers, end):
+            task.cancel()

@@ -1,0 +1,68 @@
+"""From an environment as it was written to what is to be installed, or to a reference the server resolves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.refusal import Refused
+from treering.specs.conda import conda_spec, read_conda, read_requirements
+from treering.specs.dockerfile import read_dockerfile
+from treering.specs.environment_draft import EnvironmentDraft
+from treering.specs.images import CURATED, curated
+from treering.specs.references import parse_reference
+from treering.specs.requirements import python_versions, requirements
+
+__all__ = ["curated", "resolve_environment"]
+
+
+def resolve_environment(draft: EnvironmentDraft) -> EnvironmentSpec | str:
+    """What to install; of ``azureml:NAME...`` the reference itself, which only the server can resolve.
+
+    Conda wins over the image it is put on. Raises ``Refused``: ``environment.image_unknown``,
+    ``environment.dockerfile``, ``environment.build``, and what the readers of conda and requirements raise.
+    """
+    if draft.reference:
+        return referred(draft)
+    if draft.build is not None:
+        return read_dockerfile(draft.build, draft.dockerfile)
+    if draft.build_reference:
+        message = f"{draft.at}: build.path: {draft.build_reference!r} lies elsewhere; give a folder of this machine"
+        raise Refused("environment.build", message)
+    if draft.conda_file is not None:
+        return replace(read_conda(draft.conda_file), image=draft.image)
+    if draft.conda is not None:
+        found = conda_spec(draft.conda, f"{draft.at}: conda_file", Path(draft.at.file).parent)
+        return replace(found, image=draft.image)
+    return installed(draft)
+
+
+def referred(draft: EnvironmentDraft) -> EnvironmentSpec | str:
+    if parse_reference(draft.reference).form not in ("registry", "local"):
+        return draft.reference
+    return known(draft, draft.reference)
+
+
+def installed(draft: EnvironmentDraft) -> EnvironmentSpec:
+    """treering's own keys ``python`` and ``requirements``, on top of the image when one is named."""
+    base = known(draft, draft.image) if draft.image else EnvironmentSpec(source=str(draft.at))
+    python_versions(draft.python)
+    written = draft.requirements
+    if draft.requirements_file is not None:
+        written = read_requirements(draft.requirements_file)
+    found = requirements([*base.requirements, *written], f"{draft.at}: requirements")
+    return replace(base, python=draft.python or base.python, requirements=found)
+
+
+def known(draft: EnvironmentDraft, named: str) -> EnvironmentSpec:
+    found = curated(named)
+    if found is None:
+        message = (
+            f"{draft.at}: {named!r} is not known, and treering runs no containers; "
+            "say what to install: conda_file, or python and requirements; or take an image such as python:3.11, or "
+            f"azureml://registries/azureml/environments/NAME/labels/latest with NAME one of {', '.join(CURATED)}"
+        )
+        raise Refused("environment.image_unknown", message)
+    return found

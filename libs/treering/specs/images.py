@@ -1,0 +1,109 @@
+"""What stands for the container images and curated environments that Azure ML jobs name.
+
+treering runs no containers. For an image that people use for its Python and its packages, the same packages
+in a Python environment do; an image that is not known here is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec.structs import replace
+
+from treering.domain.job_spec import EnvironmentSpec
+from treering.specs.references import parse_reference
+
+PLAIN_IMAGES = frozenset({"base", "ubuntu", "debian", "buildpack-deps"})
+REGISTRY_HOSTS = ("docker.io/", "index.docker.io/", "mcr.microsoft.com/")
+CONDA_IMAGES = frozenset({"continuumio/miniconda3", "continuumio/anaconda3", "condaforge/mambaforge"})
+PYTHON_TAG = re.compile(r"(?P<version>3(?:\.\d+){0,2})(?:-.*)?")
+MINIMAL = re.compile(r"minimal-py(?P<major>3)(?P<minor>\d+)-inference")
+BARE = re.compile(r"(?:openmpi|base|minimal-ubuntu|minimal-py3)[\w.-]*")
+
+MLFLOW = "mlflow>=2.16,<3"  # the line the Azure ML images have
+# As Azure ML's own definition has it: pandas 1.5 (the nyc-taxi examples call DataFrame.append) and numpy 1, where
+# there are wheels of them; and what its single-step examples import besides. On Linux ``xgboost`` brings 600 MB of
+# CUDA libraries, which ``xgboost-cpu``, the same module, does not.
+SKLEARN = (
+    "scikit-learn>=1.5,<1.6",
+    "pandas>=1.5.3,<2; python_version < '3.12'",
+    "pandas>=2.1,<3; python_version >= '3.12'",
+    "numpy>=1.23,<2",
+    "scipy>=1.10",
+    "joblib",
+    "matplotlib>=3.5,<4",
+    "tqdm",
+    "psutil",
+    "lightgbm",
+    "xgboost-cpu; sys_platform == 'linux'",
+    "xgboost; sys_platform != 'linux'",
+    MLFLOW,
+)
+CURATED = {
+    "sklearn-1.5": EnvironmentSpec(python=">=3.10,<3.13", requirements=SKLEARN),
+    "acpt-pytorch-2.8-cuda12.6": EnvironmentSpec(
+        python=">=3.10,<3.14", requirements=("torch>=2.8,<2.9", "torchvision", "pandas>=2,<3", MLFLOW)
+    ),
+    "tensorflow-2.16-cuda12": EnvironmentSpec(
+        python=">=3.9,<3.13",
+        requirements=("tensorflow>=2.16,<2.17", "tf-keras>=2.16,<2.17", "pandas>=2,<3", MLFLOW),
+    ),
+    "tensorflow-2.12-cuda11": EnvironmentSpec(
+        python=">=3.8,<3.12", requirements=("tensorflow>=2.12,<2.13", "pandas", MLFLOW)
+    ),
+}
+PYTORCH = EnvironmentSpec(requirements=("torch", "torchvision", "numpy"))
+
+
+def curated(reference_or_image: str) -> EnvironmentSpec | None:
+    """What stands for an image name, ``azureml://registries/azureml/environments/...`` or ``azureml:AzureML-...``.
+
+    None when nothing does. ``source`` is the text as written, and ``image`` too when it is an image.
+    """
+    text = reference_or_image.strip()
+    if text.startswith(("azureml:", "azureml://")):
+        found = CURATED.get(curated_name(text))
+        return replace(found, source=text) if found else None
+    found = by_image(text.removeprefix("treering://"))
+    return replace(found, image=text, source=text) if found else None
+
+
+def curated_name(text: str) -> str:
+    reference = parse_reference(text)
+    if reference.form == "registry" and reference.registry == "azureml" and reference.kind == "environments":
+        return reference.name
+    return reference.name.removeprefix("AzureML-") if reference.name.startswith("AzureML-") else ""
+
+
+def by_image(image: str) -> EnvironmentSpec | None:
+    host = next((host for host in REGISTRY_HOSTS if image.startswith(host)), "")
+    name, tag = split_tag(image.removeprefix(host).removeprefix("library/"))
+    if name.startswith("azureml/"):
+        return by_azureml_image(name.removeprefix("azureml/"))
+    if name == "python":
+        return by_python_tag(tag)
+    if name in PLAIN_IMAGES or name in CONDA_IMAGES:
+        return EnvironmentSpec()
+    return PYTORCH if name == "pytorch/pytorch" else None
+
+
+def split_tag(image: str) -> tuple[str, str]:
+    """``python:3.11@sha256:...`` as ``python`` and ``3.11``; the tag is "latest" when none is given."""
+    name, _, tag = image.split("@")[0].partition(":")
+    return name, tag or "latest"
+
+
+def by_python_tag(tag: str) -> EnvironmentSpec | None:
+    """``3.11.6-slim`` is Python 3.11.6; ``latest``, ``slim``, ``3`` and ``bookworm`` any Python 3."""
+    match = PYTHON_TAG.fullmatch(tag)
+    if match is None:
+        return None if tag[:1].isdigit() else EnvironmentSpec()
+    return EnvironmentSpec(python=match["version"] if "." in match["version"] else "")
+
+
+def by_azureml_image(name: str) -> EnvironmentSpec | None:
+    if match := MINIMAL.fullmatch(name):
+        return EnvironmentSpec(python=f"{match['major']}.{match['minor']}")
+    if BARE.fullmatch(name):
+        return EnvironmentSpec()
+    return CURATED.get(name.removeprefix("curated/"))

@@ -1,0 +1,155 @@
+"""Reads a command job that is to be submitted: what was written, checked, with the local paths it names.
+
+A draft becomes a ``JobSpec`` when its references are resolved and its code and local inputs are in the blob
+store. That is the client's work; nothing here asks a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from treering.domain.job_spec import InputSpec, OutputSpec, Scalar
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
+from treering.specs import nodes
+from treering.specs.data_draft import read_inputs, read_outputs
+from treering.specs.environment_draft import EnvironmentDraft, read_environment
+from treering.specs.kind_of import kind_of
+from treering.specs.kinds import KINDS
+from treering.specs.kinds.files import resolved
+from treering.specs.nodes import MapNode, Place, Report
+from treering.specs.overrides import apply
+from treering.specs.references import parse_reference
+from treering.specs.yaml_text import read_yaml
+
+RUNNABLE = "job/command"
+
+
+@dataclass(frozen=True)
+class JobDraft:
+    """A command job as written. In ``inputs``, ``path`` is what the user wrote; of inputs on this machine
+    ``local_inputs`` has the file or folder. ``code`` is a local folder or file; code that lies elsewhere
+    (``git+...``) is in ``code_reference``. An absent ``timeout_seconds`` means no limit.
+    """
+
+    file: Path
+    command: str
+    environment: EnvironmentDraft
+    code: Path | None
+    code_reference: str
+    inputs: dict[str, InputSpec]
+    local_inputs: dict[str, Path]
+    outputs: dict[str, OutputSpec]
+    environment_variables: dict[str, str]
+    compute: str
+    experiment: str
+    name: str
+    display_name: str
+    description: str
+    tags: dict[str, str]
+    timeout_seconds: float | None
+    instance_count: int
+    distribution: dict[str, Scalar]
+
+
+def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
+    """Read a command job. Everything wrong with it is told at once, a line each.
+
+    Raises ``Refused``: ``yaml.*`` (not YAML), ``set.invalid``, ``job.invalid``, or ``job.type_unsupported``
+    for a job or resource of another kind.
+    """
+    root = apply(read_yaml(path), overrides)
+    kind = kind_of(root) or RUNNABLE
+    if kind != RUNNABLE:
+        message = f"{path} is a {kind}; it can be validated, but only command jobs can be submitted so far"
+        raise Refused("job.type_unsupported", message)
+    report = Report(path.parent)
+    KINDS[kind](root, "", report)
+    refuse(report)
+    draft = read_job(root, path, report)
+    refuse(report)
+    return draft
+
+
+def refuse(report: Report) -> None:
+    if report.problems:
+        raise Refused("job.invalid", "\n".join(map(str, report.problems)))
+
+
+def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
+    """The draft of a job without problems; adds those of files and names that are not there."""
+    code, code_reference = read_code(root, report)
+    inputs, local_inputs = read_inputs(root.map("inputs"), report)
+    timeout = whole(root.map("limits"), "timeout")
+    return JobDraft(
+        file=path,
+        command=root.text("command"),
+        environment=read_environment(root.entries["environment"], report),
+        code=code,
+        code_reference=code_reference,
+        inputs=inputs,
+        local_inputs=local_inputs,
+        outputs=read_outputs(root.map("outputs")),
+        environment_variables=words(root.map("environment_variables")),
+        compute=read_compute(root, report),
+        experiment=root.text("experiment_name") or "Default",
+        name=read_name(root, report),
+        display_name=root.text("display_name"),
+        description=root.text("description"),
+        tags=words(root.map("tags")),
+        timeout_seconds=None if timeout is None else float(timeout),
+        instance_count=whole(root.map("resources"), "instance_count") or 1,
+        distribution=values(root.map("distribution")),
+    )
+
+
+def read_code(root: MapNode, report: Report) -> tuple[Path | None, str]:
+    written = root.text("code")
+    if not written:
+        return None, ""
+    if parse_reference(written).form != "local":
+        return None, written
+    path = resolved(written, report)
+    if not path.exists():
+        report.add(root.entries["code"].at, "code", f"there is no folder {written!r} in {str(report.folder)!r}")
+    return path, ""
+
+
+def read_compute(root: MapNode, report: Report) -> str:
+    """The name of the compute: of ``azureml:NAME``, ``NAME`` or an ARM id; ``local`` when none is said."""
+    written = root.text("compute")
+    if not written:
+        return "local"
+    name = written.removeprefix("azureml:").rstrip("/").rsplit("/", 1)[-1]
+    return named(name, root.entries["compute"].at, "compute", report)
+
+
+def read_name(root: MapNode, report: Report) -> str:
+    written = root.text("name")
+    return named(written, root.entries["name"].at, "name", report) if written else ""
+
+
+def named(name: str, at: Place, key: str, report: Report) -> str:
+    try:
+        return checked_name(name, key)
+    except Refused as refused:
+        report.add(at, key, refused.detail)
+        return name
+
+
+def whole(node: MapNode, key: str) -> int | None:
+    found = node.entries.get(key)
+    return found.value if isinstance(found, nodes.Scalar) and isinstance(found.value, int) else None
+
+
+def words(node: MapNode) -> dict[str, str]:
+    """The values of a mapping as they were written; nothing is the empty text."""
+    found = {key: one for key, one in node.entries.items() if isinstance(one, nodes.Scalar)}
+    return {key: "" if one.value is None else one.written for key, one in found.items()}
+
+
+def values(node: MapNode) -> dict[str, Scalar]:
+    found = {key: one.value for key, one in node.entries.items() if isinstance(one, nodes.Scalar)}
+    return {key: value for key, value in found.items() if value is not None}

@@ -1,0 +1,77 @@
+"""A command and what it needs: command jobs, sweep trials, components and the steps of pipelines."""
+
+from __future__ import annotations
+
+from treering.specs import expressions
+from treering.specs.bindings import Names, check_text, names_of
+from treering.specs.checks import Check, filled, integer, join, matching, reference, text
+from treering.specs.kinds import data, environments
+from treering.specs.kinds.parts import JOB_HEAD, environment_variables, queue_settings, resources
+from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.shapes import both, record, tagged
+
+PER_NODE: dict[str, Check] = {"type": text, "process_count_per_instance": integer(1)}
+distribution = tagged(
+    "type",
+    {
+        "pytorch": record(PER_NODE),
+        "mpi": record(PER_NODE),
+        "tensorflow": record({"type": text, "worker_count": integer(1), "parameter_server_count": integer(0)}),
+        "ray": record(
+            {
+                "type": text,
+                "port": integer(1, 65535),
+                "address": text,
+                "include_dashboard": text,
+                "dashboard_port": integer(1, 65535),
+                "head_node_additional_args": text,
+                "worker_node_additional_args": text,
+            }
+        ),
+    },
+)
+BODY: dict[str, Check] = {
+    "command": filled,
+    "code": reference("local", "git", "http", "registry", "asset", "arm"),
+    "environment": environments.environment,
+    "environment_variables": environment_variables,
+    "resources": resources,
+    "distribution": distribution,
+    "queue_settings": queue_settings,
+}
+limits = record({"timeout": integer(1)})
+JOB: dict[str, Check] = {
+    **JOB_HEAD,
+    **BODY,
+    "type": matching("command", "a command job has the type command"),
+    "limits": limits,
+    "inputs": data.inputs,
+    "outputs": data.outputs,
+    "parent_job_name": text,
+}
+
+
+def expressions_of(node: Node, key: str, report: Report) -> None:
+    """Every expression in the command, its variables and its output paths names something that is there."""
+    if isinstance(node, MapNode):
+        check_body(node, names_of(node), key, report)
+
+
+def check_body(node: MapNode, names: Names, key: str, report: Report) -> None:
+    check_text(node.entries.get("command"), names, join(key, "command"), report)
+    for name, variable in node.map("environment_variables").entries.items():
+        check_text(variable, names, join(key, f"environment_variables.{name}"), report)
+    for name, output in node.map("outputs").entries.items():
+        if isinstance(output, MapNode):
+            where = join(key, f"outputs.{name}.path")
+            check_path(output.entries.get("path"), where, report)
+
+
+def check_path(node: Node | None, key: str, report: Report) -> None:
+    """An output path holds only the words that the server fills in."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or report.bindings:
+        return
+    check_text(node, Names(words=expressions.SERVER_WORDS), key, report)
+
+
+job = both(record(JOB, required=("command", "environment")), expressions_of)

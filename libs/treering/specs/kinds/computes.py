@@ -1,0 +1,72 @@
+"""``compute/amlcompute`` and ``compute/computeinstance``."""
+
+from __future__ import annotations
+
+from treering.specs.checks import Check, anything, filled, flag, integer, join, matching, one_of, secret, text
+from treering.specs.kinds.parts import READ_ONLY, tags
+from treering.specs.kinds.triggers import trigger
+from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.shapes import list_of, map_of, record
+
+COMPUTE: dict[str, Check] = {
+    **READ_ONLY,
+    "name": matching(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,254}", "use letters, digits, '-', '_' and '.'"),
+    "type": text,
+    "location": text,
+    "description": text,
+    "resource_id": text,
+    "tags": tags,
+    "size": filled,
+    "network_settings": record({"vnet_name": text, "subnet": text}),
+    "ssh_settings": record({"admin_username": text, "admin_password": secret, "ssh_key_value": text}),
+    "ssh_public_access_enabled": flag,
+    "enable_node_public_ip": flag,
+    "identity": record(
+        {
+            "type": one_of("system_assigned", "user_assigned", "none", "system_assigned,user_assigned"),
+            "user_assigned_identities": list_of(record({"resource_id": text})),
+        },
+        required=("type",),
+    ),
+}
+CLUSTER: dict[str, Check] = {
+    **COMPUTE,
+    "type": one_of("amlcompute"),
+    "tier": one_of("dedicated", "low_priority"),
+    "min_instances": integer(0),
+    "max_instances": integer(0),
+    "idle_time_before_scale_down": integer(0),
+}
+start_or_stop = record(
+    {"trigger": trigger, "action": one_of("start", "stop"), "state": one_of("enabled", "disabled")},
+    required=("action",),
+)
+script = record({"path": text, "command": text, "timeout_minutes": integer(1)})
+INSTANCE: dict[str, Check] = {
+    **COMPUTE,
+    "type": one_of("computeinstance"),
+    "create_on_behalf_of": record({"user_tenant_id": text, "user_object_id": text}),
+    "schedules": record({"compute_start_stop": list_of(start_or_stop)}),
+    "idle_time_before_shutdown": text,
+    "idle_time_before_shutdown_minutes": integer(1),
+    "custom_applications": list_of(map_of(anything)),
+    "setup_scripts": record({"creation_script": script, "startup_script": script}),
+    "enable_sso": flag,
+    "enable_root_access": flag,
+    "release_quota_on_stop": flag,
+    "enable_os_patching": flag,
+}
+instance = record(INSTANCE, required=("name", "type"))
+
+
+def cluster(node: Node, key: str, report: Report) -> None:
+    """A cluster whose minimum is not above its maximum."""
+    record(CLUSTER, required=("name", "type"))(node, key, report)
+    if not isinstance(node, MapNode):
+        return
+    low, high = node.entries.get("min_instances"), node.entries.get("max_instances")
+    if not isinstance(low, Scalar) or not isinstance(high, Scalar):
+        return
+    if isinstance(low.value, int) and isinstance(high.value, int) and low.value > high.value:
+        message = f"{high.value} is less than min_instances, {low.value}"
+        report.add(high.at, join(key, "max_instances"), message)

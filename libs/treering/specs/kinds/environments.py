@@ -1,0 +1,66 @@
+"""``environment``: as a resource of its own, inline in a job, in a file of its own, or as a reference.
+
+``python`` and ``requirements`` are treering's own keys: a Python version, and a list of requirements or the
+path of a requirements file, for an environment without an image.
+"""
+
+from __future__ import annotations
+
+from treering.specs.checks import Check, anything, filled, integer, is_binding, one_of, reference, text
+from treering.specs.kinds.files import is_absent, opened, resolved
+from treering.specs.kinds.parts import ASSET_HEAD, asset_reference
+from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.shapes import list_of, record, shaped
+
+SOURCES = ("image", "build", "conda_file", "requirements", "python")
+
+
+def existing_file(node: Node, key: str, report: Report) -> None:
+    """A path of a file that is there."""
+    filled(node, key, report)
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        is_absent(resolved(node.value, report), node.value, node.at, key, report)
+
+
+route = record({"port": integer(1, 65535), "path": text}, required=("port", "path"))
+ROUTES = ("liveness_route", "readiness_route", "scoring_route")
+inference_config = record(dict.fromkeys(ROUTES, route), required=ROUTES)
+ENVIRONMENT: dict[str, Check] = {
+    **ASSET_HEAD,
+    "image": filled,
+    "build": record({"path": reference("local", "http", "git"), "dockerfile_path": filled}),
+    "conda_file": shaped(scalar=existing_file, mapping=anything),
+    "inference_config": inference_config,
+    "os_type": one_of("linux", "windows"),
+    "python": text,
+    "requirements": shaped(scalar=existing_file, items=list_of(filled)),
+}
+fields = record(ENVIRONMENT)
+
+
+def inline(node: Node, key: str, report: Report) -> None:
+    """An environment written where it is used: no name is needed, but something to run in is."""
+    fields(node, key, report)
+    if isinstance(node, MapNode) and not any(source in node.entries for source in SOURCES):
+        report.add(node.at, key, f"says nothing to run in; give one of {', '.join(SOURCES)}")
+
+
+def by_name(node: Node, key: str, report: Report) -> None:
+    """A reference, or ``file:`` and the path of an environment YAML."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value.startswith("file:"):
+        asset_reference(node, key, report)
+        return
+    found = opened(node.value, node.at, key, report)
+    if found is not None:
+        inline(found, "", report.in_folder(resolved(node.value, report).parent))
+
+
+def environment(node: Node, key: str, report: Report) -> None:
+    """The environment of a job, a step, a component or a deployment."""
+    if not is_binding(node, report):
+        shaped(scalar=by_name, mapping=inline)(node, key, report)
+
+
+def resource(node: Node, key: str, report: Report) -> None:
+    """An environment YAML of its own."""
+    record(ENVIRONMENT, required=("name",))(node, key, report)

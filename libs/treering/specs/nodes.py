@@ -1,0 +1,125 @@
+"""The tree a YAML text becomes: values that still know where they were written, and what is wrong with them.
+
+Every message about a file can therefore say ``FILE:LINE: key.path: what is wrong``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+SHOWN_CHARACTERS_MAX = 80
+PROBLEMS_MAX = 200
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value was written; ``line`` counts from 1, and is 0 for a value given by ``--set``."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One value. ``written`` is its text in the file, which ``value`` no longer tells (``0.10`` is 0.1)."""
+
+    value: Value
+    at: Place
+    written: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MapNode:
+    """A mapping; ``places`` says where each key was written."""
+
+    entries: dict[str, Node]
+    places: dict[str, Place]
+    at: Place
+
+    def text(self, key: str) -> str:
+        """The value of ``key`` when it is text, else ""."""
+        node = self.entries.get(key)
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+
+    def map(self, key: str) -> MapNode:
+        """The mapping at ``key``, or an empty one at this place."""
+        node = self.entries.get(key)
+        return node if isinstance(node, MapNode) else MapNode({}, {}, self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class ListNode:
+    items: tuple[Node, ...]
+    at: Place
+
+
+Node = Scalar | MapNode | ListNode
+Plain = Value | dict[str, "Plain"] | list["Plain"]
+
+
+def plain(node: Node) -> Plain:
+    """The node as dictionaries, lists and values, without its places."""
+    if isinstance(node, MapNode):
+        return {key: plain(child) for key, child in node.entries.items()}
+    if isinstance(node, ListNode):
+        return [plain(child) for child in node.items]
+    return node.value
+
+
+def shown(node: Node) -> str:
+    """The value as a message shows it, cut to a readable length."""
+    if isinstance(node, MapNode):
+        return "a mapping"
+    if isinstance(node, ListNode):
+        return "a list"
+    if node.value is None:
+        return "nothing (null)"
+    text = repr(node.value)
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else text[: SHOWN_CHARACTERS_MAX - 3] + "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. ``line`` is 0 for a value given by ``--set``, which ``file`` then holds."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+
+
+@dataclass
+class Report:
+    """Collects the problems of one file and of the files it names.
+
+    ``folder`` is where relative paths start; ``bindings`` says that ``${{parent...}}`` may stand for any
+    value, as it may in the steps of a pipeline; without ``need_files`` a file that is named but absent is no
+    problem; ``opened`` holds the files read so far, so that files which name one another are read once.
+    """
+
+    folder: Path
+    bindings: bool = False
+    need_files: bool = True
+    problems: list[Problem] = field(default_factory=list)
+    opened: dict[Path, MapNode | None] = field(default_factory=dict)
+
+    def add(self, at: Place, key: str, message: str) -> None:
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(Problem(at.file, at.line, key, message))
+
+    def with_bindings(self) -> Report:
+        return replace(self, bindings=True)
+
+    def in_folder(self, folder: Path) -> Report:
+        return replace(self, folder=folder, bindings=False)

@@ -1,0 +1,115 @@
+"""Checkers of collections: mappings with known fields, mappings of names, lists, and choices between them.
+
+``record`` names the nearest known key when it meets an unknown one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from treering.specs.checks import Check, folded, is_binding, join, nearest, one_of
+from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, shown
+
+
+def nullable(check: Check) -> Check:
+    def checked(node: Node, key: str, report: Report) -> None:
+        if not isinstance(node, Scalar) or node.value is not None:
+            check(node, key, report)
+
+    return checked
+
+
+def list_of(check: Check) -> Check:
+    def checked(node: Node, key: str, report: Report) -> None:
+        if not isinstance(node, ListNode):
+            report.add(node.at, key, f"a list is needed here, not {shown(node)}")
+            return
+        for index, item in enumerate(node.items):
+            check(item, f"{key}[{index}]", report)
+
+    return checked
+
+
+def map_of(check: Check, names: re.Pattern[str] | None = None, wanted: str = "") -> Check:
+    """A mapping of names to what ``check`` accepts; names match ``names``, which ``wanted`` puts in words."""
+
+    def checked(node: Node, key: str, report: Report) -> None:
+        if is_binding(node, report):
+            return
+        if not isinstance(node, MapNode):
+            report.add(node.at, key, f"a mapping is needed here, not {shown(node)}")
+            return
+        for name, child in node.entries.items():
+            if names and not names.fullmatch(name):
+                report.add(node.places[name], join(key, name), f"the name {name!r} is not allowed: {wanted}")
+            check(child, join(key, name), report)
+
+    return checked
+
+
+def record(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
+    """A mapping with these fields and no others."""
+    needed = tuple(required)
+
+    def check(node: Node, key: str, report: Report) -> None:
+        if is_binding(node, report):
+            return
+        if not isinstance(node, MapNode):
+            report.add(node.at, key, f"a mapping is needed here, not {shown(node)}")
+            return
+        for name in needed:
+            if name not in node.entries:
+                report.add(node.at, join(key, name), "is missing")
+        for name, child in node.entries.items():
+            if name in fields:
+                fields[name](child, join(key, name), report)
+            else:
+                message = f"unknown key {name!r}{nearest(name, fields)}"
+                report.add(node.places[name], join(key, name), message)
+
+    return check
+
+
+def tagged(field: str, kinds: Mapping[str, Check], default: str = "") -> Check:
+    """A mapping whose ``field`` says which of ``kinds`` it is; ``default`` when it does not say."""
+
+    def check(node: Node, key: str, report: Report) -> None:
+        if is_binding(node, report):
+            return
+        if not isinstance(node, MapNode):
+            report.add(node.at, key, f"a mapping is needed here, not {shown(node)}")
+            return
+        said = node.entries.get(field)
+        if said is None and not default:
+            report.add(node.at, join(key, field), f"is missing: one of {', '.join(kinds)}")
+            return
+        word = folded(str(said.value)) if isinstance(said, Scalar) else default
+        if word in kinds:
+            kinds[word](node, key, report)
+        else:
+            one_of(*kinds)(said or node, join(key, field), report)
+
+    return check
+
+
+def shaped(scalar: Check | None = None, mapping: Check | None = None, items: Check | None = None) -> Check:
+    """Different rules for a value, a mapping and a list."""
+    words = [word for word, rule in (("a value", scalar), ("a mapping", mapping), ("a list", items)) if rule]
+
+    def check(node: Node, key: str, report: Report) -> None:
+        rule = mapping if isinstance(node, MapNode) else items if isinstance(node, ListNode) else scalar
+        if rule is not None:
+            rule(node, key, report)
+        elif not is_binding(node, report):
+            report.add(node.at, key, f"{' or '.join(words)} is needed here, not {shown(node)}")
+
+    return check
+
+
+def both(*checks: Check) -> Check:
+    def checked(node: Node, key: str, report: Report) -> None:
+        for check in checks:
+            check(node, key, report)
+
+    return checked

@@ -1,0 +1,34 @@
+"""Log lines: JSON for machines, readable on a terminal. Every line carries what its task has bound."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+
+LEVEL_VARIABLE = "TREERING_LOG_LEVEL"
+
+
+def configure_logging(service: str) -> None:
+    """Set up structlog for this process; ``TREERING_LOG_LEVEL`` is debug, info (the default), warning or error."""
+    level = getattr(logging, (os.environ.get(LEVEL_VARIABLE) or "info").upper(), logging.INFO)
+    pretty = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if pretty else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    # Libraries log through the standard module: only what went wrong is of interest.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.getLogger("nats.aio.client").setLevel(logging.CRITICAL)  # its errors reach us through callbacks

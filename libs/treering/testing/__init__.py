@@ -1,0 +1,1 @@
+"""What tests share: a sentence for decisions, example commands, contract suites, a real NATS server."""

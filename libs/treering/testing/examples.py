@@ -1,0 +1,78 @@
+"""Example commands of every kind: enough of them to reach every event."""
+
+from __future__ import annotations
+
+from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
+from treering.domain.event import PublishEvent
+from treering.domain.experiment import ArchiveExperiment, CreateExperiment, RestoreExperiment, UpdateExperiment
+from treering.domain.job_messages import (
+    ArchiveJob,
+    AssignJob,
+    CancelJob,
+    CompleteJob,
+    ConfirmCancel,
+    FailJob,
+    FinalizeJob,
+    LoseJob,
+    OutputData,
+    RestoreJob,
+    StartJob,
+    SubmitJob,
+    UpdateJob,
+)
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec
+from treering.domain.node import JoinNode, LeaveNode, LoseNode
+from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
+from treering.kernel.aggregate import Command
+
+ENVIRONMENT = EnvironmentSpec(python="3.11", requirements=("scikit-learn==1.5.0",), source="conda.yml")
+SPEC = JobSpec(
+    command="python train.py --rate ${{inputs.rate}}",
+    environment=ENVIRONMENT,
+    experiment="digits",
+    tags={"team": "vision"},
+    inputs={"rate": InputSpec("number", value=0.1)},
+    outputs={"model": OutputSpec()},
+)
+DIGEST = "sha256:" + "0" * 64
+
+COMMANDS: dict[str, list[Command]] = {
+    "workspace": [
+        CreateWorkspace("Main", tags={"cost": "1"}),
+        UpdateWorkspace(description="ours"),
+        ArchiveWorkspace(),
+        RestoreWorkspace(),
+    ],
+    "experiment": [
+        CreateExperiment("Digits"),
+        UpdateExperiment(tags={"a": "b"}),
+        ArchiveExperiment(),
+        RestoreExperiment(),
+    ],
+    "environment": [CreateEnvironment(ENVIRONMENT), ArchiveEnvironment(), RestoreEnvironment()],
+    "compute": [CreateCompute("local"), CreateCompute("nodes", nodes_max=2), DeleteCompute()],
+    "node": [
+        JoinNode("i1", "local", 2),
+        JoinNode("i2", "local", 2),
+        LeaveNode("i1"),
+        LeaveNode("i2"),
+        LoseNode("i1", "not heard of for 12 s"),
+        LoseNode("i2", "not heard of for 12 s"),
+    ],
+    "job": [
+        SubmitJob(SPEC),
+        UpdateJob(display_name="first try", tags={"kept": "yes"}),
+        CancelJob("not needed"),
+        ArchiveJob(),
+        RestoreJob(),
+        *(AssignJob(attempt, "n1", f"i{attempt}") for attempt in (1, 2, 3)),
+        *(LoseJob(attempt, "its node is gone") for attempt in (1, 2, 3)),
+        *(StartJob(attempt, "n1") for attempt in (1, 2, 3)),
+        FinalizeJob(1, "n1"),
+        *(CompleteJob(attempt, "n1", {"model": OutputData(DIGEST, 1, 10)}, DIGEST, 1.5) for attempt in (1, 2)),
+        FailJob(1, "n1", "exit_code", "the command exited with code 2", 2),
+        ConfirmCancel(1, "n1"),
+    ],
+    "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
+}

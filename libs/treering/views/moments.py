@@ -1,0 +1,37 @@
+"""Moments in questions and times in tables: one text form, so that text order is time order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from treering.kernel.refusal import Refused
+
+WIDTH = len("2026-01-31T23:59:59.000000Z")
+POSITION_MAX = 2**63 - 1
+
+
+def fixed_time(at: str) -> str:
+    """The time of a commit as UTC with microseconds: ``2026-01-31T23:59:59.000000Z``. ValueError if it is none."""
+    if len(at) == WIDTH and at[-1] == "Z":
+        return at
+    return time_text(datetime.fromisoformat(at))
+
+
+def time_text(at: datetime) -> str:
+    moment = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z".rjust(WIDTH, "0")
+
+
+def seconds_between(since: str, until: str) -> float:
+    """Between two times in the fixed form; 0 when a clock went back."""
+    return max((datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds(), 0.0)
+
+
+def moment(text: str, field: str) -> int | str:
+    """A position, or a time in the fixed form; ``Refused("query.bad_moment")`` for what is neither."""
+    if text.isascii() and text.isdigit() and int(text) <= POSITION_MAX:
+        return int(text)
+    try:
+        return fixed_time(text) if "T" in text else time_text(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise Refused("query.bad_moment", f"{field} {text[:40]!r} is neither a position nor an ISO 8601 time") from None

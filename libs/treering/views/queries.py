@@ -1,0 +1,177 @@
+"""The questions the monitor answers on ``qry.<name>``, and its answers: the contract with the gateway.
+
+A moment (``since``, ``until``, ``at``) is a position in the log, in digits, or an ISO 8601 time; a time without
+a zone is UTC. Answers are bounded in rows and bytes: a ``next`` that is not empty is the ``page`` to ask for then.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from treering.views.states import Resource
+
+LIMIT_MAX = 1000
+
+
+class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``qry.audit``: events by any of these, all of which must match; newest first unless ``oldest_first``.
+
+    ``workspace`` "" means all. ``cause`` is a commit id, command id or whatever the cause was said to be.
+    ``text`` is looked for in the event's JSON. ``since`` and ``until`` include the moments they name.
+    """
+
+    workspace: str = ""
+    actor: str = ""
+    kind: str = ""
+    name: str = ""
+    type: str = ""
+    since: str = ""
+    until: str = ""
+    cause: str = ""
+    text: str = ""
+    oldest_first: bool = False
+    limit: int = 100  # at most LIMIT_MAX
+    page: str = ""
+
+
+class StoryQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``qry.story``: what happened to one resource, in order, with the published events about it."""
+
+    workspace: str
+    kind: str
+    name: str
+    limit: int = LIMIT_MAX
+    page: str = ""
+
+
+class AtQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``qry.at``: a resource as it was at a moment."""
+
+    workspace: str
+    kind: str
+    name: str
+    at: str
+
+
+class LifecycleQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``qry.lifecycle``: the intervals of one resource, or without ``name`` a summary of its kind."""
+
+    workspace: str
+    kind: str
+    name: str = ""
+
+
+class VerifyQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``qry.verify``: hash the whole log again and compare it with the second copy. Takes its time."""
+
+
+class StatusQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``qry.status``: how far the monitor's stores are, and whether log and copy agree."""
+
+
+class AuditRow(Struct, frozen=True, omit_defaults=True):
+    """One event where it stands: the ``index``-th of the commit at ``position``. ``at`` is UTC.
+
+    ``about`` is the ``kind/name`` a published event says it is about. ``data`` is the event as stored; an
+    event of more than half a megabyte is left out (``data_bytes`` says its size) and is read from the log.
+    """
+
+    position: int
+    index: int
+    workspace: str
+    kind: str
+    name: str
+    type: str
+    at: str
+    actor: str
+    command_id: str
+    commit_id: str
+    data: msgspec.Raw
+    cause: str = ""
+    trace: str = ""
+    about: str = ""
+    data_bytes: int = 0
+
+
+class Because(Struct, frozen=True):
+    """What a cause is, when it is the id of a commit we hold, or of a command that led to one."""
+
+    kind: str
+    name: str
+    type: str
+    position: int
+
+
+class StoryRow(AuditRow, frozen=True, omit_defaults=True):
+    because: Because | None = None
+
+
+class AuditAnswer(Struct, frozen=True):
+    rows: list[AuditRow]
+    next: str = ""
+
+
+class StoryAnswer(Struct, frozen=True):
+    rows: list[StoryRow]
+    next: str = ""
+
+
+class AtAnswer(Struct, frozen=True):
+    """``resource`` after its last commit up to the moment. It is folded from the verified second copy."""
+
+    resource: Resource
+
+
+class Interval(Struct, frozen=True, omit_defaults=True):
+    """How long a resource was in ``status``; ``until`` "" while it still is (``seconds`` is then up to now)."""
+
+    status: str
+    since: str
+    position: int
+    seconds: float
+    until: str = ""
+
+
+class StatusSummary(Struct, frozen=True):
+    """The durations of the ended intervals of a status; ``open`` resources are in it now."""
+
+    status: str
+    count: int
+    open: int
+    p50_seconds: float
+    p95_seconds: float
+
+
+class LifecycleAnswer(Struct, frozen=True):
+    """``intervals`` for a query with a name, ``summary`` for one without."""
+
+    intervals: list[Interval] = []
+    summary: list[StatusSummary] = []
+
+
+class VerifyAnswer(Struct, frozen=True):
+    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` stands for all of the log."""
+
+    ok: bool
+    positions: int
+    first_bad: int
+    why: str
+    commits_per_second: float
+    head: str
+
+
+class StoreStatus(Struct, frozen=True):
+    position: int
+    lag: int  # positions behind the head of the log
+
+
+class StatusAnswer(Struct, frozen=True):
+    """``verified_until``: up to here log and copy were compared since this monitor started."""
+
+    ok: bool
+    why: str
+    views: dict[str, StoreStatus]
+    copy: StoreStatus
+    verified_until: int
+    head: str

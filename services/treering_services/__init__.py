@@ -1,0 +1,1 @@
+"""The services of treering: thin shells that receive, execute and reply."""

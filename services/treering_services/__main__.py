@@ -1,0 +1,53 @@
+"""``python -m treering_services up`` runs everything; ``... NAME`` one service; both until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from treering.config import DEFAULT_PORT, Home, default_home
+from treering.telemetry import configure_logging
+
+NAMES = ("up", "nats", "registry", "gateway", "scheduler", "executor", "monitor")
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="treering", description=__doc__)
+    names = root.add_subparsers(dest="name", required=True, metavar="{" + ",".join(NAMES) + "}")
+    for name in NAMES:
+        sub = names.add_parser(name)
+        sub.add_argument("--home", type=Path, default=default_home(), help="where the installation keeps its data")
+        sub.add_argument(
+            "--nats", action="append", default=[], metavar="URL", help="NATS servers (default: the home's)"
+        )
+        if name in ("up", "gateway"):
+            sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
+            sub.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
+            sub.add_argument("--auth", choices=("token", "none"), default="token", help="none: on loopback only")
+        if name == "nats":
+            sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
+            sub.add_argument("--port", type=int, default=0, help="0 keeps the last one, or takes a free one")
+            sub.add_argument("--node", default="", help="this server's name in a cluster")
+            sub.add_argument("--route", action="append", default=[], metavar="HOST:PORT", help="every server of it")
+            sub.add_argument("--cluster-port", type=int, default=6222)
+        if name in ("up", "executor"):
+            sub.add_argument("--slots", type=int, default=os.cpu_count() or 1, help="commands at a time")
+        if name == "executor":
+            sub.add_argument("--node", default="local", help="this node's name")
+            sub.add_argument("--compute", default="local", help="the compute target it joins")
+            sub.add_argument("--workspace", "-w", default="main")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    configure_logging(options.name)
+    from treering_services import hosting
+
+    return hosting.host(options, Home(options.home.absolute()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""What every service starts with: its home, its NATS user, its check of the log, and the states view."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from nats.aio.client import Client
+
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_check import check_against
+from treering.adapters.nats_connect import close, connect
+from treering.adapters.nats_credentials import read_credential
+from treering.adapters.sqlite_view import SqliteView, View
+from treering.config import Home, Timing
+from treering.kernel.projector import Projector
+from treering.kernel.service import ServiceFailed
+from treering.views.states import StatesView
+
+
+@dataclass
+class ServiceBase:
+    """One per service: where it lives and how it reaches NATS. ``violated`` ends it when NATS refuses it."""
+
+    home: Home
+    urls: list[str]
+    timing: Timing = field(default_factory=Timing.from_environment)
+    violated: asyncio.Event = field(default_factory=asyncio.Event)
+    violation: str = ""
+
+    @asynccontextmanager
+    async def connected(self, user: str) -> AsyncIterator[Client]:
+        """A connection as ``user``, closed at the end."""
+        client = await connect(
+            self.urls, read_credential(self.home.root, user), f"treering-{user}", on_violation=self.refused
+        )
+        try:
+            yield client
+        finally:
+            await close(client)
+
+    def refused(self, why: str) -> None:
+        self.violation = why
+        self.violated.set()
+
+    async def check_log(self, client: Client, view: SqliteView) -> None:
+        """Refuse to start on a log that is not the one ``view`` has seen; raises LogDamaged."""
+        await check_against(client, await view.checkpoint(), view.name)
+
+    async def work(self, started: Callable[[], None], *parts: Awaitable[None]) -> None:
+        """Ready; then run ``parts`` until one fails, NATS refuses us, or the service is stopped."""
+        started()
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(as_coroutine(part))
+            await self.violated.wait()
+            raise ServiceFailed(f"NATS refused this service: {self.violation}")
+
+
+async def as_coroutine(part: Awaitable[None]) -> None:
+    await part
+
+
+@dataclass
+class StatesReader:
+    """The states view with its projector. Services in one process share one."""
+
+    view: SqliteView
+    projector: Projector
+
+
+@asynccontextmanager
+async def opened_view(home: Home, service: str, view: View) -> AsyncIterator[SqliteView]:
+    """The view's file below the service's folder, closed at the end."""
+    folder = home.views(service)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = SqliteView(view, folder / f"{view.name}.db")
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def states_reader(base: ServiceBase, service: str, client: Client) -> AsyncIterator[StatesReader]:
+    """Keep the states view of ``service`` up with the log while the block runs."""
+    async with opened_view(base.home, service, StatesView()) as view:
+        await base.check_log(client, view)
+        reader = StatesReader(view, Projector(JetStreamLog(client), view))
+        task = asyncio.create_task(reader.projector.run())
+        task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
+        try:
+            yield reader
+        finally:
+            task.cancel()
+            await asyncio.wait({task})

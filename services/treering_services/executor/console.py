@@ -1,0 +1,73 @@
+"""An attempt's console: every byte into a file, and live to whoever watches through the LOG stream."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from nats.aio.client import Client
+
+from treering.adapters.appender import REQUEST_FAILED
+from treering.kernel.subjects import Address, encode_token
+
+CHUNK_BYTES_MAX = 64 * 1024
+LIVE_BYTES_MAX = 32 * 1024 * 1024
+FLUSH_SECONDS = 0.05
+PUBLISH_TIMEOUT_SECONDS = 5.0
+CUT = b"\n[the live console ends here: it has reached its limit; the archived log has the rest]\n"
+log = structlog.get_logger()
+
+
+class Console:
+    """Chunks are gathered for a moment before they are published, so a chatty job costs few messages."""
+
+    def __init__(self, client: Client, job: Address, attempt: int, file: Path) -> None:
+        self.client = client
+        self.subject = f"log.{encode_token(job.workspace)}.{encode_token(job.key)}.{attempt}"
+        self.file = file
+        self.gathered = bytearray()
+        self.live_bytes = 0
+        self.flushing: asyncio.Task[None] | None = None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.archive = file.open("ab", buffering=0)
+
+    def say(self, line: str) -> None:
+        """A line of ours, marked as such."""
+        self.write(f"treering: {line}\n".encode())
+
+    def write(self, data: bytes) -> None:
+        self.archive.write(data)
+        if self.live_bytes >= LIVE_BYTES_MAX:
+            return
+        self.live_bytes += len(data)
+        self.gathered += data if self.live_bytes < LIVE_BYTES_MAX else CUT
+        if self.flushing is None:
+            self.flushing = asyncio.create_task(self.flush_soon())
+
+    async def flush_soon(self) -> None:
+        try:
+            if len(self.gathered) < CHUNK_BYTES_MAX:
+                await asyncio.sleep(FLUSH_SECONDS)
+            while self.gathered:
+                chunk = bytes(self.gathered[:CHUNK_BYTES_MAX])
+                del self.gathered[:CHUNK_BYTES_MAX]
+                await self.publish(chunk)
+        finally:
+            self.flushing = None
+
+    async def publish(self, chunk: bytes) -> None:
+        try:
+            await self.client.request(self.subject, chunk, timeout=PUBLISH_TIMEOUT_SECONDS)
+        except REQUEST_FAILED as error:
+            log.warning("console.chunk_lost", subject=self.subject, why=str(error) or type(error).__name__)
+
+    async def close(self) -> None:
+        """Publish what is left, then the empty message that says the attempt's console is complete."""
+        if self.flushing is not None:
+            await self.flushing
+        while self.gathered:
+            await self.flush_soon()
+        if self.live_bytes:
+            await self.publish(b"")
+        self.archive.close()

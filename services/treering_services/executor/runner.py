@@ -1,0 +1,193 @@
+"""Carry one attempt through its steps, and say how it ended: once, and only while it is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.bus import Commands
+from treering.adapters.environments import Environments
+from treering.adapters.launcher import Launch, Launcher
+from treering.domain.job_messages import CompleteJob, ConfirmCancel, FailJob, FinalizeJob, StartJob
+from treering.kernel.aggregate import Command
+from treering.kernel.log import LogUnavailable
+from treering.kernel.refusal import Refused
+from treering_services.executor import steps
+from treering_services.executor.attempt import Attempt
+from treering_services.executor.console import Console
+
+CANCEL_GRACE_SECONDS = 1.0
+RETRY_SECONDS = 0.3
+log = structlog.get_logger()
+
+
+class Runner:
+    """What every attempt of a node needs. ``slots`` bounds how many commands run at the same time."""
+
+    def __init__(
+        self,
+        node: str,
+        commands: Commands,
+        launcher: Launcher,
+        environments: Environments,
+        blobs: LocalBlobs,
+        slots: asyncio.Semaphore,
+        shims: Path,
+        gateway_url: Callable[[], str],
+        job_token: Callable[[Attempt], str],
+    ) -> None:
+        self.node = node
+        self.actor = f"node:{node}"
+        self.commands = commands
+        self.launcher = launcher
+        self.environments = environments
+        self.blobs = blobs
+        self.slots = slots
+        self.shims = shims
+        self.gateway_url = gateway_url
+        self.job_token = job_token
+
+    async def carry_out(self, attempt: Attempt) -> None:
+        """All steps. Whatever goes wrong on the way, the attempt ends reported, unless it is fenced."""
+        console = Console(self.commands.client, attempt.job, attempt.number, attempt.log_file)
+        try:
+            await self.prepare(attempt, console)
+            await self.fork(attempt)
+            if await self.slot(attempt):
+                try:
+                    await self.run(attempt, console)
+                finally:
+                    self.slots.release()
+            await self.finish(attempt, console)
+        except Exception as error:
+            log.exception("attempt.failed", job=str(attempt.job), attempt=attempt.number)
+            attempt.fail("executor.failed", f"the executor failed: {type(error).__name__}: {error}")
+        if attempt.running is not None:
+            await attempt.running.kill()
+        await console.close()
+        if not attempt.fenced.is_set():
+            await steps.archive_logs(attempt, self.blobs)
+            await self.report(attempt)
+        await asyncio.to_thread(shutil.rmtree, attempt.folder, True)
+
+    async def prepare(self, attempt: Attempt, console: Console) -> None:
+        if not attempt.over:
+            await steps.environment(attempt, self.environments, console)
+        if not attempt.over:
+            await steps.inputs(attempt, self.blobs, console)
+
+    async def fork(self, attempt: Attempt) -> None:
+        """Fork the command into its group, where it waits for its go."""
+        if attempt.over:
+            return
+        launch = Launch(
+            attempt.group,
+            steps.command_line(attempt),
+            attempt.code_folder,
+            steps.variables(attempt, self.shims, self.gateway_url(), self.job_token(attempt)),
+        )
+        attempt.running = await self.launcher.launch(launch)
+
+    async def slot(self, attempt: Attempt) -> bool:
+        """Wait for a free slot; False when the attempt was over before there was one."""
+        if attempt.over:
+            return False
+        stops = [asyncio.create_task(event.wait()) for event in (attempt.cancel_requested, attempt.fenced)]
+        acquiring = asyncio.create_task(self.slots.acquire())
+        await asyncio.wait({acquiring, *stops}, return_when=asyncio.FIRST_COMPLETED)
+        for stop in stops:
+            stop.cancel()
+        if not acquiring.done():
+            acquiring.cancel()
+        return acquiring.done() and not acquiring.cancelled()
+
+    async def run(self, attempt: Attempt, console: Console) -> None:
+        """Claim the start in the log, and only then let the command go: at most one start an attempt."""
+        assert attempt.running is not None
+        if attempt.over or not await self.claim_start(attempt):
+            return
+        if attempt.over:
+            return
+        attempt.started = True
+        attempt.running.go()
+        await self.watch(attempt, console)
+
+    async def claim_start(self, attempt: Attempt) -> bool:
+        return await self.say(attempt, StartJob(attempt.number, self.node))
+
+    async def watch(self, attempt: Attempt, console: Console) -> None:
+        """Until the command and all it started have ended: by itself, on time-out, cancel or fence."""
+        assert attempt.running is not None
+        running = attempt.running
+        copying = asyncio.create_task(copy_output(attempt, console))
+        ending = asyncio.create_task(running.wait())
+        stops = [asyncio.create_task(event.wait()) for event in (attempt.cancel_requested, attempt.fenced)]
+        await asyncio.wait({ending, *stops}, timeout=attempt.spec.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            if not attempt.over:
+                attempt.fail("timeout", f"the job ran longer than its limit of {attempt.spec.timeout_seconds:g} s")
+            await running.kill(0.0 if attempt.fenced.is_set() else CANCEL_GRACE_SECONDS)
+        for stop in stops:
+            stop.cancel()
+        ended = await ending
+        await copying
+        attempt.seconds = round(ended.seconds, 3)
+        if ended.error:
+            attempt.fail("start_failed", ended.error)
+        elif ended.signal is not None:
+            attempt.fail("signal", f"the command was ended by signal {ended.signal}")
+        elif ended.exit_code:
+            attempt.fail("exit_code", f"the command exited with code {ended.exit_code}", ended.exit_code)
+        if attempt.failure and not attempt.cancel_requested.is_set():
+            console.say(attempt.failure.message)
+
+    async def finish(self, attempt: Attempt, console: Console) -> None:
+        if not attempt.started or attempt.fenced.is_set():
+            return
+        if attempt.spec.outputs and not attempt.cancel_requested.is_set():
+            await self.say(attempt, FinalizeJob(attempt.number, self.node))
+        await steps.outputs(attempt, self.blobs, console)
+
+    async def report(self, attempt: Attempt) -> None:
+        """The outcome. A job that was asked to cancel is canceled, however its command ended."""
+        ending = (attempt.outputs, attempt.logs, attempt.seconds)
+        if attempt.cancel_requested.is_set():
+            await self.say(attempt, ConfirmCancel(attempt.number, self.node, *ending))
+        elif attempt.failure is not None:
+            why = attempt.failure
+            await self.say(attempt, FailJob(attempt.number, self.node, why.code, why.message, why.exit_code, *ending))
+        else:
+            await self.say(attempt, CompleteJob(attempt.number, self.node, *ending))
+
+    async def say(self, attempt: Attempt, command: Command) -> bool:
+        """Send until it is answered or the attempt is not ours any more; False when it was refused."""
+        command_id = f"{self.actor}:{type(command).__name__}:{attempt.group}"
+        while not attempt.fenced.is_set():
+            try:
+                await self.commands.send(attempt.job, command, attempt.context(command_id, self.actor))
+                return True
+            except Refused as refused:
+                self.heed(attempt, refused)
+                return False
+            except LogUnavailable as error:
+                log.warning("report.unanswered", job=str(attempt.job), why=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+        return False
+
+    def heed(self, attempt: Attempt, refused: Refused) -> None:
+        log.info("report.refused", job=str(attempt.job), attempt=attempt.number, code=refused.code, why=refused.detail)
+        if refused.code == "job.cancel_requested":
+            attempt.cancel_requested.set()
+        elif refused.code in ("job.stale_attempt", "job.absent"):
+            attempt.fenced.set()
+
+
+async def copy_output(attempt: Attempt, console: Console) -> None:
+    assert attempt.running is not None
+    async for chunk in attempt.running.output():
+        console.write(chunk)

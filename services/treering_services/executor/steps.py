@@ -1,0 +1,146 @@
+"""The steps of an attempt up to the moment its command runs, and after it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import urllib.request
+from pathlib import Path
+
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.environments import Environments
+from treering.adapters.pip_shim import shim_variables
+from treering.adapters.trees import materialise, put_tree
+from treering.domain.job_messages import OutputData
+from treering.domain.job_spec import InputSpec
+from treering.kernel.refusal import Refused
+from treering.kernel.safe_path import SafePath
+from treering.specs.expressions import render
+from treering_services.executor.attempt import Attempt
+from treering_services.executor.console import Console
+
+DOWNLOAD_TIMEOUT_SECONDS = 60.0
+DOWNLOAD_BYTES_MAX = 10 * 1024**3
+SHELL = "/bin/bash"
+
+
+async def environment(attempt: Attempt, environments: Environments, console: Console) -> None:
+    """Make the Python the job asked for, or find that it is there."""
+    try:
+        attempt.python = await environments.ready(attempt.spec.environment, console.say)
+    except Refused as refused:
+        console.say(refused.detail)
+        attempt.fail(refused.code, refused.detail)
+
+
+async def inputs(attempt: Attempt, blobs: LocalBlobs, console: Console) -> None:
+    """Lay out code, inputs and outputs in the attempt's own folder."""
+    try:
+        attempt.code_folder.mkdir(parents=True, exist_ok=True)
+        if attempt.spec.code:
+            await materialise(blobs, attempt.spec.code, attempt.code_folder, writable=True)
+        for name, given in attempt.spec.inputs.items():
+            attempt.input_paths[name] = await input_value(attempt, name, given, blobs)
+        for name, output in attempt.spec.outputs.items():
+            folder = attempt.folder / "outputs" / SafePath.parse(name).text
+            folder.mkdir(parents=True, exist_ok=True)
+            attempt.output_paths[name] = folder / name if output.type == "uri_file" else folder
+        for folder in (attempt.code_folder / "outputs", attempt.folder / "home", attempt.folder / "tmp"):
+            folder.mkdir(exist_ok=True)
+    except Refused as refused:
+        console.say(refused.detail)
+        attempt.fail(refused.code, refused.detail)
+
+
+async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: LocalBlobs) -> str:
+    """What ``${{inputs.name}}`` becomes: the literal, a path in the attempt's folder, or the URI itself."""
+    if given.value is not None:
+        return str(given.value)
+    if given.mode == "direct" and not given.digest:
+        return given.path
+    target = attempt.folder / "inputs" / SafePath.parse(name).text
+    if given.digest and given.type == "uri_file":
+        target.mkdir(parents=True, exist_ok=True)
+        file = target / SafePath.parse(Path(given.path).name or name).text
+        await asyncio.to_thread(shutil.copyfile, blobs.path_of(given.digest), file)
+        return str(file)
+    if given.digest:
+        await materialise(blobs, given.digest, target, writable=False)
+        return str(target)
+    if given.path.startswith(("http://", "https://")) and given.type == "uri_file":
+        target.mkdir(parents=True, exist_ok=True)
+        file = target / SafePath.parse(given.path.rsplit("/", 1)[-1].split("?")[0] or name).text
+        await asyncio.to_thread(download, given.path, file)
+        return str(file)
+    raise Refused("input.unsupported", f"input {name!r}: {given.path!r} with type {given.type} cannot be fetched here")
+
+
+def download(url: str, file: Path) -> None:
+    """Fetch a file over HTTP(S), at most DOWNLOAD_BYTES_MAX; Refused("input.unreachable") says why not."""
+    try:
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as reply, file.open("wb") as to:
+            left = DOWNLOAD_BYTES_MAX
+            while chunk := reply.read(1 << 20):
+                left -= len(chunk)
+                if left < 0:
+                    raise Refused("input.too_large", f"{url} has more than {DOWNLOAD_BYTES_MAX} bytes")
+                to.write(chunk)
+    except (OSError, ValueError) as error:
+        raise Refused("input.unreachable", f"{url} cannot be read: {error}") from None
+
+
+def command_line(attempt: Attempt) -> list[str]:
+    """The job's command with its expressions filled in, for the shell its author wrote it for."""
+    outputs = {name: str(path) for name, path in attempt.output_paths.items()}
+    return [SHELL, "-c", render(attempt.spec.command, attempt.input_paths, outputs)]
+
+
+def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> dict[str, str]:
+    """The job's environment: nothing of ours, its Python first on the path, and its own token."""
+    assert attempt.python is not None
+    spec = attempt.spec
+    packages = attempt.folder / "packages"
+    ours = f"{packages / 'bin'}:{shims / 'bin'}:{attempt.python.parent}"
+    return {
+        **shim_variables(shims, packages),
+        "PATH": f"{ours}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "VIRTUAL_ENV": str(attempt.python.parent.parent),
+        "HOME": str(attempt.folder / "home"),
+        "TMPDIR": str(attempt.folder / "tmp"),
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TREERING_URL": gateway_url,
+        "TREERING_TOKEN": token,
+        "TREERING_WORKSPACE": attempt.job.workspace,
+        "TREERING_JOB": attempt.job.key,
+        "AZUREML_RUN_ID": attempt.job.key,
+        "AZUREML_ARM_WORKSPACE_NAME": attempt.job.workspace,
+        **{f"AZURE_ML_INPUT_{name}": value for name, value in attempt.input_paths.items()},
+        **{f"AZURE_ML_OUTPUT_{name}": str(path) for name, path in attempt.output_paths.items()},
+        **spec.environment.variables,
+        **spec.environment_variables,
+    }
+
+
+async def outputs(attempt: Attempt, blobs: LocalBlobs, console: Console) -> None:
+    """Store what the job left: named outputs, its ./outputs folder as ``default``, and its logs."""
+    try:
+        for name, path in attempt.output_paths.items():
+            folder = path.parent if attempt.spec.outputs[name].type == "uri_file" else path
+            tree = await put_tree(blobs, folder, ignore=False)
+            attempt.outputs[name] = OutputData(tree.digest, tree.files, tree.size_bytes)
+        default = attempt.code_folder / "outputs"
+        if default.is_dir() and any(default.iterdir()):
+            tree = await put_tree(blobs, default, ignore=False)
+            attempt.outputs["default"] = OutputData(tree.digest, tree.files, tree.size_bytes)
+    except Refused as refused:
+        console.say(refused.detail)
+        attempt.fail(refused.code, refused.detail)
+
+
+async def archive_logs(attempt: Attempt, blobs: LocalBlobs) -> None:
+    """The console as a tree of its own, once it is complete; nothing where nothing was said."""
+    if attempt.log_file.exists() and attempt.log_file.stat().st_size:
+        attempt.logs = (await put_tree(blobs, attempt.folder / "logs", ignore=False)).digest

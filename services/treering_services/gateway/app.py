@@ -1,0 +1,117 @@
+"""The ASGI application: guard, route, authenticate, permit, handle, and answer whatever happens."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
+
+from treering.kernel.clock import monotonic_seconds
+from treering_services.gateway.auth import OPEN, authenticate, permit
+from treering_services.gateway.call import Call
+from treering_services.gateway.core import Gateway
+from treering_services.gateway.guard import Guard
+from treering_services.gateway.problem import problem, problem_of
+from treering_services.gateway.route import Route
+from treering_services.gateway.routes import ROUTES
+
+NOWHERE = "-"  # the route of a request that matches none
+log = structlog.get_logger()
+
+
+class Endpoint:
+    """One route of the table at work."""
+
+    def __init__(self, gateway: Gateway, route: Route) -> None:
+        self.gateway = gateway
+        self.route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(self.gateway, scope, receive)
+        started = monotonic_seconds()
+        try:
+            response = await self.respond(call)
+        except ClientDisconnect:
+            return
+        await answer(call, response, send)
+        seconds = monotonic_seconds() - started
+        self.gateway.metrics.observe(self.route.method, self.route.path, response.status_code, seconds)
+
+    async def respond(self, call: Call) -> Response:
+        """The handler's response, or the problem that came up; nothing of our insides in either."""
+        try:
+            if self.route.policy is not OPEN:
+                call.caller = await authenticate(call)
+                permit(self.route.policy, call.caller, call.params)
+            return await self.route.handler(call)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            known = problem_of(error)
+            if known is not None:
+                return known
+            log.exception("request.failed", method=self.route.method, route=self.route.path, trace=call.trace)
+            return problem("service.failed", "the service failed on this request; its log says why")
+
+
+class TableRoute(StarletteRoute):
+    """A Starlette route that takes exactly the method of its line, and says so in our own words."""
+
+    def __init__(self, gateway: Gateway, route: Route) -> None:
+        super().__init__(route.path, Endpoint(gateway, route), methods=[route.method])
+        self.methods = {route.method}
+        self.line = route
+        self.gateway = gateway
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in (self.methods or ()):
+            await self.app(scope, receive, send)
+            return
+        refusal = problem("route.method", f"{scope['path']!r} does not take {scope['method']}")
+        await refuse(self.gateway, refusal, scope, receive, send)
+
+
+class Application:
+    """What uvicorn runs."""
+
+    def __init__(self, gateway: Gateway, guard: Guard) -> None:
+        self.gateway = gateway
+        self.guard = guard
+        self.router = Router(
+            [TableRoute(gateway, route) for route in ROUTES], redirect_slashes=False, default=self.not_found
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self.guard.check(scope)
+        except Exception as error:
+            known = problem_of(error) or problem("service.failed", "the service failed on this request")
+            await refuse(self.gateway, known, scope, receive, send)
+            return
+        await self.router(scope, receive, send)
+
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = problem("route.unknown", "there is nothing at this path; GET /openapi.json says what there is")
+        await refuse(self.gateway, refusal, scope, receive, send)
+
+
+async def refuse(gateway: Gateway, refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to a request that reaches no line of the table."""
+    await answer(Call(gateway, scope, receive), refusal, send)
+    gateway.metrics.observe(NOWHERE, NOWHERE, refusal.status_code, 0.0)
+
+
+async def answer(call: Call, response: Response, send: Send) -> None:
+    """Send a response with the headers all have. A client that went away harms nobody."""
+    response.raw_headers += [(b"traceparent", call.trace.encode()), (b"x-content-type-options", b"nosniff")]
+    try:
+        await response(call.scope, call.receive, send)
+    except (ClientDisconnect, OSError):
+        log.debug("client.gone", path=call.scope["path"])
+    except Exception:
+        # The head is sent: all that is left is to break off, so that the client does not take it for the whole.
+        log.exception("answer.broken_off", path=call.scope["path"], trace=call.trace)
+        raise

@@ -1,0 +1,117 @@
+"""Who is asking: a bearer (or Basic password) token, and what each kind of token may do."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import getpass
+import os
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+
+from treering.adapters.nats_credentials import write_private
+from treering.adapters.tokens import JobToken, NodeToken
+from treering.config import Home
+from treering.domain.job import HELD, JOB, Job
+from treering.kernel.decoding import decode
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
+from treering.views.states import show
+from treering_services.gateway.call import Call, Caller
+from treering_services.gateway.core import PLURALS, Gateway
+
+# Policies: which kinds of token a route lets in. OPEN is the only one that asks for none.
+OPEN = frozenset({"anybody"})
+OWNER = frozenset({"owner"})
+OWN_JOB = frozenset({"owner", "job"})  # a job's token: its own job only
+BLOBS = frozenset({"owner", "job", "node"})
+JOIN = frozenset({"owner", "join"})
+NODE = frozenset({"node"})
+NEEDED = "a valid token is needed: Authorization: Bearer <the text of the token file>"
+
+
+async def authenticate(call: Call) -> Caller:
+    """Whose token it is; ``Refused("auth.required")`` without a valid one."""
+    gateway, token = call.gateway, presented(call.header(b"authorization"))
+    if token and gateway.tokens.is_owner(token):
+        return Caller("owner", gateway.actor)
+    if token and gateway.tokens.is_join(token):
+        return Caller("join", "join")
+    match gateway.tokens.read(token) if token else None:
+        case JobToken() as said:
+            return await job_caller(gateway, said)
+        case NodeToken() as said:
+            return Caller("node", f"node:{said.node}", said.workspace, said.node)
+        case _:
+            pass
+    if not gateway.auth:
+        return Caller("owner", gateway.actor)
+    raise Refused("auth.required", NEEDED)
+
+
+def presented(authorization: str) -> str:
+    """The token of a Bearer header, or the password of a Basic one (which is all some clients can send)."""
+    scheme, _, value = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip()
+        case "basic":
+            try:
+                return base64.b64decode(value, validate=True).decode().partition(":")[2]
+            except (binascii.Error, UnicodeDecodeError):
+                return ""
+        case _:
+            return ""
+
+
+async def job_caller(gateway: Gateway, said: JobToken) -> Caller:
+    """A job's token is good only while that attempt is held by an executor."""
+    address = Address(said.workspace, JOB.kind, said.job)
+    job = await job_state(gateway, address)
+    if said.attempt > job.attempt and await gateway.catch_up():  # an attempt the view has not seen yet
+        job = await job_state(gateway, address)
+    if job.attempt != said.attempt or job.status not in HELD:
+        raise Refused("auth.required", f"attempt {said.attempt} of job {said.job!r} is over, and so is its token")
+    return Caller("job", f"job:{said.job}", said.workspace, said.job, said.attempt)
+
+
+async def job_state(gateway: Gateway, address: Address) -> Job:
+    found = await gateway.reader.view.peek(lambda db: show(db, address))
+    return JOB.states.decode(found.state) if found else JOB.initial
+
+
+def permit(policy: frozenset[str], caller: Caller, params: Mapping[str, str]) -> None:
+    """``Refused("auth.forbidden")`` unless the caller's kind of token is good for the route and this path."""
+    if caller.policy not in policy:
+        raise Refused("auth.forbidden", "this token is not good for this request")
+    if caller.policy not in ("job", "node"):
+        return
+    if params.get("ws", caller.workspace) != caller.workspace:
+        raise Refused("auth.forbidden", f"this token is good for workspace {caller.workspace!r} only")
+    if caller.policy == "job" and ("key" in params or "kinds" in params):
+        own = PLURALS.get(params.get("kinds", "jobs")) == JOB.kind and params.get("key") == caller.name
+        if not own:
+            raise Refused("auth.forbidden", f"this token is good for job {caller.name!r} only")
+
+
+def owner_actor(home: Home) -> str:
+    """The opaque id of the person who runs this installation; the name stays in ``keys/actors.json``, outside
+    the log, so that it can be erased."""
+    path = home.keys / "actors.json"
+    names = decode(path.read_bytes(), dict[str, str], code="actors.malformed") if path.exists() else {}
+    person = person_name()
+    for actor, name in names.items():
+        if name == person:
+            return actor
+    actor = f"u_{secrets.token_hex(4)}"
+    write_private(path, msgspec.json.encode({**names, actor: person}))
+    return actor
+
+
+def person_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry, as in many containers
+        return f"uid-{os.getuid()}"

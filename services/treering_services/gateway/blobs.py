@@ -1,0 +1,77 @@
+"""Blobs over HTTP: ask what is missing, put it, get it."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+from starlette.responses import Response, StreamingResponse
+
+from treering.kernel.blobs import absent, checked_digest
+from treering.kernel.refusal import Refused
+from treering_services.gateway.call import Call, reply
+
+BLOB_BYTES_MAX = 64 * 1024**3
+BLOB_TYPE = "application/octet-stream"
+RANGE = re.compile(r"bytes=(\d{1,18})-")
+# Foreign content is never shown as a page of this server.
+HEADERS = {"accept-ranges": "bytes", "content-disposition": "attachment", "content-security-policy": "sandbox"}
+
+
+class Digests(Struct, frozen=True, forbid_unknown_fields=True):
+    digests: list[str]
+
+
+class Missing(Struct, frozen=True):
+    missing: list[str]
+
+
+class Stored(Struct, frozen=True):
+    digest: str
+
+
+async def missing_blobs(call: Call) -> Response:
+    asked = await call.json(Digests)
+    return reply(Missing(await call.gateway.blobs.missing(asked.digests)))
+
+
+async def put_blob(call: Call) -> Response:
+    """A body that breaks off, or has another digest, leaves nothing behind."""
+    expected = checked_digest(call.params["digest"])
+    digest = await call.gateway.blobs.put_stream(call.chunks(BLOB_BYTES_MAX), expected)
+    return reply(Stored(digest), 201)
+
+
+async def head_blob(call: Call) -> Response:
+    digest, size = await known_blob(call)
+    return Response(headers={**HEADERS, "content-length": str(size), "etag": f'"{digest}"'}, media_type=BLOB_TYPE)
+
+
+async def get_blob(call: Call) -> Response:
+    """The blob, or with ``Range: bytes=N-`` what is behind byte N."""
+    digest, size = await known_blob(call)
+    start = range_start(call.header(b"range"), size)
+    headers = {**HEADERS, "content-length": str(size - (start or 0)), "etag": f'"{digest}"'}
+    if start is not None:
+        headers["content-range"] = f"bytes {start}-{size - 1}/{size}"
+    chunks = call.gateway.blobs.read(digest, start or 0)
+    return StreamingResponse(chunks, 200 if start is None else 206, headers=headers, media_type=BLOB_TYPE)
+
+
+async def known_blob(call: Call) -> tuple[str, int]:
+    digest = checked_digest(call.params["digest"])
+    size = await call.gateway.blobs.size(digest)
+    if size is None:
+        raise absent(digest)
+    return digest, size
+
+
+def range_start(header: str, size: int) -> int | None:
+    """Where to start; None for the whole. Other forms of Range are ignored, as RFC 9110 14.2 allows."""
+    match = RANGE.fullmatch(header.strip())
+    if match is None:
+        return None
+    start = int(match[1])
+    if start >= size:
+        raise Refused("blob.range", f"the blob has {size} bytes, the range starts at {start}")
+    return start

@@ -1,0 +1,83 @@
+"""Our commits as CloudEvents 1.0 (JSON), for subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from treering.domain.event import EVENT, EventPublished
+from treering.kernel.log import Commit, Entry, encoder
+from treering.kernel.subjects import Address, address_of
+
+SPECIFICATION = "1.0"
+JSON = "application/json"
+
+
+class CloudEvent(Struct, frozen=True, omit_defaults=True):
+    """``position``, ``actor``, ``commandid``, ``cause`` and ``traceparent`` are our extension attributes."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    position: int
+    subject: str = ""
+    time: datetime | None = None
+    datacontenttype: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"")
+    actor: str = ""
+    commandid: str = ""
+    cause: str = ""
+    traceparent: str = ""
+
+
+class Tag(Struct, frozen=True):
+    type: str
+
+
+class Numbered(Struct, frozen=True):
+    """``id`` says where the event stands in the log: ``<position>.<index in its commit>``."""
+
+    position: int
+    index: int
+    event: CloudEvent
+
+    @property
+    def id(self) -> str:
+        return f"{self.position}.{self.index}"
+
+
+bodies: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+tags: msgspec.json.Decoder[Tag] = msgspec.json.Decoder(Tag)
+published: msgspec.json.Decoder[EventPublished] = msgspec.json.Decoder(EventPublished)
+
+
+def cloud_events(entry: Entry) -> Iterator[Numbered]:
+    """The events of a commit. One that somebody published comes out as it came in, with our attributes."""
+    address, commit = address_of(entry.subject), entry.commit()
+    for index, body in enumerate(bodies.decode(commit.events)):
+        make = from_publisher if address.kind == EVENT.kind else from_ours
+        yield Numbered(entry.position, index, make(address, commit, body, entry.position, index))
+
+
+def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
+    return CloudEvent(
+        SPECIFICATION, f"{position}.{index}", f"/treering/{address.workspace}", tags.decode(body).type, position,
+        subject=str(address), time=commit.at, datacontenttype=JSON, data=body, actor=commit.actor,
+        commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace,
+    )  # fmt: skip
+
+
+def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
+    event = published.decode(body)
+    has_data = event.data is not None
+    return CloudEvent(
+        SPECIFICATION, event.id, event.source, event.event_type, position,
+        subject=event.subject, time=event.time or commit.at,
+        datacontenttype=JSON if has_data else "",
+        data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.Raw(b""),
+        actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
+    )  # fmt: skip

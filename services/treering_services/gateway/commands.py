@@ -1,0 +1,78 @@
+"""The generic command: one route for every command of every kind that people may send."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from starlette.responses import Response
+
+from treering.domain.environment import ENVIRONMENT
+from treering.domain.event import EVENT
+from treering.domain.job import JOB
+from treering.domain.workspace import WORKSPACE
+from treering.kernel.aggregate import Aggregate, Command
+from treering.kernel.command import Written
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
+from treering_services.gateway.call import Call, reply, written_headers
+from treering_services.gateway.core import checked_address, kind_of
+
+# These have a route of their own, which checks more than the resource itself can.
+SPECIAL = {(JOB.kind, "submit"): "jobs", (EVENT.kind, "publish"): "events"}
+
+
+class CommandAnswer(Struct, frozen=True):
+    """``changed`` False: there was nothing to do. Reads with ``?after=<position>`` see the effect."""
+
+    position: int
+    version: int
+    changed: bool
+    name: str
+
+
+def public_commands(kind: Aggregate[object, object, object]) -> dict[str, type[Command]]:
+    """The commands of a kind that the generic route takes, by their names in the path."""
+    return {
+        name: command
+        for name, command in kind.command_types.items()
+        if command.sent_by == "gateway" and (kind.kind, name) not in SPECIAL
+    }
+
+
+async def send_command(call: Call) -> Response:
+    kind = kind_of(call.params["kinds"])
+    address = checked_address(call.workspace, kind.kind, call.params["key"])
+    return await carry_out(call, kind, address, call.params["command"])
+
+
+async def send_workspace_command(call: Call) -> Response:
+    name = call.workspace
+    return await carry_out(call, kind_of("workspaces"), Address(name, WORKSPACE.kind, name), call.params["command"])
+
+
+async def carry_out(call: Call, kind: Aggregate[object, object, object], address: Address, name: str) -> Response:
+    command = await call.json(command_type(kind, name))
+    if kind.kind == ENVIRONMENT.kind and ":" not in address.key:
+        raise Refused("environment.version_missing", f"{address.key!r} needs a version: {address.key}:1, say")
+    if kind.kind != WORKSPACE.kind:
+        await call.gateway.require_workspace(address.workspace)
+    written = await call.gateway.commands.send(address, command, call.context())
+    return command_reply(written, address.key)
+
+
+def command_type(kind: Aggregate[object, object, object], name: str) -> type[Command]:
+    commands = public_commands(kind)
+    if name in commands:
+        return commands[name]
+    if (kind.kind, name) in SPECIAL:
+        path = f"/v1/workspaces/<ws>/{SPECIAL[kind.kind, name]}"
+        raise Refused("command.forbidden", f"to {name} a {kind.kind}, POST {path}")
+    if name in kind.command_types:
+        raise Refused("command.forbidden", f"{name} is for the {kind.command_types[name].sent_by} to send")
+    known = ", ".join(sorted(commands)) or "none"
+    raise Refused("command.absent", f"a {kind.kind} has no command {name[:80]!r}; it has {known}")
+
+
+def command_reply(written: Written, name: str) -> Response:
+    status = 201 if written.changed and written.version == 1 else 200
+    answer = CommandAnswer(written.position, written.version, written.changed, name)
+    return reply(answer, status, written_headers(written.position))

@@ -1,0 +1,100 @@
+"""What every handler shares: the bus, the view, the blobs, the tokens; and the look-ups most of them need."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from nats.aio.client import Client
+
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.bus import Commands
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.tokens import Tokens
+from treering.config import Home
+from treering.domain import KINDS
+from treering.domain.workspace import WORKSPACE
+from treering.kernel.aggregate import Aggregate
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address, checked_name
+from treering.views.states import Resource, show
+from treering_services.base import StatesReader
+from treering_services.gateway.metrics import Metrics
+from treering_services.gateway.tail import OpenStreams
+
+WORKSPACES_KNOWN_MAX = 10_000
+PLURALS = {f"{name}s": name for name in KINDS}
+
+
+@dataclass
+class Gateway:
+    """One per process. ``actor`` is the owner's id; ``auth`` False lets everybody in as the owner."""
+
+    home: Home
+    urls: list[str]
+    client: Client
+    reader: StatesReader
+    tokens: Tokens
+    actor: str
+    auth: bool = True
+    openapi: bytes = b""
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    workspaces: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.commands = Commands(self.client, "gateway")
+        self.log = JetStreamLog(self.client)
+        self.blobs = LocalBlobs(self.home.blobs)
+        self.open_streams = OpenStreams(self.stopping)
+
+    async def find(self, address: Address, *, after: int = 0) -> Resource | None:
+        """The resource as the view shows it at ``after`` or later. What is not there is looked for once more
+        when the view has everything that was in the log: it may be about to come."""
+        await self.reader.projector.reached(after)
+        found = await self.reader.view.peek(lambda db: show(db, address))
+        if found is None and await self.catch_up():
+            found = await self.reader.view.peek(lambda db: show(db, address))
+        return found
+
+    async def get(self, address: Address, *, after: int = 0) -> Resource:
+        found = await self.find(address, after=after)
+        if found is None:
+            raise Refused(f"{address.kind}.absent", f"there is no {address.kind} {address.key!r}")
+        return found
+
+    async def catch_up(self) -> bool:
+        """Wait until the view shows all the log has now; False when it did already."""
+        head = await self.log.head()
+        if self.reader.projector.position >= head:
+            return False
+        await self.reader.projector.reached(head)
+        return True
+
+    async def require_workspace(self, name: str) -> None:
+        """``Refused("workspace.absent")`` unless it exists. Workspaces never go away, so it is asked once."""
+        if name in self.workspaces:
+            return
+        found = await self.find(Address(name, WORKSPACE.kind, name))
+        if found is None:
+            raise Refused("workspace.absent", f"there is no workspace {name!r}; make it with workspace create")
+        if len(self.workspaces) < WORKSPACES_KNOWN_MAX:
+            self.workspaces.add(name)
+
+
+def kind_of(plural: str) -> Aggregate[object, object, object]:
+    """The kind whose plural stands in a path; ``Refused("kind.unknown")`` with those there are."""
+    if plural not in PLURALS:
+        raise Refused("kind.unknown", f"there are no {plural[:80]!r}; there are {', '.join(sorted(PLURALS))}")
+    return KINDS[PLURALS[plural]]
+
+
+def checked_address(workspace: str, kind: str, key: str) -> Address:
+    """The address of a foreign key, ``name`` or ``name:version``; ``Refused("name.invalid")``."""
+    name, colon, version = key.partition(":")
+    checked_name(name)
+    if colon:
+        checked_name(version, "version")
+    if kind == WORKSPACE.kind and key != workspace:
+        raise Refused("workspace.name", f"a workspace lives in itself: {workspace!r} and {key!r} must be the same name")
+    return Address(workspace, kind, key)

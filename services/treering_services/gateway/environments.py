@@ -1,0 +1,107 @@
+"""Environments by name: the next version of one, and the version a reference means."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from treering.adapters.sqlite_view import Database
+from treering.domain.environment import ENVIRONMENT, CreateEnvironment, Environment
+from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.log import commit_id
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address, checked_name
+from treering.specs.references import parse_reference
+from treering.views.states import PAGE_MAX, Resource, load, newest
+from treering_services.gateway.call import Call
+from treering_services.gateway.commands import command_reply
+from treering_services.gateway.core import Gateway, checked_address
+
+ATTEMPTS_MAX = 8
+
+
+class NewEnvironment(Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a version it gets the next whole number."""
+
+    name: str
+    spec: EnvironmentSpec
+    version: str = ""
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+async def create_environment(call: Call) -> Response:
+    new = await call.json(NewEnvironment)
+    workspace, name = call.workspace, checked_name(new.name)
+    await call.gateway.require_workspace(workspace)
+    command = CreateEnvironment(new.spec, new.description, new.tags)
+    command_id = call.command_id()
+    if new.version:
+        address = checked_address(workspace, ENVIRONMENT.kind, f"{name}:{new.version}")
+        return command_reply(await call.gateway.commands.send(address, command, call.context(command_id)), address.key)
+    await call.gateway.catch_up()  # or the number would be one that is taken
+    for _ in range(ATTEMPTS_MAX):
+        key = await call.gateway.reader.view.read(lambda db: next_key(db, workspace, name, command_id))
+        written = await create_version(call, Address(workspace, ENVIRONMENT.kind, key), command, command_id)
+        if written is not None:
+            return written
+    raise Refused("environment.busy", f"others created versions of {name!r} each time; try again, or name a version")
+
+
+async def create_version(call: Call, address: Address, command: CreateEnvironment, command_id: str) -> Response | None:
+    """None when the number was taken meanwhile."""
+    try:
+        written = await call.gateway.commands.send(address, command, call.context(command_id))
+    except Refused as refused:
+        if refused.code != "environment.exists":
+            raise
+        await call.gateway.catch_up()
+        return None
+    return command_reply(written, address.key)
+
+
+def next_key(db: Database, workspace: str, name: str, command_id: str) -> str:
+    """The version after the highest number; of a request that is said again, the version it made before."""
+    highest = 0
+    for found in versions(db, workspace, name, archived=None):
+        address = Address(workspace, ENVIRONMENT.kind, found.name)
+        row = load(db, address)
+        if row and any(id == commit_id(address.subject, command_id) for id, _, _ in row[0].known.recent):
+            return found.name
+        version = found.name.partition(":")[2]
+        if version.isascii() and version.isdecimal():
+            highest = max(highest, int(version))
+    return f"{name}:{highest + 1}"
+
+
+def versions(db: Database, workspace: str, name: str, *, archived: bool | None = False) -> list[Resource]:
+    """The newest versions of an environment, most recently created first; at most ``PAGE_MAX``."""
+    return newest(db, workspace, ENVIRONMENT.kind, prefix=f"{name}:", archived=archived, limit=PAGE_MAX)
+
+
+async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> EnvironmentSpec:
+    """What ``azureml:NAME:VERSION``, ``azureml:NAME@latest`` or ``azureml:NAME@LABEL`` stands for now.
+
+    A label is the name of a tag; the newest version that has it is meant. Raises ``Refused``
+    ``reference.invalid``, ``environment.reference`` or ``environment.absent``.
+    """
+    reference = parse_reference(text)
+    if reference.form != "asset":
+        raise Refused("environment.reference", f"{text[:200]!r} is not in this workspace; write azureml:NAME:VERSION")
+    name = checked_name(reference.name)
+    if reference.version:
+        found = await gateway.find(checked_address(workspace, ENVIRONMENT.kind, f"{name}:{reference.version}"))
+    else:
+        await gateway.catch_up()
+        label = "" if reference.label in ("", "latest") else reference.label
+        labelled = [one for one in await by_label(gateway, workspace, name) if not label or label in one.labels]
+        found = labelled[0] if labelled else None
+    if found is None:
+        raise Refused("environment.absent", f"there is no environment {text!r} in workspace {workspace!r}")
+    state: Environment = ENVIRONMENT.states.decode(found.state)
+    return msgspec.structs.replace(state.spec, source=f"azureml:{found.name}")
+
+
+async def by_label(gateway: Gateway, workspace: str, name: str) -> list[Resource]:
+    return await gateway.reader.view.read(lambda db: versions(db, workspace, name))

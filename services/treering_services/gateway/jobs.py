@@ -1,0 +1,138 @@
+"""Submit a job: what only the edge can check is checked here, references are resolved, and one command goes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from treering.domain.compute import COMPUTE
+from treering.domain.experiment import EXPERIMENT, CreateExperiment
+from treering.domain.job import JOB
+from treering.domain.job_messages import SubmitJob
+from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.kernel.decoding import decode
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address, checked_name
+from treering.views.states import show
+from treering_services.gateway.call import Call, reply, written_headers
+from treering_services.gateway.core import Gateway
+from treering_services.gateway.environments import resolve_environment
+
+INSTANCES_MAX = 1
+SHOWN_MAX = 5
+ADJECTIVES = (
+    "amber", "bold", "brave", "bright", "calm", "clever", "coral", "crisp", "eager", "fair", "gentle", "golden",
+    "green", "happy", "honest", "jolly", "keen", "kind", "lively", "loyal", "lucid", "mellow", "mighty", "neat",
+    "noble", "olive", "patient", "plucky", "polite", "proud", "quiet", "rapid", "silver", "sincere", "steady", "sunny",
+    "tidy", "upbeat", "vivid", "witty",
+)  # fmt: skip
+NOUNS = (
+    "acorn", "alder", "apple", "ash", "aspen", "bark", "beech", "berry", "birch", "bloom", "branch", "cedar", "cherry",
+    "cone", "cork", "elm", "fern", "fig", "fir", "grove", "hazel", "holly", "ivy", "juniper", "larch", "leaf", "lime",
+    "maple", "moss", "oak", "palm", "pear", "pine", "plum", "poplar", "root", "rowan", "spruce", "willow", "yew",
+)  # fmt: skip
+
+
+def submitted_spec() -> Any:
+    """``JobSpec`` as people send it: the environment may be a reference, and unknown fields are refused."""
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(JobSpec):
+        if field.name == "environment":
+            fields.append((field.name, EnvironmentSpec | str))
+        elif field.required:
+            fields.append((field.name, field.type))
+        else:
+            default = field.default
+            if field.default_factory is not msgspec.NODEFAULT:
+                default = msgspec.field(default_factory=field.default_factory)
+            fields.append((field.name, field.type, default))
+    return msgspec.defstruct("SubmittedSpec", fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
+
+
+SubmittedSpec = submitted_spec()
+# For the description; the handler reads ``NewJob`` first, so that a bad name is refused before a bad spec.
+SubmittedJob = msgspec.defstruct("SubmittedJob", [("spec", SubmittedSpec), ("name", str, "")], frozen=True)
+
+
+class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a name one is made, from the idempotency key if there is one."""
+
+    spec: msgspec.Raw
+    name: str = ""
+
+
+async def submit_job(call: Call) -> Response:
+    new = await call.json(NewJob)
+    command_id = call.command_id()
+    name = checked_name(new.name) if new.name else name_from(command_id)
+    address = Address(call.workspace, JOB.kind, name)
+    gateway = call.gateway
+    await gateway.require_workspace(address.workspace)
+    spec = await resolved(gateway, address.workspace, new.spec)
+    check_instances(spec)
+    await require_compute(gateway, address.workspace, spec.compute)
+    await require_blobs(gateway, spec)
+    await ensure_experiment(call, address.workspace, spec.experiment, command_id)
+    written = await gateway.commands.send(address, SubmitJob(spec), call.context(command_id))
+    job = await gateway.get(address, after=written.position)
+    place = {"location": f"/v1/workspaces/{address.workspace}/jobs/{name}", **written_headers(written.position)}
+    return reply(job, 201 if written.changed else 200, place)
+
+
+def name_from(command_id: str) -> str:
+    """``<adjective>_<noun>_<8 letters and digits>``: the same for the same command id, so a retry finds its job."""
+    digest = hashlib.sha256(command_id.encode()).digest()
+    return f"{ADJECTIVES[digest[0] % len(ADJECTIVES)]}_{NOUNS[digest[1] % len(NOUNS)]}_{digest[2:6].hex()}"
+
+
+async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> JobSpec:
+    """The spec with its environment spelled out."""
+    submitted = decode(bytes(raw), SubmittedSpec)
+    fields = {name: getattr(submitted, name) for name in submitted.__struct_fields__}
+    if isinstance(submitted.environment, str):
+        fields["environment"] = await resolve_environment(gateway, workspace, submitted.environment)
+    return JobSpec(**fields)
+
+
+def check_instances(spec: JobSpec) -> None:
+    if spec.instance_count != INSTANCES_MAX:
+        detail = f"resources.instance_count is {spec.instance_count}; jobs run on {INSTANCES_MAX} instance here"
+        raise Refused("job.instance_count", detail)
+
+
+async def require_compute(gateway: Gateway, workspace: str, name: str) -> None:
+    found = await gateway.find(Address(workspace, COMPUTE.kind, checked_name(name, "compute")))
+    if found is None or found.status != "active":
+        raise Refused("compute.absent", f"there is no active compute target {name!r} in workspace {workspace!r}")
+
+
+async def require_blobs(gateway: Gateway, spec: JobSpec) -> None:
+    missing = await gateway.blobs.missing(list(digests(spec)))
+    if missing:
+        more = f" and {len(missing) - SHOWN_MAX} more" if len(missing) > SHOWN_MAX else ""
+        raise Refused("blob.missing", f"upload these before the job: {', '.join(missing[:SHOWN_MAX])}{more}")
+
+
+def digests(spec: JobSpec) -> Iterator[str]:
+    if spec.code:
+        yield spec.code
+    for input in spec.inputs.values():
+        if input.digest:
+            yield input.digest
+
+
+async def ensure_experiment(call: Call, workspace: str, name: str, command_id: str) -> None:
+    """An experiment comes to be by its first job."""
+    address = Address(workspace, EXPERIMENT.kind, checked_name(name, "experiment"))
+    if await call.gateway.reader.view.peek(lambda db: show(db, address)) is not None:
+        return
+    try:
+        await call.gateway.commands.send(address, CreateExperiment(), call.context(f"{command_id}:experiment"))
+    except Refused as refused:
+        if refused.code != "experiment.exists":  # somebody described it differently, or was first
+            raise

@@ -1,0 +1,150 @@
+"""A job's console: live from the LOG stream while it runs, from its archived log when that has aged out."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from starlette.responses import Response, StreamingResponse
+
+from treering.adapters.follower import Message
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.trees import read_manifest
+from treering.domain.job import JOB, TERMINAL, Job
+from treering.kernel.clock import monotonic_seconds
+from treering.kernel.log import encoder
+from treering.kernel.subjects import Address, encode_token
+from treering_services.gateway.call import Call
+from treering_services.gateway.core import Gateway, checked_address
+from treering_services.gateway.events import is_number
+from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Tail, sse
+
+PAGE = 256
+LOOK_SECONDS = 0.5  # how often a silent job is looked at
+LOOK_SOON_SECONDS = 0.05  # the same, when its console has ended and it is about to end
+MARK_WAIT_SECONDS = 2.0  # a console whose executor died has no end mark
+CONSOLE_FILE = "user_logs/std_log.txt"
+
+
+class LogsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``start``: the first stream sequence to send. With ``follow`` the answer is server-sent events."""
+
+    follow: bool = False
+    start: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    after: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class LogChunk(Struct, frozen=True):
+    attempt: int
+    text: str
+
+
+class LogEnd(Struct, frozen=True):
+    status: str
+
+
+async def job_logs(call: Call) -> Response:
+    query = call.query(LogsQuery)
+    console = Console(call.gateway, checked_address(call.workspace, JOB.kind, call.params["key"]))
+    await console.look(query.after)
+    last = call.header(b"last-event-id")
+    behind = int(last) if is_number(last) else max(query.start - 1, 0)
+    if not query.follow:
+        return StreamingResponse(console.plain(behind), media_type="text/plain; charset=utf-8")
+    call.gateway.open_streams.check_room()
+    chunks = console.server_sent(behind)
+    return StreamingResponse(chunks, media_type=EVENT_STREAM, headers={"cache-control": "no-store"})
+
+
+class Console:
+    """One reader of one job's console."""
+
+    def __init__(self, gateway: Gateway, address: Address) -> None:
+        self.gateway = gateway
+        self.address = address
+        self.subject = f"log.{encode_token(address.workspace)}.{encode_token(address.key)}.*"
+        self.job = Job()
+        self.decoders: dict[int, codecs.IncrementalDecoder] = {}
+        self.ended: set[int] = set()  # attempts whose end mark was seen
+
+    async def look(self, after: int = 0) -> None:
+        self.job = JOB.states.decode((await self.gateway.get(self.address, after=after)).state)
+
+    async def plain(self, behind: int) -> AsyncIterator[bytes]:
+        """What there is now, as bytes. The archive of a finished job has all of its last attempt."""
+        if self.job.logs and not behind:
+            async for chunk in self.archived():
+                yield chunk
+            return
+        async for message in self.stored(behind):
+            yield message.data
+
+    async def server_sent(self, behind: int) -> AsyncIterator[bytes]:
+        if self.job.status in TERMINAL:
+            sent = False
+            async for message in self.stored(behind):
+                sent = True
+                yield self.event(message)
+            if not sent and not behind:
+                async for chunk in self.archived():
+                    yield self.chunk_event(self.job.attempt, chunk, "")
+            yield end_event(self.job)
+            return
+        async for event in self.live(behind):
+            yield event
+
+    async def live(self, behind: int) -> AsyncIterator[bytes]:
+        """Follow the console until the job is over and its last attempt has said that it has said everything."""
+        heard_at = monotonic_seconds()
+        over_since: float | None = None
+        tail = Tail(self.gateway.client, "LOG", after=behind, subject=self.subject)
+        async for batch in self.gateway.open_streams.read(tail, self.look_seconds):
+            if batch:
+                heard_at = monotonic_seconds()
+                yield b"".join([self.event(message) for message in batch])
+            await self.look()
+            if self.job.status in TERMINAL:
+                over_since = over_since or monotonic_seconds()
+                if self.job.attempt in self.ended | {0} or monotonic_seconds() - over_since > MARK_WAIT_SECONDS:
+                    yield end_event(self.job)
+                    return
+            if monotonic_seconds() - heard_at >= HEARTBEAT_SECONDS:
+                heard_at = monotonic_seconds()
+                yield HEARTBEAT
+
+    def look_seconds(self) -> float:
+        return LOOK_SOON_SECONDS if self.job.attempt in self.ended else LOOK_SECONDS
+
+    def event(self, message: Message) -> bytes:
+        attempt = int(message.subject.rpartition(".")[2])
+        if not message.data:
+            self.ended.add(attempt)
+            return b""
+        return self.chunk_event(attempt, message.data, str(message.position))
+
+    def chunk_event(self, attempt: int, data: bytes, id: str) -> bytes:
+        """A character may be cut in two by the end of a chunk: the first half waits for the second."""
+        decoder = self.decoders.setdefault(attempt, codecs.getincrementaldecoder("utf-8")("replace"))
+        return sse("log", id, encoder.encode(LogChunk(attempt, decoder.decode(data))))
+
+    async def stored(self, behind: int) -> AsyncIterator[Message]:
+        log = JetStreamLog(self.gateway.client, "LOG")
+        while page := await log.read_batch({"seq": behind + 1, "batch": PAGE, "next_by_subj": self.subject}):
+            behind = page[-1].position
+            for entry in page:
+                yield Message(entry.position, entry.subject, entry.body, 0)
+
+    async def archived(self) -> AsyncIterator[bytes]:
+        if not self.job.logs:
+            return
+        manifest = await read_manifest(self.gateway.blobs, self.job.logs)
+        for file in manifest.files:
+            if file.path == CONSOLE_FILE:
+                async for chunk in self.gateway.blobs.read(file.digest):
+                    yield chunk
+
+
+def end_event(job: Job) -> bytes:
+    return sse("end", "", encoder.encode(LogEnd(job.status)))

@@ -1,0 +1,122 @@
+"""The OpenAPI 3.1 document, computed from the route table and the types in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+import treering
+from treering.domain import KINDS
+from treering.kernel.log import encoder
+from treering_services.gateway.auth import OPEN
+from treering_services.gateway.commands import public_commands
+from treering_services.gateway.problem import MEDIA_TYPE, Problem
+from treering_services.gateway.route import Route
+
+REFERENCE = "#/components/schemas/{name}"
+PARAMETER = re.compile(r"{(\w+)}")
+
+
+def describe(routes: Sequence[Route]) -> bytes:
+    """The document as JSON. Paths with ``{kinds}`` are spelled out for every kind, ``{command}`` for every command."""
+    expanded = [one for route in routes for one in spelled_out(route)]
+    bodies = {type for route in expanded for type in (route.request, route.response, Problem) if is_described(type)}
+    types = list(bodies)
+    schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    by_type = dict(zip(types, schemas, strict=True))
+    for command in (command for kind in KINDS.values() for command in kind.command_types.values()):
+        without_tag(components.get(command.__name__))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in expanded:
+        paths.setdefault(route.path, {}).setdefault(route.method.lower(), operation(route, by_type))
+    return encoder.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "treering", "version": treering.__version__, "summary": "Every change is an event"},
+            "security": [{"token": []}, {"password": []}],
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer"},
+                    "password": {"type": "http", "scheme": "basic", "description": "The token as the password"},
+                },
+            },
+        }
+    )
+
+
+def is_described(type: Any) -> bool:
+    return type is not None and type is not bytes
+
+
+def without_tag(schema: dict[str, Any] | None) -> None:
+    """The path says which command it is, so the body need not."""
+    if schema is not None:
+        schema["properties"].pop("type", None)
+        schema["required"] = [name for name in schema.get("required", []) if name != "type"]
+
+
+def spelled_out(route: Route) -> Iterator[Route]:
+    kinds = [(f"{name}s", kind) for name, kind in KINDS.items()]
+    if "{kinds}" not in route.path:
+        kinds = [("", KINDS["workspace"])]
+    for plural, kind in kinds:
+        one = replace(route, path=route.path.replace("{kinds}", plural))
+        if "{command}" not in route.path:
+            yield one
+            continue
+        for name, command in public_commands(kind).items():
+            summary = f"{name} a {kind.kind}"
+            yield replace(one, path=one.path.replace("{command}", name), summary=summary, request=command)
+
+
+def operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": f"{route.method.lower()} {route.path}",
+        "summary": route.summary,
+        "description": f"Let in: {', '.join(sorted(route.policy))}.",
+        "parameters": [*path_parameters(route), *query_parameters(route)],
+        "responses": {
+            str(route.status): response(route, schemas),
+            "default": {
+                "description": "Refused",
+                "content": {MEDIA_TYPE: {"schema": schemas[Problem]}},
+            },
+        },
+    }
+    if route.request is not None:
+        schema = schemas.get(route.request, {})
+        described["requestBody"] = {"content": {route.request_media_type: {"schema": schema}}}
+    if route.policy is OPEN:
+        described["security"] = []
+    return described
+
+
+def response(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "Done"}
+    if route.response is not None:
+        described["content"] = {route.media_type: {"schema": schemas.get(route.response, {})}}
+    return described
+
+
+def path_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in PARAMETER.findall(route.path)
+    ]
+
+
+def query_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.query is None:
+        return []
+    (schema,), components = msgspec.json.schema_components([route.query], ref_template=REFERENCE)
+    properties = components[schema["$ref"].rpartition("/")[2]]["properties"]
+    required = components[schema["$ref"].rpartition("/")[2]].get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": one} for name, one in properties.items()
+    ]

@@ -1,0 +1,81 @@
+"""Every answer that is not a success: RFC 9457 problem+json, with the stable code of the refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from msgspec import Struct
+from starlette.responses import Response
+
+from treering.kernel.log import Conflict, LogDamaged, LogUnavailable, encoder
+from treering.kernel.refusal import Refused
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+STATUSES: Mapping[str, int] = {
+    "auth.required": 401,
+    "auth.forbidden": 403,
+    "command.forbidden": 403,
+    "host.forbidden": 403,
+    "origin.forbidden": 403,
+    "kind.unknown": 404,
+    "route.unknown": 404,
+    "route.method": 405,
+    "request.too_large": 413,
+    "request.media_type": 415,
+    "blob.range": 416,
+    "log.unavailable": 503,
+    "service.busy": 503,
+    "view.behind": 503,
+    "service.failed": 500,
+}
+# The last word of a code that says: what you ask is well-formed, and the state of the resource is against it.
+CONFLICTS = frozenset(
+    {"exists", "stale_attempt", "not_queued", "not_finished", "not_started", "not_canceled", "cancel_requested",
+     "superseded", "fenced", "changed"}
+)  # fmt: skip
+
+
+class Problem(Struct, frozen=True):
+    """``type`` is always about:blank (RFC 9457, 4.2.1): programs decide by ``code``, people read ``detail``."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = "about:blank"
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a refusal's code; 400 for those nobody named."""
+    if code in STATUSES:
+        return STATUSES[code]
+    reason = code.rpartition(".")[2]
+    if reason == "absent":
+        return 404
+    if reason in CONFLICTS:
+        return 409
+    return 403 if reason == "forbidden" else 400
+
+
+def problem(code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    status = status_of(code)
+    more = dict(headers or {})
+    if status == 503:
+        more["retry-after"] = str(RETRY_AFTER_SECONDS)
+    if status == 401:
+        more["www-authenticate"] = 'Bearer realm="treering"'
+    body = encoder.encode(Problem(HTTPStatus(status).phrase, status, detail, code))
+    return Response(body, status, headers=more, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: Exception) -> Response | None:
+    """The answer to an exception that is part of the contract; None for one that nobody expected."""
+    match error:
+        case Refused():
+            return problem(error.code, error.detail)
+        case LogUnavailable() | Conflict() | LogDamaged():
+            return problem("log.unavailable", str(error))
+        case _:
+            return None

@@ -1,0 +1,65 @@
+"""What the monitor answers (audit, story, lifecycle, the past, verification), passed on as it says it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from treering.adapters.bus import question
+from treering.kernel.subjects import checked_name
+from treering.views.queries import AuditQuery, LifecycleQuery, StoryQuery, VerifyQuery
+from treering_services.gateway.call import Call, reply
+from treering_services.gateway.core import checked_address, kind_of
+
+T = TypeVar("T")
+VERIFY_TIMEOUT_SECONDS = 900.0
+
+
+class StoryPage(Struct, frozen=True, forbid_unknown_fields=True):
+    limit: int = 1000
+    page: str = ""
+
+
+class LifecycleOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """``kind``: as resources are called in paths, or as they are called in events."""
+
+    kind: str
+
+
+async def ask_monitor(call: Call, name: str, query: Struct, type: type[T], timeout_seconds: float = 30.0) -> T:
+    return await question(call.gateway.client, name, query, type, timeout_seconds=timeout_seconds)
+
+
+async def relay(call: Call, name: str, query: Struct, timeout_seconds: float = 30.0) -> Response:
+    """The monitor's answer, byte for byte."""
+    raw: Any = await ask_monitor(call, name, query, msgspec.Raw, timeout_seconds)
+    return reply(bytes(raw))
+
+
+async def audit(call: Call) -> Response:
+    return await relay(call, "audit", call.query(AuditQuery))
+
+
+async def story(call: Call) -> Response:
+    page = call.query(StoryPage)
+    address = checked_address(call.workspace, kind_of(call.params["kinds"]).kind, call.params["key"])
+    return await relay(call, "story", StoryQuery(*address, limit=page.limit, page=page.page))
+
+
+async def lifecycle(call: Call) -> Response:
+    address = checked_address(call.workspace, kind_of(call.params["kinds"]).kind, call.params["key"])
+    return await relay(call, "lifecycle", LifecycleQuery(*address))
+
+
+async def lifecycle_summary(call: Call) -> Response:
+    wanted = call.query(LifecycleOf).kind
+    kind = kind_of(wanted if wanted.endswith("s") else f"{wanted}s").kind
+    return await relay(call, "lifecycle", LifecycleQuery(checked_name(call.params["ws"], "workspace"), kind))
+
+
+async def verify(call: Call) -> Response:
+    await call.json(VerifyQuery)
+    return await relay(call, "verify", VerifyQuery(), VERIFY_TIMEOUT_SECONDS)

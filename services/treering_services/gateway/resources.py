@@ -1,0 +1,100 @@
+"""Read resources: lists by page, one by name, as they are now or (asked of the monitor) as they were."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from treering.domain.workspace import WORKSPACE
+from treering.kernel.subjects import Address, checked_name
+from treering.views.queries import AtAnswer, AtQuery
+from treering.views.states import PAGE_MAX, Resource, newest, page_mark, show, with_status
+from treering_services.gateway.call import Call, reply
+from treering_services.gateway.core import checked_address, kind_of
+from treering_services.gateway.relays import ask_monitor
+
+Position = Annotated[int, Meta(ge=0, le=2**53)]
+Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+
+
+class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``page``: the ``next`` of the page before. ``after``: wait until reads show this position."""
+
+    status: str = ""
+    parent: str = ""
+    prefix: str = ""
+    archived: Literal["false", "true", "any"] = "false"
+    limit: Limit = 100
+    page: Position = 0
+    after: Position = 0
+
+
+class ShowQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``at``: a position or an ISO 8601 time; the resource as it was then."""
+
+    after: Position = 0
+    at: str = ""
+
+
+class AfterQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Position = 0
+
+
+class Page(Struct, frozen=True):
+    """Newest first. ``next`` is the ``page`` to ask for then, 0 at the end."""
+
+    items: list[Resource]
+    next: int = 0
+
+
+async def list_resources(call: Call) -> Response:
+    query = call.query(ListQuery)
+    kind, workspace = kind_of(call.params["kinds"]).kind, call.workspace
+    reader = call.gateway.reader
+    await reader.projector.reached(query.after)
+    archived = {"false": False, "true": True, "any": None}[query.archived]
+    items = await reader.view.read(
+        lambda db: newest(
+            db, workspace, kind,
+            status=query.status, parent=query.parent, prefix=query.prefix, archived=archived,
+            before=query.page, limit=query.limit,
+        )
+    )  # fmt: skip
+    mark = 0
+    if len(items) == query.limit:
+        mark = await reader.view.read(lambda db: page_mark(db, Address(workspace, kind, items[-1].name)))
+    return reply(Page(items, mark))
+
+
+async def list_workspaces(call: Call) -> Response:
+    """There are few, so they are filtered here; ``page`` counts those that came before."""
+    query = call.query(ListQuery)
+    reader = call.gateway.reader
+    await reader.projector.reached(query.after)
+    statuses = {"false": ["active"], "true": ["archived"], "any": ["active", "archived"]}[query.archived]
+    known = await reader.view.read(lambda db: with_status(db, WORKSPACE.kind, statuses))
+    wanted = [address for address, _, _ in reversed(known) if address.key.startswith(query.prefix)]
+    chosen = wanted[query.page : query.page + query.limit]
+    items = await reader.view.read(lambda db: [one for address in chosen if (one := show(db, address))])
+    after = query.page + query.limit
+    return reply(Page(items, after if after < len(wanted) else 0))
+
+
+async def show_resource(call: Call) -> Response:
+    query = call.query(ShowQuery)
+    address = checked_address(call.workspace, kind_of(call.params["kinds"]).kind, call.params["key"])
+    return await shown(call, address, query)
+
+
+async def show_workspace(call: Call) -> Response:
+    name = checked_name(call.params["ws"], "workspace")
+    return await shown(call, Address(name, WORKSPACE.kind, name), call.query(ShowQuery))
+
+
+async def shown(call: Call, address: Address, query: ShowQuery) -> Response:
+    if not query.at:
+        return reply(await call.gateway.get(address, after=query.after))
+    answer = await ask_monitor(call, "at", AtQuery(*address, query.at), AtAnswer)
+    return reply(answer.resource)

@@ -1,0 +1,118 @@
+"""The gateway as a service: its NATS user, its HTTP server in the running loop, its address in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from treering.adapters.bus import Responder
+from treering.adapters.nats_credentials import write_private
+from treering.adapters.tokens import Tokens
+from treering.kernel.service import ServiceFailed
+from treering_services.base import ServiceBase, StatesReader
+from treering_services.gateway.app import Application
+from treering_services.gateway.auth import owner_actor
+from treering_services.gateway.core import Gateway
+from treering_services.gateway.guard import Guard, bracketed, is_loopback
+from treering_services.gateway.openapi import describe
+from treering_services.gateway.publish import nats_publisher
+from treering_services.gateway.routes import ROUTES
+
+BACKLOG = 512
+CONNECTIONS_MAX = 2000
+KEEP_ALIVE_SECONDS = 30
+DRAIN_SECONDS = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn inside a loop that is not its own: signals are for the process, and its start can be waited for."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+async def run(
+    base: ServiceBase,
+    reader: StatesReader,
+    started: Callable[[], None],
+    *,
+    host: str,
+    port: int,
+    auth: bool,
+    more_hosts: Collection[str] = (),
+) -> None:
+    """Serve HTTP on ``host:port`` (port 0: one that is free) until stopped; ``<home>/url`` says where.
+
+    ``auth`` False lets everybody who reaches it do everything, so it is refused beyond loopback.
+    ``more_hosts`` are the names (with port) by which a proxy in front is reached.
+    """
+    if not auth and not is_loopback(host):
+        raise ServiceFailed(f"without authentication the gateway listens on loopback only, not on {host}")
+    async with base.connected("gateway") as client:
+        await base.check_log(client, reader.view)
+        gateway = Gateway(base.home, base.urls, client, reader, Tokens(base.home), owner_actor(base.home), auth)
+        gateway.openapi = describe(ROUTES)
+        await Responder(client, "pub.*", nats_publisher(gateway)).start()
+        listener = listen(host, port)
+        bound = int(listener.getsockname()[1])
+        async with served(Application(gateway, Guard(host, bound, more_hosts)), listener) as failed:
+            try:
+                write_private(base.home.url_file, f"http://{bracketed(reachable(host))}:{bound}\n".encode())
+                # Shielded: the server is not cancelled, it is asked to drain when the block ends.
+                await base.work(started, asyncio.shield(failed))
+            finally:
+                base.home.url_file.unlink(missing_ok=True)
+                gateway.open_streams.end()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The protocol is named: without it asyncio leaves Nagle's algorithm on, which costs an answer 40 ms."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServiceFailed(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return listener
+
+
+def reachable(host: str) -> str:
+    """An address for clients on this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+@asynccontextmanager
+async def served(app: Application, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """Answer requests inside the block; at its end the open ones get ``DRAIN_SECONDS`` to finish."""
+    config = uvicorn.Config(
+        app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=DRAIN_SECONDS,
+        limit_concurrency=CONNECTIONS_MAX,
+    )  # fmt: skip
+    server = Server(config)
+    task = asyncio.create_task(server.serve([listener]), name="http")
+    try:
+        waiter = asyncio.create_task(server.listening.wait())
+        await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        waiter.cancel()
+        yield task
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task})
+        listener.close()

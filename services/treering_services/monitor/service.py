@@ -1,0 +1,154 @@
+"""Keep the second copy and the views, watch that the log stays what it was, answer questions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+
+from treering.adapters.bus import Responder, answered
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_check import check_against, check_with_copy, clear_alarm, read_alarm, write_alarm
+from treering.adapters.log_copy import head_row
+from treering.adapters.log_restore import verify
+from treering.adapters.log_scrub import scrub
+from treering.config import Home
+from treering.kernel.decoding import decode
+from treering.kernel.log import LogDamaged, LogUnavailable
+from treering.kernel.projector import Projector
+from treering.kernel.refusal import Refused
+from treering.views import queries
+from treering.views.audit_answers import audit, story
+from treering.views.copy import at
+from treering.views.lifecycle import lifecycle
+from treering_services.base import ServiceBase
+from treering_services.monitor.stores import Stores, opened_stores
+
+WATCH_SECONDS = 15.0
+GATHER_SECONDS = 0.03
+log = structlog.get_logger()
+
+
+@dataclass
+class Monitor:
+    """One handler for all questions. ``alarm`` is what was found wrong, also by an earlier run; "" is well."""
+
+    home: Home
+    client: Client
+    stores: Stores
+    alarm: str = ""
+    verified_until: int = 0
+
+    async def handle(self, subject: str, body: bytes) -> bytes:
+        name = subject.removeprefix("qry.")
+        answer: dict[str, Callable[[bytes], Awaitable[Any]]] = {
+            "audit": self.audit,
+            "story": self.story,
+            "at": self.at,
+            "lifecycle": self.lifecycle,
+            "verify": self.verify,
+            "status": self.status,
+        }
+        if name not in answer:
+            raise Refused("query.unknown", f"there is no question {name[:40]!r}; there are {', '.join(sorted(answer))}")
+        return answered(await answer[name](body))
+
+    async def audit(self, body: bytes) -> queries.AuditAnswer:
+        query = decode(body, queries.AuditQuery, code="query.malformed")
+        return await self.stores.audit.read(lambda db: audit(db, query))
+
+    async def story(self, body: bytes) -> queries.StoryAnswer:
+        query = decode(body, queries.StoryQuery, code="query.malformed")
+        return await self.stores.audit.read(lambda db: story(db, query))
+
+    async def at(self, body: bytes) -> queries.AtAnswer:
+        query = decode(body, queries.AtQuery, code="query.malformed")
+        return await self.stores.copy.read(lambda db: at(db, query, self.stores.copy.path))
+
+    async def lifecycle(self, body: bytes) -> queries.LifecycleAnswer:
+        query = decode(body, queries.LifecycleQuery, code="query.malformed")
+        return await self.stores.lifecycle.read(lambda db: lifecycle(db, query))
+
+    async def verify(self, body: bytes) -> queries.VerifyAnswer:
+        decode(body, queries.VerifyQuery, code="query.malformed")
+        found = await verify(self.client, self.stores.copy)
+        if found.ok:
+            self.alarm = ""
+        else:
+            self.raise_alarm(found.why)
+        return found
+
+    async def status(self, body: bytes) -> queries.StatusAnswer:
+        decode(body, queries.StatusQuery, code="query.malformed")
+        end = await JetStreamLog(self.client).head()
+        head = await self.stores.copy.read(head_row)
+        stores = {name: queries.StoreStatus(seen, max(end - seen, 0)) for name, seen in self.stores.positions.items()}
+        copy = stores.pop(self.stores.copy.name)
+        return queries.StatusAnswer(
+            not self.alarm, self.alarm, stores, copy, self.verified_until, head.chain.hex() if head else ""
+        )
+
+    def raise_alarm(self, why: str) -> None:
+        log.error("log.damaged", why=why)
+        self.alarm = why
+        write_alarm(self.home.copy, why)
+
+    def moved(self, position: int) -> None:
+        self.verified_until = position
+
+    async def scrub_once(self) -> None:
+        """Compare the whole log with the copy, once a start; raises LogDamaged after raising the alarm."""
+        while True:
+            try:
+                done = await self.alarmed(scrub(self.client, self.stores.copy, moved=self.moved))
+                break
+            except LogUnavailable as error:
+                log.warning("log.unavailable", why=str(error))
+                await asyncio.sleep(WATCH_SECONDS)
+        self.verified_until = done.positions
+        self.alarm = ""
+        clear_alarm(self.home.copy)
+        log.info("log.verified", positions=done.positions, commits_per_second=round(done.commits_per_second))
+
+    async def watch(self) -> None:
+        """A server that lost part of the log while we run goes on as if nothing were: ask again and again."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self.alarmed(check_against(self.client, await self.stores.copy.checkpoint(), "the second copy"))
+            except LogUnavailable as error:
+                log.warning("log.unavailable", why=str(error))
+
+    async def alarmed(self, work: Awaitable[Any]) -> Any:
+        try:
+            return await work
+        except LogDamaged as damage:
+            self.raise_alarm(str(damage))
+            raise
+
+
+async def run(base: ServiceBase, started: Callable[[], None]) -> None:
+    """The monitor as a service: ready when it answers; the views may still be catching up then."""
+    async with base.connected("monitor") as client, opened_stores(base.home) as stores:
+        monitor = Monitor(base.home, client, stores, alarm=read_alarm(base.home.copy))
+        await stores.checkpoint()
+        await monitor.alarmed(check_with_copy(client, stores.copy))
+        projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS)
+        await Responder(client, "qry.*", monitor.handle).start()
+        await base.work(
+            started,
+            monitor.alarmed(projector.run()),
+            index_when_caught_up(projector, stores, await JetStreamLog(client).head()),
+            monitor.scrub_once(),
+            monitor.watch(),
+        )
+
+
+async def index_when_caught_up(projector: Projector, stores: Stores, head: int) -> None:
+    while projector.position < head:
+        await projector.moved.wait()
+    await stores.make_indices()

@@ -1,0 +1,1 @@
+"""The registry: the one writer of the event log. It decides commands and appends their events."""

@@ -1,0 +1,97 @@
+"""Receive a command, execute it on its aggregate, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from treering.adapters.bus import Responder, answered
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_check import deep_check
+from treering.adapters.sqlite_view import SqliteView
+from treering.domain import KINDS, kind_named
+from treering.domain.compute import CreateCompute
+from treering.domain.workspace import CreateWorkspace
+from treering.kernel.aggregate import Command
+from treering.kernel.clock import now
+from treering.kernel.command import Answer, CommandMessage, Context
+from treering.kernel.decoding import decode
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address, checked_name
+from treering.kernel.writer import Known, Writer
+from treering.views.states import snapshot
+from treering_services.base import ServiceBase, StatesReader
+
+DEFAULTS: tuple[tuple[Address, Command], ...] = (
+    (Address("main", "workspace", "main"), CreateWorkspace("Main")),
+    (Address("main", "compute", "local"), CreateCompute("local", "this machine")),
+)
+log = structlog.get_logger()
+
+
+class Registry:
+    """Writers for every kind, behind one handler."""
+
+    def __init__(self, event_log: JetStreamLog, states: SqliteView) -> None:
+        self.states = states
+        self.writers: dict[str, Writer[Any]] = {
+            name: Writer(event_log, kind, self.snapshot) for name, kind in KINDS.items()
+        }
+
+    async def snapshot(self, address: Address) -> Known[Any] | None:
+        return await self.states.peek(lambda db: snapshot(db, address))
+
+    async def handle(self, subject: str, body: bytes) -> bytes:
+        """``subject`` is ``cmd.<service>.<kind>``: NATS lets each service publish only under its own name."""
+        _, service, kind_name = subject.split(".")
+        kind = kind_named(kind_name)
+        message = decode(body, CommandMessage, code="command.malformed")
+        command = decode_command(kind.commands, message.command)
+        if command.sent_by != service:
+            raise Refused("command.forbidden", f"{type(command).__name__} is for the {command.sent_by} to send")
+        address = Address(checked_name(message.workspace, "workspace"), kind.kind, checked_key(message.key))
+        written = await self.writers[kind.kind].execute(address, command, message.context)
+        log.debug("command.executed", address=str(address), command=type(command).__name__, position=written.position)
+        return answered(Answer(written))
+
+    async def make_defaults(self) -> None:
+        """The first workspace and the compute target that is this machine: once, in an empty log."""
+        for address, command in DEFAULTS:
+            writer = self.writers[address.kind]
+            await writer.catch_up(address)
+            if writer.known[address].version == 0:
+                context = Context(f"default:{address}", now(), "service:registry")
+                await writer.execute(address, command, context)
+
+
+def decode_command(decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw) -> Command:
+    try:
+        command = decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise Refused("command.malformed", str(error)) from None
+    assert isinstance(command, Command)
+    return command
+
+
+def checked_key(key: str) -> str:
+    """A key is a name, or ``name:version``."""
+    name, colon, version = key.partition(":")
+    checked_name(name)
+    if colon:
+        checked_name(version, "version")
+    return key
+
+
+async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], None]) -> None:
+    """The registry as a service: ready when it answers commands."""
+    async with base.connected("registry") as client:
+        event_log = JetStreamLog(client)
+        await base.check_log(client, reader.view)
+        await deep_check(client, base.home.copy / "log.db")
+        registry = Registry(event_log, reader.view)
+        await registry.make_defaults()
+        await Responder(client, "cmd.*.*", registry.handle).start()
+        await base.work(started)

@@ -1,0 +1,130 @@
+"""Connections: nothing fails in silence, nothing is stored late, and a restart of the server is survived."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+
+import nats.errors
+import pytest
+from anyio.lowlevel import checkpoint
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from treering.adapters.nats_accounts import add_publisher, write_accounts
+from treering.adapters.nats_connect import NatsUnavailable, close, connect, drain, reached, running_settings
+from treering.adapters.nats_credentials import Credential, keys_folder, read_credential
+from treering.adapters.nats_process import running_pid
+from treering.adapters.streams import stream_state
+from treering.testing.nats import RunningNats
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_SECONDS = 10.0
+
+
+async def test_the_running_server_syncs_every_message(nats_server: RunningNats) -> None:
+    settings = await running_settings(await nats_server.connect("doctor"))
+    assert settings.sync_always
+
+
+async def test_a_refused_permission_is_told_at_once(nats_server: RunningNats) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    client = await nats_server.connect("monitor", on_violation=told.put_nowait)
+    await client.publish("evt.w.job.j", b"{}")
+    assert "evt.w.job.j" in await asyncio.wait_for(told.get(), PATIENCE_SECONDS)
+
+
+async def test_a_wrong_password_is_refused_at_once(nats_server: RunningNats) -> None:
+    wrong = Credential("registry", "wrong", "_INBOX_registry")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(NatsUnavailable, match="refuses the credential"):
+            await connect(nats_server.url, wrong, "test", timeout_seconds=10 * PATIENCE_SECONDS)
+
+
+async def test_an_absent_server_is_waited_for_in_bounds(unused_port: int) -> None:
+    nobody = Credential("registry", "x", "_INBOX_registry")
+    with pytest.raises(NatsUnavailable, match=str(unused_port)):
+        await connect(f"nats://127.0.0.1:{unused_port}", nobody, "test", timeout_seconds=0.3)
+
+
+async def test_a_publish_without_connection_fails_and_is_not_stored_later(nats_server: RunningNats) -> None:
+    registry = await nats_server.connect("registry")
+    await nats_server.server.stop()
+    await until_disconnected(registry)
+    with pytest.raises(nats.errors.OutboundBufferLimitError):
+        await registry.publish("evt.w.job.ghost", b"{}")
+    await nats_server.server.start()
+    await until_connected(registry)
+    await reached(registry)
+    assert (await stream_state(registry, "EVT")).messages == 0
+
+
+async def test_subscriptions_live_through_a_restart_or_start_during_it(nats_server: RunningNats) -> None:
+    # Given a subscription from before, and one made while there is no connection,
+    monitor, gateway = await nats_server.connect("monitor"), await nats_server.connect("gateway")
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def note(message: Msg) -> None:
+        await asked.put(message.subject)
+
+    await monitor.subscribe("qry.*", cb=note)
+    await nats_server.server.stop()
+    await until_disconnected(monitor)
+    await monitor.subscribe("qry.*", queue="late", cb=note)
+    # when the server is back,
+    await nats_server.server.start()
+    for client in (monitor, gateway):
+        await until_connected(client)
+        await reached(client)
+    await gateway.publish("qry.audit", b"?")
+    # then each gets the request, once.
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert [await asked.get(), await asked.get()] == ["qry.audit", "qry.audit"]
+    await reached(gateway)
+    await reached(monitor)
+    assert asked.empty()
+
+
+async def test_a_client_whose_credential_is_taken_back_is_told(nats_server: RunningNats) -> None:
+    await add_publisher(nats_server.home, "gone")
+    told: asyncio.Queue[str] = asyncio.Queue()
+    await nats_server.connect("publisher-gone", on_violation=told.put_nowait)
+    (keys_folder(nats_server.home) / "publisher-gone.json").unlink()
+    write_accounts(nats_server.home)
+    pid = running_pid(nats_server.server.config, nats_server.server.folder / "nats.pid")
+    assert pid is not None
+    os.kill(pid, signal.SIGHUP)
+    assert "for good" in await asyncio.wait_for(told.get(), PATIENCE_SECONDS)
+
+
+async def test_our_own_close_and_drain_alarm_nobody_and_may_be_said_twice(nats_server: RunningNats) -> None:
+    told: list[str] = []
+    credential = read_credential(nats_server.home, "registry")
+    for end in (close, drain):
+        client = await connect(nats_server.url, credential, "test", on_violation=told.append)
+        await end(client)
+        await end(client)
+        assert client.is_closed
+    assert told == []
+
+
+async def until_disconnected(client: Client) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while client.is_connected:
+            await checkpoint()
+
+
+async def until_connected(client: Client) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not client.is_connected:
+            await checkpoint()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

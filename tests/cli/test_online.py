@@ -1,0 +1,152 @@
+"""The command line against an installation that runs: jobs from submission to download, and what it tells of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Treering
+
+JOB = """
+command: |
+  cat ${{inputs.data}} main.py; mkdir -p outputs; echo kept > outputs/a.txt; echo made > ${{outputs.model}}/m.txt
+code: src
+environment:
+  python: "3.11"
+inputs:
+  data:
+    type: uri_file
+    path: data.txt
+outputs:
+  model:
+    type: uri_folder
+experiment_name: cli
+tags:
+  team: blue
+"""
+
+
+@pytest.fixture
+def job_file(tmp_path: Path) -> Path:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("print('code')\n")
+    (tmp_path / "data.txt").write_text("data\n")
+    (tmp_path / "job.yml").write_text(JOB)
+    return tmp_path / "job.yml"
+
+
+def answer(online: Treering, *arguments: str) -> Any:
+    done = online(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_running_installation_is_ready(online: Treering) -> None:
+    assert answer(online, "status")["ready"] is True
+
+
+def test_a_streamed_job_shows_its_console_and_is_exit_0(online: Treering, job_file: Path) -> None:
+    done = online("job", "create", "-f", str(job_file), "--stream")
+    assert done.returncode == 0, done.stderr
+    assert "data\nprint('code')\n" in done.stdout
+    assert "is Completed" in done.stderr
+
+
+def test_a_job_that_fails_is_exit_1_and_says_why(online: Treering, job_file: Path) -> None:
+    done = online("job", "create", "-f", str(job_file), "--set", "command=exit 7", "--stream")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("the command exited with code 7 (exit_code)")
+
+
+def test_show_has_the_shape_az_gives(online: Treering, job_file: Path) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "shaped", "--stream")
+    job = answer(online, "job", "show", "-n", "shaped")
+    assert (job["name"], job["type"], job["status"]) == ("shaped", "command", "Completed")
+    assert (job["experiment_name"], job["tags"], job["properties"]["attempt"]) == ("cli", {"team": "blue"}, 1)
+    assert job["outputs"]["model"]["files"] == 1
+    assert {"created_at", "created_by"} <= job["creation_context"].keys()
+
+
+def test_outputs_and_logs_are_downloaded_whole(online: Treering, job_file: Path, tmp_path: Path) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "kept", "--stream")
+    answer(online, "job", "download", "kept", "--all", "-p", str(tmp_path / "got"))
+    got = {str(path.relative_to(tmp_path / "got")) for path in (tmp_path / "got").rglob("*") if path.is_file()}
+    assert got == {"artifacts/outputs/a.txt", "artifacts/user_logs/std_log.txt", "named-outputs/model/m.txt"}
+    assert (tmp_path / "got/named-outputs/model/m.txt").read_text() == "made\n"
+
+
+def test_a_waiting_or_running_job_can_be_canceled(online: Treering, job_file: Path) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "stopped", "--set", "command=sleep 600")
+    assert online("job", "cancel", "stopped").returncode == 0
+    done = online("job", "stream", "stopped")
+    assert done.returncode == 1
+    assert "is Canceled" in done.stderr
+
+
+def test_an_archived_job_is_hidden_until_restored(online: Treering, job_file: Path) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "hidden", "--stream")
+    answer(online, "job", "archive", "hidden")
+    listed = ("job", "list", "--prefix", "hidden", "--query", "[].name")
+    assert answer(online, *listed) == []
+    assert answer(online, *listed, "--archived-only") == ["hidden"]
+    answer(online, "job", "restore", "hidden")
+    assert answer(online, *listed) == ["hidden"]
+
+
+def test_an_update_changes_one_tag_and_keeps_the_others(online: Treering, job_file: Path) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "tagged")
+    tags = answer(online, "job", "update", "tagged", "--set", "tags.x=y", "--query", "tags")
+    assert tags == {"team": "blue", "x": "y"}
+
+
+def test_the_past_and_the_story_of_a_resource(online: Treering) -> None:
+    answer(online, "workspace", "create", "old", "--tags", "a=b")
+    position = answer(online, "show", "workspace/old", "--query", "position")
+    answer(online, "workspace", "update", "old", "--set", "tags.a=c")
+    assert answer(online, "show", "workspace/old", "--at", str(position), "--query", "tags") == {"a": "b"}
+    types = answer(online, "story", "workspace/old", "--query", "[].type")
+    assert types == ["workspace.created", "workspace.updated"]
+    found = answer(online, "audit", "query", "-w", "old", "--kind", "workspace", "--query", "[].type")
+    assert found == types[::-1]
+
+
+def test_published_events_come_back_once(online: Treering) -> None:
+    event = json.dumps({"id": "1", "source": "ci", "type": "build.done", "data": {"ok": True}})
+    for _ in range(2):
+        assert online("events", "publish", "-f", "-", input=event).returncode == 0
+    lines = online("events", "--type", "build.done").stdout.splitlines()
+    assert [json.loads(line)["data"] for line in lines] == [{"ok": True}]
+
+
+def test_a_refused_event_is_exit_1(online: Treering) -> None:
+    done = online("events", "publish", "-f", "-", input='{"id": "1"}')
+    assert done.returncode == 1
+    assert "event.malformed" in done.stderr
+
+
+def test_an_environment_gets_versions_and_the_latest_is_shown(online: Treering, tmp_path: Path) -> None:
+    file = tmp_path / "env.yml"
+    file.write_text("name: lib\npython: '3.11'\n")
+    answer(online, "environment", "create", "-f", str(file))
+    file.write_text("name: lib\npython: '3.11'\nrequirements: [six]\n")
+    answer(online, "environment", "create", "-f", str(file))
+    assert answer(online, "environment", "show", "lib", "--query", "version") == "2"
+    assert answer(online, "environment", "show", "-n", "lib", "--version", "1", "--query", "name") == "lib"
+
+
+def test_a_compute_target_is_created_as_with_az(online: Treering) -> None:
+    created = answer(online, "compute", "create", "-n", "c1", "--type", "amlcompute", "--max-instances", "3")
+    assert created["nodes_max"] == 3
+    assert answer(online, "compute", "delete", "-n", "c1", "-y", "--query", "status") == "deleted"
+
+
+def test_the_log_is_verified_by_the_running_monitor(online: Treering) -> None:
+    assert answer(online, "log", "verify")["ok"] is True
+
+
+def test_a_running_log_is_not_restored(online: Treering) -> None:
+    done = online("log", "restore", "--yes")
+    assert done.returncode == 1
+    assert "(log.in_use)" in done.stderr

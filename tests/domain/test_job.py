@@ -1,0 +1,104 @@
+"""What a job may and may not do."""
+
+from __future__ import annotations
+
+from treering.domain.job import ATTEMPTS_MAX, JOB
+from treering.domain.job_messages import (
+    ArchiveJob,
+    AssignJob,
+    CancelJob,
+    CompleteJob,
+    ConfirmCancel,
+    FailJob,
+    JobArchived,
+    JobAssigned,
+    JobCanceled,
+    JobCancelRequested,
+    JobCompleted,
+    JobFailed,
+    JobLost,
+    JobStarted,
+    JobSubmitted,
+    LoseJob,
+    StartJob,
+    SubmitJob,
+)
+from treering.testing.examples import SPEC
+from treering.testing.scenario import given
+
+SUBMITTED = JobSubmitted(SPEC)
+ASSIGNED = JobAssigned(1, "n1", "i1")
+STARTED = JobStarted(1, "n1")
+LOST = JobLost(1, "its node is gone")
+COMPLETED = JobCompleted(1)
+
+
+def test_a_new_job_is_queued() -> None:
+    given(JOB).when(SubmitJob(SPEC)).then(SUBMITTED)
+
+
+def test_another_job_of_the_same_name_is_refused() -> None:
+    given(JOB, SUBMITTED).when(SubmitJob(type(SPEC)("true", SPEC.environment))).is_refused("job.exists")
+
+
+def test_only_one_node_may_have_a_job() -> None:
+    given(JOB, SUBMITTED, ASSIGNED).when(AssignJob(1, "n2", "i2")).is_refused("job.not_queued")
+
+
+def test_only_the_assigned_node_may_start_a_job() -> None:
+    given(JOB, SUBMITTED, ASSIGNED).when(StartJob(1, "n2")).is_refused("job.stale_attempt")
+
+
+def test_an_attempt_that_was_lost_may_not_start() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, LOST).when(StartJob(1, "n1")).is_refused("job.stale_attempt")
+
+
+def test_an_attempt_that_was_lost_may_not_report() -> None:
+    again = JobAssigned(2, "n1", "i2")
+    given(JOB, SUBMITTED, ASSIGNED, STARTED, LOST, again).when(CompleteJob(1, "n1")).is_refused("job.stale_attempt")
+
+
+def test_a_lost_attempt_puts_the_job_back_in_the_queue() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, STARTED).when(LoseJob(1, LOST.reason)).then(LOST)
+
+
+def test_a_job_that_is_lost_too_often_fails() -> None:
+    last = JobAssigned(ATTEMPTS_MAX, "n1", "i9")
+    outcome = given(JOB, SUBMITTED, last).when(LoseJob(ATTEMPTS_MAX, "gone"))
+    assert [type(event) for event in outcome.events] == [JobLost, JobFailed]
+
+
+def test_losing_an_attempt_that_was_canceled_cancels_the_job() -> None:
+    asked = JobCancelRequested()
+    given(JOB, SUBMITTED, ASSIGNED, asked).when(LoseJob(1, LOST.reason)).then(LOST, JobCanceled(1))
+
+
+def test_a_queued_job_is_canceled_at_once() -> None:
+    given(JOB, SUBMITTED).when(CancelJob()).then(JobCancelRequested(), JobCanceled(0))
+
+
+def test_a_running_job_is_canceled_when_its_executor_says_so() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, STARTED).when(CancelJob()).then(JobCancelRequested())
+    given(JOB, SUBMITTED, ASSIGNED, STARTED, JobCancelRequested()).when(ConfirmCancel(1, "n1")).then(JobCanceled(1))
+
+
+def test_a_canceled_job_may_not_start() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, JobCancelRequested()).when(StartJob(1, "n1")).is_refused("job.cancel_requested")
+
+
+def test_a_finished_job_cannot_be_canceled() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, STARTED, COMPLETED).when(CancelJob()).nothing_happens()
+
+
+def test_an_attempt_may_fail_before_it_starts() -> None:
+    reason = ("environment.unsolvable", "no version fits")
+    given(JOB, SUBMITTED, ASSIGNED).when(FailJob(1, "n1", *reason)).then(JobFailed(1, *reason))
+
+
+def test_an_attempt_that_was_not_started_cannot_complete() -> None:
+    given(JOB, SUBMITTED, ASSIGNED).when(CompleteJob(1, "n1")).is_refused("job.not_started")
+
+
+def test_only_a_finished_job_can_be_archived() -> None:
+    given(JOB, SUBMITTED).when(ArchiveJob()).is_refused("job.not_finished")
+    given(JOB, SUBMITTED, ASSIGNED, STARTED, COMPLETED).when(ArchiveJob()).then(JobArchived())

@@ -1,0 +1,130 @@
+"""What is wrong with a file is told at once, each with its line, its key, the value and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from treering.specs.validate import judge
+
+GOOD = "command: echo hi\nenvironment: {image: python}\n"
+
+
+def messages(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "f.yml"
+    path.write_text(text)
+    return [str(problem).removeprefix(f"{path}:") for problem in judge(path).problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("displayname: x", "3: displayname: unknown key 'displayname'; did you mean 'display_name'?"),
+        ("resources: {instance_count: '2'}", "3: resources.instance_count: a whole number is needed here, not '2'"),
+        ("resources: {instance_count: 0}", "3: resources.instance_count: 0 is too small, at least 1 is needed"),
+        ("resources: {instance_count: true}", "3: resources.instance_count: a whole number is needed here, not True"),
+        ("tags: {a: 1}", "3: tags.a: text is needed here, not 1; put it in quotes"),
+        ("tags: [a]", "3: tags: a mapping is needed here, not a list"),
+        ("inputs: {a: [1]}", "3: inputs.a: a value or a mapping is needed here, not a list"),
+        ("inputs: {a: {path: x, mode: mount}}", "3: inputs.a.mode: 'mount' is not one of ro_mount, download, direct"),
+        ("inputs: {a: {path: x, type: uri_file, mode: eval_mount}}", "3: inputs.a.mode: eval_mount is for inputs of"),
+        ("inputs: {a: {path: 's3://b/x'}}", "3: inputs.a.path: 's3://b/x' is no reference treering knows"),
+        ("outputs: {a: {version: 1}}", "3: outputs.a.name: is missing: a version needs the name of the asset"),
+        ("distribution: {type: horovod}", "3: distribution.type: 'horovod' is not one of pytorch, mpi, tensorflow"),
+        ("limits: {timeout: 1h}", "3: limits.timeout: a whole number is needed here, not '1h'"),
+        (
+            "code: azureml://datastores/d/paths/x",
+            "3: code: 'azureml://datastores/d/paths/x' cannot stand here: a local",
+        ),
+        ("environment_variables: {A: [1]}", "3: environment_variables.A: one value is needed here, not a list"),
+        ("outputs: {o: {path: 'azureml://datastores/d/paths/${{nam}}'}}", "3: outputs.o.path: ${{nam}} means nothing"),
+    ],
+)
+def test_one_wrong_field_is_one_problem(tmp_path: Path, text: str, message: str) -> None:
+    (found,) = messages(tmp_path, GOOD + text)
+    assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ("my-env", "'my-env' cannot stand here: azureml:NAME:VERSION"),
+        ("{}", "says nothing to run in; give one of image, build"),
+        ("{image: a, conda: b}", "unknown key 'conda'"),
+        ("{image: a, conda_file: absent.yml}", "there is no file 'absent.yml'"),
+        ("file:absent.yml", "there is no file 'file:absent.yml'"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_a_problem(tmp_path: Path, environment: str, message: str) -> None:
+    (found,) = messages(tmp_path, f"command: echo\nenvironment: {environment}\n")
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("echo ${{inputs.nope}}", "${{inputs.nope}} names none of the inputs; there are data, lr"),
+        ("echo ${{inputs.date}}", "did you mean 'data'?"),
+        ("echo ${{outputs.o}}", "${{outputs.o}}: there are no outputs"),
+        ("echo ${{search_space.lr}}", "there are no search_space"),
+        ("echo ${{parent.inputs.lr}}", "is of a pipeline"),
+        ("echo ${{input.lr}}", "means nothing here"),
+        ("echo ${{inputs.lr}", "a '${{' has no '}}'"),
+        ("echo $[[ ${{inputs.lr}}", "a '$[[' has no ']]'"),
+    ],
+)
+def test_an_expression_that_names_nothing_is_a_problem(tmp_path: Path, command: str, message: str) -> None:
+    text = f"environment: {{image: python}}\ninputs: {{lr: 1, data: {{path: x}}}}\ncommand: {command}\n"
+    (found,) = messages(tmp_path, text)
+    assert found.startswith("3: command: ")
+    assert message in found
+
+
+def test_every_problem_of_a_file_is_told(tmp_path: Path) -> None:
+    text = "command: echo ${{inputs.x}}\nenvironment: nope\ntag: {}\nlimits: {timeout: x}\nresources: {a: 1}\n"
+    found = messages(tmp_path, text)
+    assert [one.split(":")[0] for one in found] == ["2", "3", "4", "5", "1"]
+
+
+@pytest.mark.parametrize("raw", [b"a: [", b"a: 1\na: 2", b"\xff\xfe", b"", b"a: " + b"[" * 9999, b"x" * 300_000])
+def test_what_is_not_yaml_is_a_problem_and_not_an_exception(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "f.yml"
+    path.write_bytes(raw)
+    judgement = judge(path)
+    assert (judgement.kind, judgement.accepted, len(judgement.problems)) == ("", False, 1)
+
+
+@pytest.mark.parametrize(("text", "word"), [("a: 1", "cannot be told"), ("type: automl\ntask: x", "no kind treering")])
+def test_a_kind_treering_does_not_read_is_a_problem(tmp_path: Path, text: str, word: str) -> None:
+    (found,) = messages(tmp_path, text)
+    assert word in found
+
+
+def test_no_message_shows_a_secret(tmp_path: Path) -> None:
+    text = "type: azure_blob\nname: d\naccount_name: a\ncontainer_name: c\ncredentials: {account_key: 12345}\n"
+    (found,) = messages(tmp_path, text)
+    assert "12345" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("type: amlcompute\nname: c\nmin_instances: 3\nmax_instances: 1", "4: max_instances: 1 is less than min"),
+        (
+            "$schema: x/managedOnlineEndpoint.schema.json\nname: e\ntraffic: {blue: 50}",
+            "3: traffic: adds up to 50, not to 0 or 100",
+        ),
+        (
+            "$schema: x/schedule.schema.json\nname: s\ncreate_job: azureml:j\ntrigger: {type: cron, expression: x}",
+            "4: trigger.expression: 'x' is no cron expression",
+        ),
+        (
+            "$schema: x/managedOnlineEndpoint.schema.json\nname: e_1",
+            "2: name: 'e_1' is not allowed: use letters, digits and '-'",
+        ),
+    ],
+)
+def test_other_kinds_are_judged_too(tmp_path: Path, text: str, message: str) -> None:
+    (found,) = messages(tmp_path, text)
+    assert found.startswith(message)

@@ -1,0 +1,114 @@
+"""Conda files and requirements files, read without conda and without pip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from treering.kernel.refusal import Refused
+from treering.specs.conda import read_conda, read_requirements
+
+HEAD = "name: x\nchannels: [conda-forge]\ndependencies:\n"
+
+
+def conda(folder: Path, *items: str) -> Path:
+    path = folder / "conda.yaml"
+    path.write_text(HEAD + "".join(f"  - {item}\n" for item in items))
+    return path
+
+
+def test_python_packages_and_the_pip_section_are_read(tmp_path: Path) -> None:
+    path = conda(tmp_path, "python=3.8", "pip", "numpy=1.21.2", "pip:\n    - PyJokes\n    - mltable>=1.2.0")
+    spec = read_conda(path)
+    assert spec.python == "3.8"
+    assert spec.requirements == ("mltable>=1.2.0", "numpy==1.21.2.*", "pyjokes")
+    assert spec.source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("pytorch", "torch"),
+        ("scikit-learn=1.2", "scikit-learn==1.2.*"),
+        ("scikit-learn==1.2", "scikit-learn==1.2"),
+        ("scikit-learn=1.2.*", "scikit-learn==1.2.*"),
+        ("numpy=1.2=py38_0", "numpy==1.2.*"),
+        ("numpy 1.2.*", "numpy==1.2.*"),
+        ("numpy >=1.20, <2", "numpy<2,>=1.20"),
+        ("conda-forge::pandas=2", "pandas==2.*"),
+        ("Pillow", "pillow"),
+    ],
+)
+def test_a_conda_package_becomes_a_requirement(tmp_path: Path, written: str, wanted: str) -> None:
+    assert read_conda(conda(tmp_path, f"'{written}'")).requirements == (wanted,)
+
+
+@pytest.mark.parametrize(
+    ("written", "python"), [("python=3.11.6", "3.11.6"), ("python>=3.9,<3.12", ">=3.9,<3.12"), ("python", "")]
+)
+def test_the_version_of_python_is_kept(tmp_path: Path, written: str, python: str) -> None:
+    assert read_conda(conda(tmp_path, f"'{written}'")).python == python
+
+
+def test_what_every_environment_has_is_not_required(tmp_path: Path) -> None:
+    assert read_conda(conda(tmp_path, "pip=20.2", "setuptools", "wheel", "cpuonly")).requirements == ()
+
+
+def test_a_package_without_counterpart_is_refused_by_name_file_and_line(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"environment\.conda: .*conda\.yaml:4: the conda package 'r-base'"):
+        read_conda(conda(tmp_path, "r-base=4.1"))
+
+
+def test_variables_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "conda.yaml"
+    path.write_text("dependencies: [python]\nvariables: {A: 1, B: two}\n")
+    assert read_conda(path).variables == {"A": "1", "B": "two"}
+
+
+@pytest.mark.parametrize("text", ["dependencies: numpy", "dependencies: [[numpy]]", "dependencies: [{npm: [x]}]"])
+def test_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "conda.yaml").write_text(text)
+    with pytest.raises(Refused, match=r"environment\.conda"):
+        read_conda(tmp_path / "conda.yaml")
+
+
+BAD = ["--extra-index-url=https://x", "-e .", "git+https://x/y", "a @ https://x/y", "./wheel.whl", "-i x", "a==", "a b"]
+
+
+@pytest.mark.parametrize("written", BAD)
+def test_a_requirement_from_elsewhere_is_refused_in_conda_files(tmp_path: Path, written: str) -> None:
+    with pytest.raises(Refused, match=r"environment\.requirement: .*conda\.yaml"):
+        read_conda(conda(tmp_path, f"pip:\n    - '{written}'"))
+
+
+@pytest.mark.parametrize("written", BAD)
+def test_a_requirement_from_elsewhere_is_refused_in_requirements_files(tmp_path: Path, written: str) -> None:
+    (tmp_path / "requirements.txt").write_text(f"numpy\n{written}\n")
+    with pytest.raises(Refused, match=r"environment\.requirement: .*requirements\.txt:2"):
+        read_requirements(tmp_path / "requirements.txt")
+
+
+def test_a_requirements_file_may_have_comments_hashes_markers_and_long_lines(tmp_path: Path) -> None:
+    text = "# all\nnumpy==1.26 \\\n  --hash=sha256:0\n\npandas # tables\nw; sys_platform == 'win32'\n"
+    (tmp_path / "r.txt").write_text(text)
+    assert read_requirements(tmp_path / "r.txt") == ("numpy==1.26", "pandas", 'w; sys_platform == "win32"')
+
+
+def test_a_file_of_the_same_folder_may_be_included(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("-r b.txt\npandas\n")
+    (tmp_path / "b.txt").write_text("-r a.txt\nnumpy\n")
+    assert read_requirements(tmp_path / "a.txt") == ("numpy", "pandas")
+    assert read_conda(conda(tmp_path, "pip:\n    - -r b.txt")).requirements == ("numpy", "pandas")
+
+
+@pytest.mark.parametrize("path", ["../out.txt", "/etc/passwd", "link.txt"])
+def test_a_file_outside_of_the_folder_is_not_included(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "out.txt").write_text("numpy\n")
+    (folder / "link.txt").symlink_to("../out.txt")
+    (folder / "a.txt").write_text(f"-r {path}\n")
+    for read in (lambda: read_requirements(folder / "a.txt"), lambda: read_conda(conda(folder, f"pip: ['-r {path}']"))):
+        with pytest.raises(Refused, match="outside"):
+            read()
