@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
+
+from treering.kernel.upcasters import EventDecoder, Upcast
 
 C = TypeVar("C")
 E = TypeVar("E")
@@ -37,7 +39,8 @@ class Aggregate(Generic[C, E, S]):
     """One resource kind: its commands, events and states, and the two pure functions between them.
 
     ``decide(state, command)`` returns the events that follow, ``[]`` when there is nothing to do, or
-    raises ``Refused``. ``evolve(state, event)`` never raises. ``summary(state)`` feeds the lists.
+    raises ``Refused``. ``evolve(state, event)`` never raises. ``summary(state)`` feeds the lists. ``upcasters``
+    maps each retired event type to what it is today (see ``kernel/upcasters.py``).
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Aggregate(Generic[C, E, S]):
         decide: Callable[[S, C], list[E]],
         evolve: Callable[[S, E], S],
         summary: Callable[[S], Summary],
+        upcasters: Mapping[str, Upcast] = {},
     ) -> None:
         self.kind = kind
         self.state = state
@@ -60,7 +64,7 @@ class Aggregate(Generic[C, E, S]):
         self.command_types: dict[str, type[Command]] = tagged(commands)
         self.event_types: dict[str, type[Event]] = tagged(events)
         self.commands: msgspec.json.Decoder[C] = msgspec.json.Decoder(commands)
-        self.events: msgspec.json.Decoder[list[E]] = msgspec.json.Decoder(list[events])
+        self.events: EventDecoder[E] = EventDecoder(events, self.event_types, upcasters)
         self.states: msgspec.json.Decoder[S] = msgspec.json.Decoder(state)
 
     def fold(self, events: Iterable[E], state: S | None = None) -> S:
