@@ -6,6 +6,7 @@ that is there is a blob that is whole, whatever was killed in between.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
@@ -61,8 +62,7 @@ class LocalBlobs:
         if expected is not None:
             checked_digest(expected)
         with Incoming(self) as incoming:
-            async for chunk in chunks:
-                await run_sync(incoming.write, chunk)
+            await write_all(incoming, chunks)
             return await run_sync(incoming.keep, expected)
 
     async def size(self, digest: str) -> int | None:
@@ -100,7 +100,7 @@ class Incoming:
         self.file.close()
         self.path.unlink(missing_ok=True)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | bytearray) -> None:
         self.hash.update(chunk)
         self.file.write(chunk)
 
@@ -119,6 +119,28 @@ class Incoming:
         self.path.replace(target)
         sync_folder(target.parent)
         return digest
+
+
+async def write_all(incoming: Incoming, chunks: AsyncIterator[bytes]) -> None:
+    """Write what comes, one block in a thread while the next is gathered: a network's chunks are small, and
+    each visit to a thread costs as much as hashing a hundred kilobytes."""
+    block = bytearray()
+    writing: asyncio.Task[None] | None = None
+    try:
+        async for chunk in chunks:
+            block += chunk
+            if len(block) >= CHUNK_BYTES:
+                if writing is not None:
+                    await writing
+                writing, block = asyncio.create_task(run_sync(incoming.write, block)), bytearray()
+        if writing is not None:
+            await writing
+        if block:
+            await run_sync(incoming.write, block)
+    except BaseException:
+        if writing is not None:  # the thread must be done with the file before it is closed
+            await asyncio.wait({writing})
+        raise
 
 
 def make_folder(folder: Path) -> None:

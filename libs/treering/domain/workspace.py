@@ -10,6 +10,16 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec import Struct
 
+from treering.domain.artifact_messages import (
+    ArtifactDeleted,
+    ArtifactLogged,
+    DeleteArtifact,
+    LastArtifact,
+    LogArtifact,
+    checked_deletion,
+    checked_log,
+    said,
+)
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
 from treering.kernel.refusal import Refused
 
@@ -34,7 +44,9 @@ class RestoreWorkspace(Command, frozen=True, tag="restore"):
     pass
 
 
-WorkspaceCommand = CreateWorkspace | UpdateWorkspace | ArchiveWorkspace | RestoreWorkspace
+WorkspaceCommand = (
+    CreateWorkspace | UpdateWorkspace | ArchiveWorkspace | RestoreWorkspace | LogArtifact | DeleteArtifact
+)
 
 
 class WorkspaceCreated(Event, frozen=True, tag="workspace.created"):
@@ -57,7 +69,22 @@ class WorkspaceRestored(Event, frozen=True, tag="workspace.restored"):
     pass
 
 
-WorkspaceEvent = WorkspaceCreated | WorkspaceUpdated | WorkspaceArchived | WorkspaceRestored
+class WorkspaceArtifactLogged(ArtifactLogged, frozen=True, tag="workspace.artifact_logged"):
+    """An artifact that belongs to no run and no model."""
+
+
+class WorkspaceArtifactDeleted(ArtifactDeleted, frozen=True, tag="workspace.artifact_deleted"):
+    pass
+
+
+WorkspaceEvent = (
+    WorkspaceCreated
+    | WorkspaceUpdated
+    | WorkspaceArchived
+    | WorkspaceRestored
+    | WorkspaceArtifactLogged
+    | WorkspaceArtifactDeleted
+)
 
 
 class Workspace(Struct, frozen=True, omit_defaults=True):
@@ -65,6 +92,7 @@ class Workspace(Struct, frozen=True, omit_defaults=True):
     display_name: str = ""
     description: str = ""
     tags: dict[str, str] = {}
+    artifact: LastArtifact | None = None
 
 
 def evolve(workspace: Workspace, event: WorkspaceEvent) -> Workspace:
@@ -78,6 +106,8 @@ def evolve(workspace: Workspace, event: WorkspaceEvent) -> Workspace:
             return msgspec.structs.replace(workspace, status="archived")
         case WorkspaceRestored():
             return msgspec.structs.replace(workspace, status="active")
+        case WorkspaceArtifactLogged() | WorkspaceArtifactDeleted():
+            return msgspec.structs.replace(workspace, artifact=said(event))
         case _:
             assert_never(event)
 
@@ -96,6 +126,13 @@ def decide(workspace: Workspace, command: WorkspaceCommand) -> list[WorkspaceEve
         case RestoreWorkspace():
             must_exist(workspace)
             return [WorkspaceRestored()] if workspace.status == "archived" else []
+        case LogArtifact():
+            must_exist(workspace)
+            new = checked_log(command, workspace.artifact)
+            return [WorkspaceArtifactLogged(command.path, command.digest, command.size_bytes)] if new else []
+        case DeleteArtifact():
+            must_exist(workspace)
+            return [WorkspaceArtifactDeleted(command.path)] if checked_deletion(command, workspace.artifact) else []
         case _:
             assert_never(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
 from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
 from treering.domain.event import PublishEvent
@@ -36,6 +37,7 @@ SPEC = JobSpec(
     outputs={"model": OutputSpec()},
 )
 DIGEST = "sha256:" + "0" * 64
+ARTIFACTS: list[Command] = [LogArtifact("model/MLmodel", DIGEST, 10), DeleteArtifact("model")]
 
 COMMANDS: dict[str, list[Command]] = {
     "workspace": [
@@ -43,6 +45,7 @@ COMMANDS: dict[str, list[Command]] = {
         UpdateWorkspace(description="ours"),
         ArchiveWorkspace(),
         RestoreWorkspace(),
+        *ARTIFACTS,
     ],
     "experiment": [
         CreateExperiment("Digits"),

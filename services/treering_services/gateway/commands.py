@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.domain import KINDS
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.job import JOB
@@ -17,7 +18,11 @@ from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import checked_address, kind_of
 
 # These have a route of their own, which checks more than the resource itself can.
-SPECIAL = {(JOB.kind, "submit"): "jobs", (EVENT.kind, "publish"): "events"}
+SPECIAL = {
+    (JOB.kind, "submit"): "POST /v1/workspaces/<ws>/jobs",
+    (EVENT.kind, "publish"): "POST /v1/workspaces/<ws>/events",
+    **{(kind, "log_artifact"): "PUT /api/2.0/mlflow-artifacts/artifacts/<path>" for kind in KINDS},
+}
 
 
 class CommandAnswer(Struct, frozen=True):
@@ -64,8 +69,7 @@ def command_type(kind: Aggregate[object, object, object], name: str) -> type[Com
     if name in commands:
         return commands[name]
     if (kind.kind, name) in SPECIAL:
-        path = f"/v1/workspaces/<ws>/{SPECIAL[kind.kind, name]}"
-        raise Refused("command.forbidden", f"to {name} a {kind.kind}, POST {path}")
+        raise Refused("command.forbidden", f"{name} of a {kind.kind} has its own route: {SPECIAL[kind.kind, name]}")
     if name in kind.command_types:
         raise Refused("command.forbidden", f"{name} is for the {kind.command_types[name].sent_by} to send")
     known = ", ".join(sorted(commands)) or "none"
