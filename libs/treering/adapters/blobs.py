@@ -104,9 +104,12 @@ class Incoming:
         self.hash.update(chunk)
         self.file.write(chunk)
 
+    def digest(self) -> str:
+        return PREFIX + self.hash.hexdigest()
+
     def keep(self, expected: str | None = None) -> str:
         """Give the blob its name, durably; its digest."""
-        digest = PREFIX + self.hash.hexdigest()
+        digest = self.digest()
         if expected is not None and digest != expected:
             raise Refused("blob.digest_mismatch", f"the content came as {digest}, expected was {expected}")
         target = self.blobs.path_of(digest)
@@ -139,7 +142,7 @@ async def write_all(incoming: Incoming, chunks: AsyncIterator[bytes]) -> None:
             await run_sync(incoming.write, block)
     except BaseException:
         if writing is not None:  # the thread must be done with the file before it is closed
-            await asyncio.wait({writing})
+            await asyncio.gather(writing, return_exceptions=True)
         raise
 
 
