@@ -25,6 +25,7 @@ from treering_services.gateway.auth import OPEN
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
 from treering_services.gateway.routes import ROUTES
+from treering_services.gateway.tracking_reader import tracking_reader
 
 pytestmark = pytest.mark.anyio
 ANYWHERE = {"ws": "w", "kinds": "jobs", "key": "a", "command": "cancel", "digest": "sha256:" + "0" * 64}
@@ -48,8 +49,10 @@ async def test_no_route_but_the_open_ones_answers_without_a_token(api: Api) -> N
 
 
 async def test_every_route_of_the_application_is_in_the_table_and_has_a_policy(api: Api) -> None:
-    gateway = Gateway(api.home, [], api.clients["gateway"], api.reader, api.tokens, "u_1")
-    application = Application(gateway, Guard("127.0.0.1", api.port))
+    client = api.clients["gateway"]
+    async with tracking_reader(ServiceBase(api.home, api.nats.urls), client) as tracking:
+        gateway = Gateway(api.home, [], client, api.reader, tracking, api.tokens, "u_1")
+        application = Application(gateway, Guard("127.0.0.1", api.port))
     found = [route.line for route in application.router.routes if isinstance(route, TableRoute)]
     assert found == list(ROUTES) and len(found) == len(application.router.routes)
     assert all(route.policy for route in found)

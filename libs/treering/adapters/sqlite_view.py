@@ -20,6 +20,9 @@ CREATE TABLE IF NOT EXISTS checkpoint (
   one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, hash TEXT NOT NULL, version TEXT NOT NULL
 )
 """
+STREAMS_TABLE = """
+CREATE TABLE IF NOT EXISTS streams (name TEXT PRIMARY KEY, position INTEGER NOT NULL, hash TEXT NOT NULL)
+"""
 
 
 class View(Protocol):
@@ -86,18 +89,25 @@ class SqliteView:
         return await self.read(read_checkpoint)
 
     async def apply(self, entries: Sequence[Entry]) -> None:
-        if len(entries) <= INLINE_ENTRIES_MAX and not self.on_thread_now:
-            self.apply_now(entries)
-        else:
-            await self.on_thread(lambda: self.apply_now(entries))
+        await self.transact(len(entries), lambda db: self.write(db, entries))
 
-    def apply_now(self, entries: Sequence[Entry]) -> None:
+    def write(self, db: Database, entries: Sequence[Entry]) -> None:
+        self.view.project(db, entries)
+        last = entries[-1]
+        db.execute("UPDATE checkpoint SET position = ?, hash = ?", (last.position, last.hash()))
+
+    async def transact(self, entries: int, work: Callable[[Database], None]) -> None:
+        """Do ``work`` on a batch of ``entries`` in one transaction: a small one at once, a large one on the thread."""
+        if entries <= INLINE_ENTRIES_MAX and not self.on_thread_now:
+            self.transact_now(work)
+        else:
+            await self.on_thread(lambda: self.transact_now(work))
+
+    def transact_now(self, work: Callable[[Database], None]) -> None:
         db = self.opened()
         db.execute("BEGIN IMMEDIATE")
         try:
-            self.view.project(db, entries)
-            last = entries[-1]
-            db.execute("UPDATE checkpoint SET position = ?, hash = ?", (last.position, last.hash()))
+            work(db)
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
@@ -124,6 +134,37 @@ class SqliteView:
 
     def off_thread(self, _: asyncio.Future[T]) -> None:
         self.on_thread_now -= 1
+
+
+class SecondStream:
+    """The ``ViewStore`` port for another stream that is projected into the file of ``store``.
+
+    It has a checkpoint of its own, written in the same transaction as its rows. A file that is computed again
+    starts again with both.
+    """
+
+    def __init__(self, store: SqliteView, name: str, project: Callable[[Database, Sequence[Entry]], None]) -> None:
+        self.store = store
+        self.name = name
+        self.project = project
+
+    async def open(self) -> None:
+        await self.store.on_thread(lambda: self.store.opened().executescript(STREAMS_TABLE))
+
+    async def checkpoint(self) -> Checkpoint:
+        return await self.store.read(self.read_checkpoint)
+
+    def read_checkpoint(self, db: Database) -> Checkpoint:
+        row = db.execute("SELECT position, hash FROM streams WHERE name = ?", (self.name,)).fetchone()
+        return Checkpoint(row["position"], row["hash"]) if row else Checkpoint(0, "")
+
+    async def apply(self, entries: Sequence[Entry]) -> None:
+        await self.store.transact(len(entries), lambda db: self.write(db, entries))
+
+    def write(self, db: Database, entries: Sequence[Entry]) -> None:
+        self.project(db, entries)
+        last = entries[-1]
+        db.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (self.name, last.position, last.hash()))
 
 
 def read_checkpoint(db: Database) -> Checkpoint:

@@ -10,6 +10,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from treering.kernel.clock import monotonic_seconds
+from treering.kernel.refusal import Refused
 from treering_services.gateway.auth import OPEN, authenticate, permit
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
@@ -18,6 +19,7 @@ from treering_services.gateway.problem import problem, problem_of
 from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES
 
+FAILED = "the service failed on this request; its log says why"
 NOWHERE = "-"  # the route of a request that matches none
 log = structlog.get_logger()
 
@@ -50,11 +52,11 @@ class Endpoint:
         except ClientDisconnect:
             raise
         except Exception as error:
-            known = problem_of(error)
+            known = self.route.problems(error)
             if known is not None:
                 return known
             log.exception("request.failed", method=self.route.method, route=self.route.path, trace=call.trace)
-            return problem("service.failed", "the service failed on this request; its log says why")
+            return self.route.problems(Refused("service.failed", FAILED)) or problem("service.failed", FAILED)
 
 
 class TableRoute(StarletteRoute):
@@ -83,15 +85,21 @@ class Application:
         self.router = Router(
             [TableRoute(gateway, route) for route in ROUTES], redirect_slashes=False, default=self.not_found
         )
+        # A path without parameters is looked up: the router tries its patterns one after the other.
+        self.fixed = {(route.method, route.path): Endpoint(gateway, route) for route in ROUTES if "{" not in route.path}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self.guard.check(scope)
         except Exception as error:
-            known = problem_of(error) or problem("service.failed", "the service failed on this request")
+            known = problem_of(error) or problem("service.failed", FAILED)
             await refuse(self.gateway, known, scope, receive, send)
             return
-        await self.router(scope, receive, send)
+        fixed = self.fixed.get((scope["method"], scope["path"]))
+        if fixed is not None:
+            await fixed(scope, receive, send)
+        else:
+            await self.router(scope, receive, send)
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = problem("route.unknown", "there is nothing at this path; GET /openapi.json says what there is")

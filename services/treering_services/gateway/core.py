@@ -21,6 +21,7 @@ from treering.views.states import Resource, show
 from treering_services.base import StatesReader
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.tail import OpenStreams
+from treering_services.gateway.tracking_reader import TrackingReader
 
 WORKSPACES_KNOWN_MAX = 10_000
 PLURALS = {f"{name}s": name for name in KINDS}
@@ -34,6 +35,7 @@ class Gateway:
     urls: list[str]
     client: Client
     reader: StatesReader
+    tracking: TrackingReader
     tokens: Tokens
     actor: str
     auth: bool = True

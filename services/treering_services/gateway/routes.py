@@ -19,6 +19,7 @@ from treering_services.gateway import (
 )
 from treering_services.gateway.auth import BLOBS, JOIN, NODE, OPEN, OWN_JOB, OWNER
 from treering_services.gateway.metrics import MEDIA_TYPE as METRICS_TYPE
+from treering_services.gateway.mlflow import MLFLOW_ROUTES
 from treering_services.gateway.route import Route
 from treering_services.gateway.tail import EVENT_STREAM
 
@@ -76,4 +77,5 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", WS + "/{command}", commands.send_workspace_command, OWNER, "Carry out a command on a workspace",
           response=commands.CommandAnswer),
     Route("GET", WS, resources.show_workspace, OWNER, "One workspace", query=resources.ShowQuery, response=Resource),
+    *MLFLOW_ROUTES,
 )  # fmt: skip

@@ -21,6 +21,7 @@ from treering_services.gateway.guard import Guard, bracketed, is_loopback
 from treering_services.gateway.openapi import describe
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
+from treering_services.gateway.tracking_reader import tracking_reader
 
 BACKLOG = 512
 CONNECTIONS_MAX = 2000
@@ -61,9 +62,10 @@ async def run(
     """
     if not auth and not is_loopback(host):
         raise ServiceFailed(f"without authentication the gateway listens on loopback only, not on {host}")
-    async with base.connected("gateway") as client:
+    async with base.connected("gateway") as client, tracking_reader(base, client) as tracking:
         await base.check_log(client, reader.view)
-        gateway = Gateway(base.home, base.urls, client, reader, Tokens(base.home), owner_actor(base.home), auth)
+        tokens = Tokens(base.home)
+        gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, owner_actor(base.home), auth)
         gateway.openapi = describe(ROUTES)
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
         listener = listen(host, port)

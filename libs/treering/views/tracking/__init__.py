@@ -1,0 +1,50 @@
+"""Run history as MLflow's API shows it: one SQLite file, made of parts that share its transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from treering.adapters.sqlite_view import Database
+from treering.domain import KINDS
+from treering.kernel.log import Entry
+from treering.kernel.points import PointsEntry, decoder
+from treering.kernel.subjects import address_of, decode_token
+from treering.views.tracking.parts import Change, Part
+
+PARTS: tuple[Callable[[], Part], ...] = ()
+
+
+class TrackingView:
+    """Follows two streams: commits (``project``) and metric points (``project_points``)."""
+
+    name = "tracking"
+
+    def __init__(self, parts: Sequence[Callable[[], Part]] = PARTS) -> None:
+        self.parts = [make() for make in parts]
+        self.version = ".".join(["1", *(part.version for part in self.parts)])
+        self.schema = "".join(part.schema for part in self.parts)
+        self.readers: dict[str, list[Part]] = {
+            kind: readers for kind in KINDS if (readers := [part for part in self.parts if kind in part.kinds])
+        }
+
+    def project(self, db: Database, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            address = address_of(entry.subject)
+            readers = self.readers.get(address.kind)
+            if readers is None:
+                continue
+            commit = entry.commit()
+            change = Change(address, entry.position, commit, KINDS[address.kind].events.decode(commit.events))
+            for part in readers:
+                part.change(db, change)
+
+    def project_points(self, db: Database, entries: Sequence[Entry]) -> None:
+        read = [points_entry(entry) for entry in entries]
+        for part in self.parts:
+            part.points(db, read)
+
+
+def points_entry(entry: Entry) -> PointsEntry:
+    """The points of a message; its subject is ``met.<workspace>.<word>``."""
+    _, workspace, _ = entry.subject.split(".")
+    return PointsEntry(entry.position, decode_token(workspace), decoder.decode(entry.body))

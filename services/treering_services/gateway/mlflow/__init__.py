@@ -1,0 +1,29 @@
+"""MLflow's REST API, served from the log: what an unmodified MLflow client talks to.
+
+Each line is written once, with the path below ``/api``; the same stands below ``/ajax-api``, where MLflow's own
+web pages look for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from treering_services.gateway.mlflow import artifacts, registry, tracking
+from treering_services.gateway.mlflow.errors import mlflow_problem
+from treering_services.gateway.route import Route
+
+API = "/api/"
+AJAX = "/ajax-api/"
+
+
+def both(routes: tuple[Route, ...]) -> Iterator[Route]:
+    """Every line with MLflow's shape of errors, and its twin below ``/ajax-api``."""
+    for route in routes:
+        line = replace(route, problems=mlflow_problem)
+        yield line
+        if line.path.startswith(API):
+            yield replace(line, path=AJAX + line.path.removeprefix(API))
+
+
+MLFLOW_ROUTES: tuple[Route, ...] = (*both(tracking.ROUTES), *both(artifacts.ROUTES), *both(registry.ROUTES))

@@ -1,0 +1,156 @@
+"""The bodies of MLflow's API: read as protobuf's JSON reads them, answered as it writes them.
+
+Unknown fields are ignored, a null is a field that was not sent, numbers may come as strings (and NaN must), old
+clients encode the whole object twice as a string. A request type says in ``required`` which fields must be there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, TypeVar, get_origin
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from treering.kernel.log import encoder
+from treering.kernel.refusal import Refused
+from treering_services.gateway.call import BODY_BYTES_MAX, JSON, QUERY_FIELDS_MAX, Call
+from treering_services.gateway.mlflow.errors import SEE, MlflowError, invalid, missing_value
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+T = TypeVar("T", bound="Request")
+FLOAT_MAX = 1.7976931348623157e308
+SHOWN_CHARACTERS_MAX = 200
+LIST_ITEMS_MAX = 1000  # of a list in a query string
+PLACE = re.compile(r" - at `\$\.?(.*)`$")
+EMPTY = b"{}"
+
+
+class Request(Struct, frozen=True):
+    """What every request type of this API extends."""
+
+    required: ClassVar[tuple[str, ...]] = ()
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What every answer extends: a field that has its default is left out, as protobuf does."""
+
+
+async def read(call: Call, type: type[T], *, bytes_max: int = BODY_BYTES_MAX) -> T:
+    """The request: of a GET the query string, else the JSON body (whatever its Content-Type says, if any).
+
+    Raises MlflowError in MLflow's words for what is missing or of the wrong type.
+    """
+    if call.scope["method"] == "GET" and call.scope["query_string"]:
+        return complete(from_query(call.scope["query_string"], type))
+    body = b"".join([chunk async for chunk in call.chunks(bytes_max)])
+    check_media_type(call, body)
+    try:
+        message = msgspec.json.decode(body or EMPTY, type=type, strict=False)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError):
+        message = read_leniently(body, type)
+    return complete(message)
+
+
+def check_media_type(call: Call, body: bytes) -> None:
+    said = call.header(b"content-type").partition(";")[0].strip().lower()
+    if body and said != JSON:
+        raise MlflowError("BAD_REQUEST", f"Bad Request. Content-Type must be one of ['{JSON}'].")
+
+
+def complete(message: T) -> T:
+    """``message`` if every required field is there; an empty string counts as missing, as in protobuf."""
+    for name in message.required:
+        if getattr(message, name) in (None, ""):
+            raise missing_value(name)
+    return message
+
+
+def read_leniently(body: bytes, type: type[T]) -> T:
+    """What the quick decoder refused: nulls, a double encoding, bare NaN; else the error, in MLflow's words."""
+    value = decoded(body)
+    if isinstance(value, str):
+        value = decoded(value.encode("utf-8", "surrogatepass"))
+    if not isinstance(value, dict):
+        raise invalid("the request body must be a JSON object")
+    try:
+        value = without_nulls(value)
+        return msgspec.convert(value, type, strict=False)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, value, type) from None
+    except RecursionError:
+        raise invalid("the JSON of the request is nested too deeply") from None
+
+
+def decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise invalid("the JSON of the request is nested too deeply") from None
+    except ValueError as error:
+        raise invalid(f"the request body is not JSON: {error}") from None
+
+
+def without_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: without_nulls(item) for name, item in value.items() if item is not None}
+        case list():
+            return [without_nulls(item) for item in value]
+        case _:
+            return value
+
+
+def wrong_type(error: msgspec.ValidationError, value: Mapping[str, Any], type: type[Request]) -> MlflowError:
+    """The error for the value that ``error`` is about; a required field comes first."""
+    for name in type.required:
+        if value.get(name) in (None, ""):
+            return missing_value(name)
+    found = PLACE.search(str(error))
+    name = (found[1] if found else "").partition(".")[0].partition("[")[0]
+    at = value.get(name)
+    shown = json.dumps(at, sort_keys=True, separators=(",", ":"), default=str)[:SHOWN_CHARACTERS_MAX]
+    hint = f"Hint: Value was of type '{at.__class__.__name__}'."
+    return invalid(f"Invalid value {shown} for parameter '{name}' supplied:  {hint} {SEE}")
+
+
+def from_query(query: bytes, type: type[T]) -> T:
+    lists = list_fields(type)
+    try:
+        # A list repeats its name, so it needs more pairs than there are fields.
+        fields_max = LIST_ITEMS_MAX if lists else QUERY_FIELDS_MAX
+        pairs = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=fields_max)
+    except ValueError as error:
+        raise Refused("request.query", f"the query string: {error}") from None
+    value = {name: values if name in lists else values[-1] for name, values in pairs.items()}
+    try:
+        return msgspec.convert(value, type, strict=False)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, value, type) from None
+
+
+@lru_cache(256)
+def list_fields(type: type[Request]) -> frozenset[str]:
+    fields = msgspec.structs.fields(type)
+    return frozenset(field.name for field in fields if get_origin(field.type) in (list, tuple))
+
+
+def answer(value: Struct | None = None) -> Response:
+    """``value`` as JSON; without one, the empty object that most writes answer."""
+    return Response(EMPTY if value is None else encoder.encode(value), media_type=JSON)
+
+
+def number(value: float) -> float | str:
+    """A float as protobuf's JSON writes it: JSON has no NaN, so it travels as a string."""
+    return "NaN" if math.isnan(value) else value
+
+
+def finite(value: float) -> float:
+    """Infinities are kept as the largest float of their sign, which is what MLflow's store does."""
+    return math.copysign(FLOAT_MAX, value) if math.isinf(value) else value

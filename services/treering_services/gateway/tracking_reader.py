@@ -1,0 +1,91 @@
+"""The gateway's tracking view, kept up with both streams, and how it lets every client read its own writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from nats.aio.client import Client
+
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.sqlite_view import Database, SecondStream, SqliteView
+from treering.adapters.streams import stream_state
+from treering.kernel.projector import Projector
+from treering.views.tracking import TrackingView
+from treering_services.base import ServiceBase, opened_view
+
+T = TypeVar("T")
+POINTS_STREAM = "MET"
+POINTS_SUBJECT = "met.>"
+log = structlog.get_logger()
+
+
+@dataclass
+class TrackingReader:
+    """MLflow's clients read right after they write and know no positions. So this remembers the highest position
+    that this process wrote to each stream, and a read waits until the view shows it."""
+
+    view: SqliteView
+    commits: Projector
+    points: Projector
+    commits_written: int = 0
+    points_written: int = 0
+
+    def wrote(self, position: int) -> None:
+        """A commit at ``position`` of the event log was acknowledged to a client."""
+        self.commits_written = max(self.commits_written, position)
+
+    def wrote_points(self, position: int) -> None:
+        self.points_written = max(self.points_written, position)
+
+    async def fresh_commits(self) -> None:
+        """Wait until the view shows every commit this process has written; ``Refused("view.behind")``."""
+        if self.commits.position < self.commits_written:
+            await self.commits.reached(self.commits_written)
+
+    async def fresh(self) -> None:
+        """Like ``fresh_commits``, for the metric points too."""
+        await self.fresh_commits()
+        if self.points.position < self.points_written:
+            await self.points.reached(self.points_written)
+
+    async def peek(self, query: Callable[[Database], T]) -> T:
+        """A look-up by key on fresh rows."""
+        await self.fresh()
+        return await self.view.peek(query)
+
+    async def read(self, query: Callable[[Database], T]) -> T:
+        """A longer query on fresh rows, on the view's thread."""
+        await self.fresh()
+        return await self.view.read(query)
+
+
+@asynccontextmanager
+async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[TrackingReader]:
+    """Keep the tracking view up with the streams while the block runs."""
+    definition = TrackingView()
+    async with opened_view(base.home, "gateway", definition) as view:
+        await base.check_log(client, view)
+        second = SecondStream(view, POINTS_STREAM, definition.project_points)
+        await second.open()
+        if (await second.checkpoint()).position > (await stream_state(client, POINTS_STREAM)).last:
+            # The event log has its second copy; the points have none. What the stream lost, the view still shows.
+            log.error("points.lost", stream=POINTS_STREAM, seen=(await second.checkpoint()).position)
+        reader = TrackingReader(
+            view,
+            Projector(JetStreamLog(client), view),
+            Projector(JetStreamLog(client, POINTS_STREAM), second, subject=POINTS_SUBJECT),
+        )
+        tasks = {asyncio.create_task(projector.run()) for projector in (reader.commits, reader.points)}
+        for task in tasks:
+            task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
+        try:
+            yield reader
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
