@@ -185,7 +185,9 @@ async def test_a_copy_whose_head_was_changed_does_not_open(tmp_path: Path) -> No
     await opened.apply(await a_log(4))
     await opened.close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE commits SET hash = zeroblob(32) WHERE position = (SELECT max(position) FROM commits)")
+        db.execute(
+            "UPDATE commits SET hashes = zeroblob(length(hashes)) WHERE position = (SELECT max(position) FROM commits)"
+        )
     db.close()
     with pytest.raises(BadPosition, match=r"position \d+ of the second copy"):
         await LogCopy(path).open()

@@ -1,35 +1,38 @@
-"""The second copy of the log: every commit's bytes with its hash, verified before it is stored, on its own disk file.
+"""The second copy of the log: every commit's bytes with its Merkle hashes, verified before it is stored.
 
 Unlike a view it is data. It is never thrown away by itself: a damaged copy is an error that says what to do.
-Each row's ``chain`` is the SHA-256 of the chain before and the row's hash, so one value stands for all of it.
+Each row's ``hashes`` are the leaf hash of the commit and those of the complete subtrees that end with it
+(``kernel.merkle``), so the root over all of it, and any proof, is a few look-ups away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from treering.adapters.sqlite_view import Database
-from treering.kernel.log import Entry, LogDamaged, commits
+from treering.kernel.log import Entry, LogDamaged, commit_hash, commits
+from treering.kernel.merkle import HASH_BYTES, Frontier, frontier, leaf_hash
 from treering.kernel.projector import Checkpoint
 
 T = TypeVar("T")
 FILE_NAME = "log.db"
-FORMAT = 1
+FORMAT = 2
 LAST_MAX = 20_000
-START = bytes(32)  # the chain before the first commit
+# SQLite quotes what it cannot read in its messages, and Python then cannot read the message.
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+# ``hashes`` stands before ``body``: a proof then never reads the pages of a long one.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS commits (
-  position INTEGER PRIMARY KEY, subject TEXT NOT NULL, version INTEGER NOT NULL,
-  body BLOB NOT NULL, hash BLOB NOT NULL, chain BLOB NOT NULL
+  position INTEGER PRIMARY KEY, subject TEXT NOT NULL, hashes BLOB NOT NULL, body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS commits_subject ON commits (subject, position);
 """
@@ -50,17 +53,15 @@ class CopyDamaged(BadPosition):
 class CopyRow(NamedTuple):
     position: int
     subject: str
-    version: int
+    hashes: bytes
     body: bytes
-    hash: bytes
-    chain: bytes
 
 
 class Last(NamedTuple):
     """A subject's last commit: its version and hash."""
 
     version: int
-    hash: bytes
+    hash: str
 
 
 class LogCopy:
@@ -73,6 +74,7 @@ class LogCopy:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="log-copy")
         self.db: Database | None = None
         self.last: OrderedDict[str, Last] = OrderedDict()
+        self.tree = Frontier()
 
     async def open(self) -> None:
         """Open or make the file; CopyDamaged when it cannot be read or its head does not hash."""
@@ -96,12 +98,14 @@ class LogCopy:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA busy_timeout = 5000")
+            db.text_factory = any_text
             check_format(db, self.path)
             db.executescript(SCHEMA)
             head = head_row(db)
             if head is not None:
-                check_row(head, chain_before(db, head.position), self.path)
-        except sqlite3.DatabaseError as error:
+                self.tree = frontier_at(db, head.position - 1)
+                check_row(head, self.tree, self.path)
+        except UNREADABLE as error:
             db.close()
             raise CopyDamaged(0, f"the second copy cannot be read: {error}. {advice(self.path)}") from None
         except BaseException:
@@ -111,37 +115,33 @@ class LogCopy:
 
     async def checkpoint(self) -> Checkpoint:
         head = await self.read(head_row)
-        return Checkpoint(head.position, head.hash.hex()) if head else Checkpoint(0, "")
+        return Checkpoint(head.position, commit_hash(head.subject, head.body)) if head else Checkpoint(0, "")
 
     async def apply(self, entries: Sequence[Entry]) -> None:
         """Verify and store a batch, all or nothing; LogDamaged names the first position that does not continue."""
         await self.on_thread(lambda: self.apply_now(entries))
 
     def apply_now(self, entries: Sequence[Entry]) -> None:
-        db = self.opened()
+        db, tree = self.opened(), self.tree.copy()
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)", self.verified(db, entries))
+            db.executemany("INSERT INTO commits VALUES (?, ?, ?, ?)", self.verified(db, entries, tree))
             db.execute("COMMIT")
         except BaseException:
             self.last.clear()
             db.execute("ROLLBACK")
             raise
+        self.tree = tree
 
-    def verified(self, db: Database, entries: Sequence[Entry]) -> Iterator[CopyRow]:
-        head = head_row(db)
-        position, chain = (head.position, head.chain) if head else (0, START)
+    def verified(self, db: Database, entries: Sequence[Entry], tree: Frontier) -> Iterator[CopyRow]:
         for entry in entries:
-            if entry.position != position + 1:
-                due = position + 1
-                raise BadPosition(due, f"position {due} of the log is missing: {entry.position} came after {position}")
+            if entry.position != tree.size + 1:
+                due = tree.size + 1
+                raise BadPosition(due, f"position {due} of the log is missing: {entry.position} came after {tree.size}")
             last = self.last.get(entry.subject) or last_of(db, entry.subject)
             version = continued(entry, last)
-            hash = digest(entry.subject, entry.body)
-            chain = hashlib.sha256(chain + hash).digest()
-            position = entry.position
-            self.remember(entry.subject, Last(version, hash))
-            yield CopyRow(position, entry.subject, version, entry.body, hash, chain)
+            self.remember(entry.subject, Last(version, entry.hash()))
+            yield CopyRow(entry.position, entry.subject, tree.append(leaf_of(entry.subject, entry.body)), entry.body)
 
     def remember(self, subject: str, last: Last) -> None:
         self.last[subject] = last
@@ -163,13 +163,18 @@ class LogCopy:
             return await asyncio.get_running_loop().run_in_executor(self.thread, work)
         except sqlite3.OperationalError:
             raise  # A full disk, say: nothing is wrong with what is stored.
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             raise CopyDamaged(0, f"the second copy cannot be used: {error}. {advice(self.path)}") from error
 
 
-def digest(subject: str, body: bytes) -> bytes:
-    """The commit's hash (see ``commit_hash``) as 32 bytes."""
-    return hashlib.sha256(subject.encode() + b"\n" + body).digest()
+def leaf_of(subject: str, body: bytes) -> bytes:
+    """The commit's leaf hash in the log's tree: over the same bytes as ``commit_hash``."""
+    return leaf_hash(subject.encode(errors="surrogateescape") + b"\n" + body)
+
+
+def any_text(data: bytes) -> str:
+    """Text of the file, also such as is no UTF-8: that is damage to be named, and not an error of SQLite's."""
+    return data.decode(errors="surrogateescape")
 
 
 def continued(entry: Entry, last: Last | None) -> int:
@@ -179,7 +184,7 @@ def continued(entry: Entry, last: Last | None) -> int:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         why = f"position {entry.position} of the log ({entry.subject}) is not a commit: {error}"
         raise BadPosition(entry.position, why) from None
-    version, prev = (last.version + 1, last.hash.hex()) if last else (1, "")
+    version, prev = (last.version + 1, last.hash) if last else (1, "")
     if commit.version != version or commit.prev != prev:
         raise BadPosition(
             entry.position,
@@ -193,14 +198,19 @@ def check_format(db: Database, path: Path) -> None:
     found = db.execute("PRAGMA user_version").fetchone()[0]
     if found == 0:
         db.execute(f"PRAGMA user_version = {FORMAT}")
+    elif found == 1:
+        from treering.adapters.log_copy_upgrade import upgrade  # Only a copy of the first release needs it.
+
+        upgrade(db, path)
     elif found != FORMAT:
         raise CopyDamaged(0, f"the second copy {path} has format {found}, this release reads {FORMAT}")
 
 
-def check_row(row: CopyRow, before: bytes, path: Path) -> None:
-    """Raise CopyDamaged unless ``row`` hashes to what it says and continues the chain ``before``."""
-    hash = digest(row.subject, row.body)
-    if hash != row.hash or hashlib.sha256(before + hash).digest() != row.chain:
+def check_row(row: CopyRow, tree: Frontier, path: Path) -> None:
+    """Add ``row`` to the ``tree`` before it; CopyDamaged unless the hashes it was stored with are the right ones."""
+    if not isinstance(row.subject, str) or not isinstance(row.body, bytes):
+        raise copy_damaged(row.position, path)
+    if tree.append(leaf_of(row.subject, row.body)) != row.hashes:
         raise copy_damaged(row.position, path)
 
 
@@ -212,27 +222,27 @@ def advice(path: Path) -> str:
     return f"If the log is well (treering log verify), move {path} away: the monitor then makes a new copy from the log"
 
 
-def row_of(row: sqlite3.Row) -> CopyRow:
-    return CopyRow(*row)
-
-
 def head_row(db: Database) -> CopyRow | None:
     found = db.execute("SELECT * FROM commits ORDER BY position DESC LIMIT 1").fetchone()
-    return row_of(found) if found else None
+    return CopyRow(*found) if found else None
 
 
-def chain_before(db: Database, position: int) -> bytes:
-    """The chain value before ``position``; an empty one, that nothing continues, when that row is missing."""
-    if position == 1:
-        return START
-    found = db.execute("SELECT chain FROM commits WHERE position = ?", (position - 1,)).fetchone()
-    return bytes(found["chain"]) if found else b""
+def node_at(db: Database, level: int, index: int) -> bytes:
+    """The hash of a complete subtree as it was stored; an empty one, that nothing continues, when it is gone."""
+    sql = "SELECT substr(hashes, ?, ?) FROM commits WHERE position = ?"
+    found = db.execute(sql, (level * HASH_BYTES + 1, HASH_BYTES, (index + 1) << level)).fetchone()
+    return bytes(found[0]) if found else b""
+
+
+def frontier_at(db: Database, size: int) -> Frontier:
+    """The right edge of the tree over the first ``size`` positions, from the hashes that were stored with them."""
+    return frontier(size, partial(node_at, db))
 
 
 def last_of(db: Database, subject: str) -> Last | None:
-    sql = "SELECT version, hash FROM commits WHERE subject = ? ORDER BY position DESC LIMIT 1"
+    sql = "SELECT body FROM commits WHERE subject = ? ORDER BY position DESC LIMIT 1"
     found = db.execute(sql, (subject,)).fetchone()
-    return Last(found["version"], found["hash"]) if found else None
+    return Last(commits.decode(found["body"]).version, commit_hash(subject, found["body"])) if found else None
 
 
 def rows_between(db: Database, first: int, last: int) -> list[CopyRow]:

@@ -6,6 +6,7 @@ damaged log still has beyond the copy and continues it, is saved first.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
@@ -19,7 +20,7 @@ from nats.aio.client import Client
 from treering.adapters.appender import REQUEST_FAILED, Ack, acks
 from treering.adapters.log_check import check_against, check_shape, clear_alarm
 from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, CopyRow, LogCopy, rows_between
-from treering.adapters.log_scrub import entries_between, scrub, scrub_copy
+from treering.adapters.log_scrub import check_file, entries_between, scrub, scrub_copy
 from treering.adapters.nats_config import ACCOUNT
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import make_private_folder, read_credential
@@ -28,7 +29,7 @@ from treering.adapters.nats_server import NatsServer
 from treering.adapters.streams import bootstrap, require_streams, stream_state
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds, new_id
-from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commits
+from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, commits
 from treering.kernel.projector import Checkpoint
 from treering.views.queries import VerifyAnswer
 
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Report(Struct, frozen=True):
-    """What ``restore`` did. ``salvaged``: commits the log had beyond the copy. ``head`` stands for all of the log."""
+    """What ``restore`` did. ``salvaged``: commits the log had beyond the copy. ``head`` is the root of its tree."""
 
     positions: int
     salvaged: int
@@ -65,12 +66,13 @@ async def verify(client: Client, copy: LogCopy) -> VerifyAnswer:
         await require_streams(client, "EVT")
         done = await scrub(client, copy, moved=moved)
         check_shape(await stream_state(client, "EVT"))
+        await asyncio.to_thread(check_file, copy.path)
     except BadPosition as bad:
         return VerifyAnswer(False, reached, bad.position, str(bad), 0.0, "")
     except LogDamaged as damage:
         return VerifyAnswer(False, reached, 0, str(damage), 0.0, "")
     clear_alarm(copy.path.parent)
-    return VerifyAnswer(True, done.positions, 0, "", done.commits_per_second, done.chain.hex())
+    return VerifyAnswer(True, done.positions, 0, "", done.commits_per_second, done.root.hex())
 
 
 async def restore(home: Home) -> Report:
@@ -92,11 +94,11 @@ async def restore(home: Home) -> Report:
         salvaged = await salvage(server, copy)
         server.take_lock()
         moved_to = move_aside(server)
-        chain = await build(server, copy)
+        root = await build(server, copy)
         clear_alarm(home.copy)
         head = await copy.checkpoint()
         forgotten = await forget_views(home, copy)
-        return Report(head.position, salvaged, moved_to, forgotten, monotonic_seconds() - started, chain.hex())
+        return Report(head.position, salvaged, moved_to, forgotten, monotonic_seconds() - started, root.hex())
     finally:
         await server.stop()
         await copy.close()
@@ -155,14 +157,14 @@ def move_aside(server: NatsServer) -> str:
 
 
 async def build(server: NatsServer, copy: LogCopy) -> bytes:
-    """A new event stream with every commit of the copy at its position; the chain of the result."""
+    """A new event stream with every commit of the copy at its position; the root of the result."""
     await server.start()
     async with bootstrap_client(server) as client:
         await bootstrap(client)
         await republish(client, copy)
         done = await scrub(client, copy)
         check_shape(await stream_state(client, "EVT"))
-        return done.chain
+        return done.root
 
 
 async def republish(client: Client, copy: LogCopy) -> None:
@@ -209,7 +211,7 @@ async def forget_views(home: Home, copy: LogCopy) -> list[str]:
     for path in sorted((home.root / "views").glob("*/*.db")):
         seen = view_checkpoint(path)
         row = await copy.read(partial(rows_between, first=seen.position, last=seen.position))
-        if seen.position and not (row and row[0].hash.hex() == seen.hash):
+        if seen.position and not (row and commit_hash(row[0].subject, row[0].body) == seen.hash):
             delete_view(path)
             forgotten.append(str(path))
     return forgotten

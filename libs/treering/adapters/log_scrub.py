@@ -7,9 +7,9 @@ things are told apart: a position of the log that is gone or other, and a row of
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -20,15 +20,16 @@ from nats.aio.client import Client
 from treering.adapters.follower import Message, follow_stream
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_copy import (
-    START,
+    UNREADABLE,
     BadPosition,
     CopyDamaged,
     CopyRow,
     LogCopy,
-    chain_before,
+    advice,
     check_row,
-    digest,
+    frontier_at,
     head_row,
+    leaf_of,
     raw_rows,
     rows_between,
 )
@@ -36,16 +37,17 @@ from treering.adapters.sqlite_view import Database
 from treering.adapters.streams import stream_state
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import Entry, LogUnavailable
+from treering.kernel.merkle import Frontier
 
 SILENCE_MAX_SECONDS = 5.0
 COPY_BATCH = 1000
 
 
 class Scrubbed(NamedTuple):
-    """What was compared: up to which position, the chain there, and how fast."""
+    """What was compared: up to which position, the root of the tree there, and how fast."""
 
     positions: int
-    chain: bytes
+    root: bytes
     commits_per_second: float
 
 
@@ -94,58 +96,64 @@ async def scrub(
     head = await copy.read(head_row)
     until = head.position if head else 0
     last = (await stream_state(client, "EVT")).last
-    chain = await copy.read(lambda db: chain_before(db, after + 1)) if after else START
+    tree = await copy.read(lambda db: frontier_at(db, after))
     async with aclosing(entries_between(client, after, min(until, last))) as batches:
         async for entries in batches:
-            chain = await copy.read(partial(compare, entries=entries, chain=chain, path=copy.path))
+            await copy.read(partial(compare, entries=entries, tree=tree, path=copy.path))
             moved(entries[-1].position)
     if last < until:
         why = f"position {last + 1} of the log is gone: it ends at {last}, and the second copy holds {until}"
         raise BadPosition(last + 1, why)
     seconds = max(monotonic_seconds() - started, 1e-6)
-    return Scrubbed(until, chain, (until - after) / seconds)
+    return Scrubbed(until, tree.root(), (until - after) / seconds)
 
 
-def compare(db: Database, *, entries: list[Entry], chain: bytes, path: Path) -> bytes:
-    """Compare a batch of the log with the copy; the chain after it."""
+def compare(db: Database, *, entries: list[Entry], tree: Frontier, path: Path) -> None:
+    """Compare a batch of the log with the copy, and add it to ``tree``."""
     rows = raw_rows(db, entries[0].position, entries[-1].position)
     for entry, row in zip_longest(entries, rows):
-        hash = digest(entry.subject, entry.body)
-        next = hashlib.sha256(chain + hash).digest()
-        if row is None or (row[0:2], row[3:6]) != (entry[0:2], (entry.body, hash, next)):
-            raise bad_of_two(entry, CopyRow(*row) if row else None, chain, path)
-        chain = next
-    return chain
+        hashes = tree.append(leaf_of(entry.subject, entry.body))
+        if row != (entry.position, entry.subject, hashes, entry.body):
+            raise bad_of_two(entry, CopyRow(*row) if row else None, frontier_at(db, entry.position - 1), path)
 
 
-def bad_of_two(entry: Entry, row: CopyRow | None, chain: bytes, path: Path) -> BadPosition:
+def bad_of_two(entry: Entry, row: CopyRow | None, before: Frontier, path: Path) -> BadPosition:
     """Which of the two was changed: the row of the copy, when it no longer hashes to what was stored with it."""
     try:
-        check_row(row if row and row.position == entry.position else missing(entry.position), chain, path)
+        check_row(row if row and row.position == entry.position else missing(entry.position), before, path)
     except CopyDamaged as damaged:
         return damaged
     return BadPosition(entry.position, f"position {entry.position} of the log is not the commit that was stored")
 
 
 async def scrub_copy(copy: LogCopy) -> bytes:
-    """Hash the copy alone, from its first row to its last; its chain. CopyDamaged names the first bad row."""
+    """Hash the copy alone, from its first row to its last; its root. CopyDamaged names the first bad row."""
     head = await copy.read(head_row)
-    chain, until = START, head.position if head else 0
+    tree, until = Frontier(), head.position if head else 0
     for first in range(1, until + 1, COPY_BATCH):
-        chain = await copy.read(partial(check_rows, first=first, until=until, chain=chain, path=copy.path))
-    return chain
+        await copy.read(partial(check_rows, first=first, until=until, tree=tree, path=copy.path))
+    await asyncio.to_thread(check_file, copy.path)
+    return tree.root()
 
 
-def check_rows(db: Database, *, first: int, until: int, chain: bytes, path: Path) -> bytes:
+def check_rows(db: Database, *, first: int, until: int, tree: Frontier, path: Path) -> None:
     last = min(first + COPY_BATCH - 1, until)
     held = {row.position: row for row in rows_between(db, first, last)}
     for position in range(first, last + 1):
-        row = held.get(position) or missing(position)
-        check_row(row, chain, path)
-        chain = row.chain
-    return chain
+        check_row(held.get(position) or missing(position), tree, path)
+
+
+def check_file(path: Path) -> None:
+    """Raise CopyDamaged when SQLite finds the file itself unsound, such as an index that hides a row."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+        except UNREADABLE as error:
+            found = str(error)
+    if found != "ok":
+        raise CopyDamaged(0, f"the second copy is damaged: {found}. {advice(path)}")
 
 
 def missing(position: int) -> CopyRow:
     """A row that hashes to nothing."""
-    return CopyRow(position, "", 0, b"", b"", b"")
+    return CopyRow(position, "", b"", b"")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from treering.adapters.log_copy import copy_damaged, digest
+from treering.adapters.log_copy import copy_damaged, leaf_of
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS, kind_named
 from treering.kernel.log import Entry, encoder
@@ -35,9 +35,9 @@ def at(db: Database, query: AtQuery, path: Path) -> AtAnswer:
 
 def history(db: Database, address: Address, path: Path) -> Iterator[Entry]:
     """The commits of one aggregate, each hashed again; CopyDamaged names the position that is not as stored."""
-    sql = "SELECT position, body, hash FROM commits WHERE subject = ? ORDER BY position"
+    sql = "SELECT position, body, substr(hashes, 1, 32) AS leaf FROM commits WHERE subject = ? ORDER BY position"
     for row in db.execute(sql, (address.subject,)):
-        if digest(address.subject, row["body"]) != row["hash"]:
+        if leaf_of(address.subject, row["body"]) != row["leaf"]:
             raise copy_damaged(row["position"], path)
         yield Entry(row["position"], address.subject, row["body"])
 

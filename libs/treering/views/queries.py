@@ -151,7 +151,7 @@ class LifecycleAnswer(Struct, frozen=True):
 
 
 class VerifyAnswer(Struct, frozen=True):
-    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` stands for all of the log."""
+    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex."""
 
     ok: bool
     positions: int
@@ -167,7 +167,7 @@ class StoreStatus(Struct, frozen=True):
 
 
 class StatusAnswer(Struct, frozen=True):
-    """``verified_until``: up to here log and copy were compared since this monitor started."""
+    """``verified_until``: up to here log and copy were compared since this monitor started. ``head``: see above."""
 
     ok: bool
     why: str

@@ -13,7 +13,6 @@ from nats.aio.client import Client
 from treering.adapters.bus import Responder, answered
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_against, check_with_copy, clear_alarm, read_alarm, write_alarm
-from treering.adapters.log_copy import head_row
 from treering.adapters.log_restore import verify
 from treering.adapters.log_scrub import scrub
 from treering.config import Home
@@ -85,11 +84,10 @@ class Monitor:
     async def status(self, body: bytes) -> queries.StatusAnswer:
         decode(body, queries.StatusQuery, code="query.malformed")
         end = await JetStreamLog(self.client).head()
-        head = await self.stores.copy.read(head_row)
         stores = {name: queries.StoreStatus(seen, max(end - seen, 0)) for name, seen in self.stores.positions.items()}
         copy = stores.pop(self.stores.copy.name)
         return queries.StatusAnswer(
-            not self.alarm, self.alarm, stores, copy, self.verified_until, head.chain.hex() if head else ""
+            not self.alarm, self.alarm, stores, copy, self.verified_until, self.stores.copy.tree.root().hex()
         )
 
     def raise_alarm(self, why: str) -> None:
