@@ -26,6 +26,7 @@ from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, Output
 from treering.domain.node import JoinNode, LeaveNode, LoseNode
 from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
 from treering.kernel.aggregate import Command
+from treering.testing.model_examples import MODEL_COMMANDS
 
 ENVIRONMENT = EnvironmentSpec(python="3.11", requirements=("scikit-learn==1.5.0",), source="conda.yml")
 SPEC = JobSpec(
@@ -78,4 +79,5 @@ COMMANDS: dict[str, list[Command]] = {
         ConfirmCancel(1, "n1"),
     ],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
+    **MODEL_COMMANDS,
 }

@@ -9,6 +9,9 @@ from treering.domain import KINDS
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.job import JOB
+from treering.domain.logged_model import LOGGED_MODEL
+from treering.domain.model import MODEL
+from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Written
@@ -17,10 +20,24 @@ from treering.kernel.subjects import Address
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import checked_address, kind_of
 
+# Models, their versions and their names are said together: these commands would say one without the others.
+MODEL_COMMANDS = {
+    REGISTERED_MODEL.kind: (
+        "create", "add_version", "remove_version", "return_version", "assign_alias", "reserve", "rename", "transfer",
+        "delete", "restore",
+    ),
+    MODEL.kind: ("create", "delete", "restore", "rename", "transfer"),
+    LOGGED_MODEL.kind: ("create",),
+}  # fmt: skip
 # These have a route of their own, which checks more than the resource itself can.
 SPECIAL = {
     (JOB.kind, "submit"): "POST /v1/workspaces/<ws>/jobs",
     (EVENT.kind, "publish"): "POST /v1/workspaces/<ws>/events",
+    **{
+        (kind, command): "POST /v1/workspaces/<ws>/models, or MLflow's API"
+        for kind, commands in MODEL_COMMANDS.items()
+        for command in commands
+    },
     **{(kind, "log_artifact"): "PUT /api/2.0/mlflow-artifacts/artifacts/<path>" for kind in KINDS},
 }
 

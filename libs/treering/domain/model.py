@@ -1,0 +1,259 @@
+"""One version of a registered model; its key is ``name:version``. What it is never changes; what is said of it may.
+
+    (absent) --created--> active --archived--> archived --restored--> active
+    active, archived --deleted--> deleted --restored--> active
+    active, archived --renamed--> renamed
+    absent, deleted, renamed --transferred--> active or archived     what another name's version was
+
+Versions are made over MLflow's API and from YAML alike, and are the same resources.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.refusal import Refused
+
+STAGES = ("None", "Staging", "Production", "Archived")
+ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
+Stage = Literal["None", "Staging", "Production", "Archived"]
+
+
+class ModelSpec(Struct, frozen=True, omit_defaults=True):
+    """What a version is: where its files are (``source`` as it was said, ``storage`` where that leads), the tree or
+    blob of them when they are stored here, and what it was made by."""
+
+    name: str
+    version: int
+    source: str
+    storage: str = ""
+    type: ModelType = "mlflow_model"
+    digest: str = ""
+    run_id: str = ""
+    run_link: str = ""
+    model_id: str = ""  # of the logged model
+    flavors: dict[str, Any] = {}
+    properties: dict[str, str] = {}
+
+
+class ModelState(Struct, frozen=True, omit_defaults=True):
+    """A version with all that is said of it. The state of the kind, and what is taken along to another name."""
+
+    status: Literal["absent", "active", "archived", "deleted", "renamed"] = "absent"
+    spec: ModelSpec | None = None
+    description: str | None = None
+    tags: dict[str, str] = {}
+    stage: Stage = "None"
+    with_registered_model: bool = False  # it was deleted because its registered model was
+    previous: str = ""
+    to: str = ""
+    created_at: datetime | None = None  # set when it was created under another name
+
+
+class CreateModel(Command, frozen=True, tag="create"):
+    spec: ModelSpec
+    description: str | None = None
+    tags: dict[str, str] = {}
+
+
+class UpdateModel(Command, frozen=True, tag="update"):
+    description: str | None
+
+
+class TagModel(Command, frozen=True, tag="tag"):
+    tags: dict[str, str]
+
+
+class UntagModel(Command, frozen=True, tag="untag"):
+    key: str
+
+
+class ChangeStage(Command, frozen=True, tag="change_stage"):
+    stage: Stage
+
+
+class ArchiveModel(Command, frozen=True, tag="archive"):
+    pass
+
+
+class RestoreModel(Command, frozen=True, tag="restore"):
+    pass
+
+
+class DeleteModel(Command, frozen=True, tag="delete"):
+    with_registered_model: bool = False
+
+
+class RenameModel(Command, frozen=True, tag="rename"):
+    """This version is ``to`` (another key) from now on."""
+
+    to: str
+
+
+class TransferModel(Command, frozen=True, tag="transfer"):
+    previous: str
+    state: ModelState
+
+
+ModelCommand = (
+    CreateModel | UpdateModel | TagModel | UntagModel | ChangeStage | ArchiveModel | RestoreModel | DeleteModel
+    | RenameModel | TransferModel
+)  # fmt: skip
+
+
+class ModelCreated(Event, frozen=True, tag="model.created"):
+    spec: ModelSpec
+    description: str | None = None
+    tags: dict[str, str] = {}
+
+
+class ModelUpdated(Event, frozen=True, tag="model.updated"):
+    description: str | None = None
+
+
+class ModelTagged(Event, frozen=True, tag="model.tagged"):
+    tags: dict[str, str]
+
+
+class ModelUntagged(Event, frozen=True, tag="model.untagged"):
+    key: str
+
+
+class StageChanged(Event, frozen=True, tag="model.stage_changed"):
+    stage: Stage
+    before: Stage = "None"
+
+
+class ModelArchived(Event, frozen=True, tag="model.archived"):
+    pass
+
+
+class ModelRestored(Event, frozen=True, tag="model.restored"):
+    pass
+
+
+class ModelDeleted(Event, frozen=True, tag="model.deleted"):
+    with_registered_model: bool = False
+
+
+class ModelRenamed(Event, frozen=True, tag="model.renamed"):
+    to: str
+
+
+class ModelTransferred(Event, frozen=True, tag="model.transferred"):
+    previous: str
+    state: ModelState
+
+
+ModelEvent = (
+    ModelCreated | ModelUpdated | ModelTagged | ModelUntagged | StageChanged | ModelArchived | ModelRestored
+    | ModelDeleted | ModelRenamed | ModelTransferred
+)  # fmt: skip
+
+
+def evolve(model: ModelState, event: ModelEvent) -> ModelState:
+    change = msgspec.structs.replace
+    match event:
+        case ModelCreated():
+            return ModelState("active", event.spec, event.description, event.tags)
+        case ModelUpdated():
+            return change(model, description=event.description)
+        case ModelTagged():
+            return change(model, tags={**model.tags, **event.tags})
+        case ModelUntagged():
+            return change(model, tags={key: value for key, value in model.tags.items() if key != event.key})
+        case StageChanged():
+            return change(model, stage=event.stage)
+        case ModelArchived():
+            return change(model, status="archived")
+        case ModelRestored():
+            return change(model, status="active", with_registered_model=False)
+        case ModelDeleted():
+            return change(model, status="deleted", with_registered_model=event.with_registered_model)
+        case ModelRenamed():
+            return change(model, status="renamed", to=event.to)
+        case ModelTransferred():
+            return change(event.state, previous=event.previous)
+        case _:
+            assert_never(event)
+
+
+def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
+    match command:
+        case CreateModel():
+            return create(model, command)
+        case UpdateModel():
+            must_be_there(model)
+            return [] if model.description == command.description else [ModelUpdated(command.description)]
+        case TagModel():
+            must_be_there(model)
+            new = {key: value for key, value in command.tags.items() if model.tags.get(key) != value}
+            return [ModelTagged(new)] if new else []
+        case UntagModel():
+            must_be_there(model)
+            return [ModelUntagged(command.key)] if command.key in model.tags else []
+        case ChangeStage():
+            must_be_there(model)
+            return [] if model.stage == command.stage else [StageChanged(command.stage, model.stage)]
+        case ArchiveModel():
+            must_be_there(model)
+            return [ModelArchived()] if model.status == "active" else []
+        case RestoreModel():
+            if model.status != "deleted":
+                must_be_there(model)
+            return [] if model.status == "active" else [ModelRestored()]
+        case DeleteModel():
+            if model.status == "deleted":
+                return []
+            must_be_there(model)
+            return [ModelDeleted(command.with_registered_model)]
+        case RenameModel():
+            if model.status == "renamed" and model.to == command.to:
+                return []
+            must_be_there(model)
+            return [ModelRenamed(command.to)]
+        case TransferModel():
+            return transfer(model, command)
+        case _:
+            assert_never(command)
+
+
+def create(model: ModelState, command: CreateModel) -> list[ModelEvent]:
+    """A number is given once: a version that was deleted, or is called otherwise now, still has it."""
+    if model.status == "absent":
+        return [ModelCreated(command.spec, command.description, command.tags)]
+    if model.status in ("active", "archived") and model.spec == command.spec:
+        return []
+    detail = f"version {command.spec.version} exists or existed already and never changes; take another, or none"
+    raise Refused("model.exists", detail)
+
+
+def transfer(model: ModelState, command: TransferModel) -> list[ModelEvent]:
+    event = ModelTransferred(command.previous, command.state)
+    if model == evolve(model, event):
+        return []
+    if model.status in ("active", "archived"):
+        raise Refused("model.exists", "this version exists already")
+    return [event]
+
+
+def must_be_there(model: ModelState) -> None:
+    if model.status == "renamed":
+        raise Refused("model.absent", f"there is no such version of a model; it is {model.to!r} now")
+    if model.status not in ("active", "archived"):
+        raise Refused("model.absent", "there is no such version of a model")
+
+
+def summary(model: ModelState) -> Summary:
+    parent = model.spec.name if model.spec else ""
+    return Summary(model.status, parent, model.tags, archived=model.status != "active")
+
+
+MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(
+    "model", state=ModelState, commands=ModelCommand, events=ModelEvent, decide=decide, evolve=evolve, summary=summary
+)

@@ -1,0 +1,290 @@
+"""A registered model: a name, its versions (of the kind ``model``), and the aliases that point at some of them.
+
+    (absent) --created--> active --deleted--> deleted --restored--> active
+    active --renamed--> renamed
+    absent, deleted, renamed --created--> active                     another model under a name that was free again
+    absent, deleted, renamed --name_reserved--> reserved --transferred--> active
+                                                reserved --name_released--> what it was
+    active --archived--> active, hidden from lists --restored--> active
+
+The key is the name, so the log itself keeps names unique. A model is renamed in three steps, each safe to say again:
+the new name is reserved, the old one lets go, the new one takes what the old one held.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from treering.domain.registered_model_messages import (
+    AddVersion,
+    AliasAssigned,
+    AliasRemoved,
+    ArchiveRegisteredModel,
+    AssignAlias,
+    CreateRegisteredModel,
+    DeleteRegisteredModel,
+    Holding,
+    NameReleased,
+    NameReserved,
+    RegisteredModelArchived,
+    RegisteredModelCommand,
+    RegisteredModelCreated,
+    RegisteredModelDeleted,
+    RegisteredModelEvent,
+    RegisteredModelRenamed,
+    RegisteredModelRestored,
+    RegisteredModelTagged,
+    RegisteredModelTransferred,
+    RegisteredModelUntagged,
+    RegisteredModelUpdated,
+    ReleaseName,
+    RemoveAlias,
+    RemoveVersion,
+    RenameRegisteredModel,
+    ReserveName,
+    RestoreRegisteredModel,
+    ReturnVersion,
+    TagRegisteredModel,
+    TransferRegisteredModel,
+    UntagRegisteredModel,
+    UpdateRegisteredModel,
+    VersionAdded,
+    VersionRemoved,
+    VersionReturned,
+)
+from treering.kernel.aggregate import Aggregate, Summary
+from treering.kernel.refusal import Refused
+
+T = TypeVar("T")
+VERSION_MAX = 2**31 - 1
+Status = Literal["absent", "reserved", "active", "deleted", "renamed"]
+
+
+class RegisteredModel(Struct, frozen=True, omit_defaults=True):
+    """``request`` is that of the last creation or addition; ``was`` is the status before the name was reserved."""
+
+    status: Status = "absent"
+    holding: Holding = Holding()
+    archived: bool = False
+    request: str = ""
+    added: int = 0  # the version that was added last
+    holder: str = ""
+    was: Status = "absent"
+    previous: str = ""
+    to: str = ""
+
+
+def evolve(model: RegisteredModel, event: RegisteredModelEvent) -> RegisteredModel:
+    change = msgspec.structs.replace
+    match event:
+        case RegisteredModelCreated():
+            return created(model, event)
+        case RegisteredModelUpdated():
+            return held(model, description=event.description)
+        case RegisteredModelTagged():
+            return held(model, tags={**model.holding.tags, **event.tags})
+        case RegisteredModelUntagged():
+            return held(model, tags=without(model.holding.tags, event.key))
+        case AliasAssigned():
+            return held(model, aliases={**model.holding.aliases, event.alias: event.version})
+        case AliasRemoved():
+            return held(model, aliases=without(model.holding.aliases, event.alias))
+        case VersionAdded():
+            added = held(model, version_last=max(model.holding.version_last, event.version))
+            return change(added, request=event.request, added=event.version)
+        case VersionRemoved():
+            return held(model, removed=(*model.holding.removed, event.version))
+        case VersionReturned():
+            return held(model, removed=tuple(one for one in model.holding.removed if one != event.version))
+        case NameReserved():
+            return change(model, status="reserved", was=model.status, holder=event.holder)
+        case NameReleased():
+            return change(model, status=model.was, was="absent", holder="")
+        case RegisteredModelRenamed():
+            return change(model, status="renamed", to=event.to)
+        case RegisteredModelTransferred():
+            return transferred(model, event)
+        case RegisteredModelDeleted():
+            return change(model, status="deleted")
+        case RegisteredModelArchived():
+            return change(model, archived=True)
+        case RegisteredModelRestored():
+            return change(model, status="active", archived=False)
+        case _:
+            assert_never(event)
+
+
+def held(model: RegisteredModel, **changes: object) -> RegisteredModel:
+    return msgspec.structs.replace(model, holding=msgspec.structs.replace(model.holding, **changes))
+
+
+def without(mapping: dict[str, T], key: str) -> dict[str, T]:
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def created(model: RegisteredModel, event: RegisteredModelCreated) -> RegisteredModel:
+    """The numbers go on where an earlier model of this name stopped."""
+    holding = Holding(event.name, event.description, event.tags, version_last=model.holding.version_last)
+    return RegisteredModel("active", holding, request=event.request)
+
+
+def transferred(model: RegisteredModel, event: RegisteredModelTransferred) -> RegisteredModel:
+    version_last = max(model.holding.version_last, event.holding.version_last)
+    holding = msgspec.structs.replace(event.holding, version_last=version_last)
+    return RegisteredModel("active", holding, previous=event.previous)
+
+
+def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[RegisteredModelEvent]:
+    match command:
+        case CreateRegisteredModel():
+            return create(model, command)
+        case UpdateRegisteredModel():
+            must_be_active(model)
+            same = model.holding.description == command.description
+            return [] if same else [RegisteredModelUpdated(command.description)]
+        case TagRegisteredModel():
+            must_be_active(model)
+            new = {key: value for key, value in command.tags.items() if model.holding.tags.get(key) != value}
+            return [RegisteredModelTagged(new)] if new else []
+        case UntagRegisteredModel():
+            must_be_active(model)
+            return [RegisteredModelUntagged(command.key)] if command.key in model.holding.tags else []
+        case AssignAlias():
+            return assign_alias(model, command)
+        case RemoveAlias():
+            must_be_active(model)
+            return [*(event for event in aliases(model) if event.alias == command.alias)]
+        case AddVersion():
+            return add_version(model, command)
+        case RemoveVersion():
+            return remove_version(model, command)
+        case ReturnVersion():
+            must_be_active(model)
+            return [VersionReturned(command.version)] if command.version in model.holding.removed else []
+        case ReserveName():
+            return reserve(model, command)
+        case ReleaseName():
+            reserved = model.status == "reserved" and model.holder == command.holder
+            return [NameReleased(command.holder)] if reserved else []
+        case RenameRegisteredModel():
+            return rename(model, command)
+        case TransferRegisteredModel():
+            return transfer(model, command)
+        case DeleteRegisteredModel():
+            if model.status == "deleted":
+                return []
+            must_be_active(model)
+            return [RegisteredModelDeleted()]
+        case ArchiveRegisteredModel():
+            must_be_active(model)
+            return [] if model.archived else [RegisteredModelArchived()]
+        case RestoreRegisteredModel():
+            if model.status != "deleted":
+                must_be_active(model)
+            return [RegisteredModelRestored()] if model.status == "deleted" or model.archived else []
+        case _:
+            assert_never(command)
+
+
+def create(model: RegisteredModel, command: CreateRegisteredModel) -> list[RegisteredModelEvent]:
+    if not command.name:
+        raise Refused("registered_model.name", "name is empty; a registered model needs one")
+    if model.status in ("absent", "deleted", "renamed"):
+        return [RegisteredModelCreated(command.name, command.description, command.tags, command.request)]
+    holding = model.holding
+    same = (holding.name, holding.description, holding.tags) == (command.name, command.description, command.tags)
+    if model.status == "active" and model.request == command.request and same:
+        return []
+    raise taken(model)
+
+
+def taken(model: RegisteredModel) -> Refused:
+    if model.status == "reserved":
+        return Refused("registered_model.exists", f"the name is being given to {model.holder!r}; take another")
+    return Refused("registered_model.exists", f"a registered model {model.holding.name!r} exists already")
+
+
+def assign_alias(model: RegisteredModel, command: AssignAlias) -> list[RegisteredModelEvent]:
+    must_be_active(model)
+    holding = model.holding
+    if not 1 <= command.version <= holding.version_last or command.version in holding.removed:
+        raise Refused("model.absent", f"there is no version {command.version} of {holding.name!r}")
+    before = holding.aliases.get(command.alias, 0)
+    return [] if before == command.version else [AliasAssigned(command.alias, command.version, before)]
+
+
+def aliases(model: RegisteredModel) -> list[AliasRemoved]:
+    return [AliasRemoved(alias, version) for alias, version in model.holding.aliases.items()]
+
+
+def add_version(model: RegisteredModel, command: AddVersion) -> list[RegisteredModelEvent]:
+    must_be_active(model)
+    if not 1 <= command.version <= VERSION_MAX:
+        raise Refused("model.version", f"version is {command.version}; it must be 1 to {VERSION_MAX}")
+    if model.added == command.version and model.request == command.request:
+        return []
+    if command.next and command.version <= model.holding.version_last:
+        last = model.holding.version_last
+        raise Refused("registered_model.version_taken", f"version {command.version} is taken, the last is {last}")
+    if command.version in model.holding.removed:
+        raise Refused("model.exists", f"version {command.version} was deleted, and its number is not given again")
+    return [VersionAdded(command.version, command.request)]
+
+
+def remove_version(model: RegisteredModel, command: RemoveVersion) -> list[RegisteredModelEvent]:
+    """The aliases of a version go with it."""
+    must_be_active(model)
+    if command.version in model.holding.removed:
+        return []
+    gone = [event for event in aliases(model) if event.version == command.version]
+    return [*gone, VersionRemoved(command.version)]
+
+
+def reserve(model: RegisteredModel, command: ReserveName) -> list[RegisteredModelEvent]:
+    if model.status == "reserved" and model.holder == command.holder:
+        return []
+    if model.status in ("active", "reserved"):
+        raise taken(model)
+    return [NameReserved(command.holder)]
+
+
+def rename(model: RegisteredModel, command: RenameRegisteredModel) -> list[RegisteredModelEvent]:
+    if model.status == "renamed" and model.to == command.to:
+        return []
+    must_be_active(model)
+    return [RegisteredModelRenamed(command.to)]
+
+
+def transfer(model: RegisteredModel, command: TransferRegisteredModel) -> list[RegisteredModelEvent]:
+    event = RegisteredModelTransferred(command.previous, command.holding)
+    if model.status == "reserved" and model.holder == command.previous:
+        return [event]
+    if model == transferred(model, event):
+        return []
+    raise Refused("registered_model.not_reserved", f"this name is not reserved for {command.previous!r}")
+
+
+def must_be_active(model: RegisteredModel) -> None:
+    if model.status == "renamed":
+        raise Refused("registered_model.absent", f"there is no registered model of this name; it is {model.to!r} now")
+    if model.status != "active":
+        raise Refused("registered_model.absent", "there is no registered model of this name")
+
+
+def summary(model: RegisteredModel) -> Summary:
+    status = "archived" if model.status == "active" and model.archived else model.status
+    return Summary(status, labels=model.holding.tags, archived=model.archived or model.status != "active")
+
+
+REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, RegisteredModel] = Aggregate(
+    "registered_model",
+    state=RegisteredModel,
+    commands=RegisteredModelCommand,
+    events=RegisteredModelEvent,
+    decide=decide,
+    evolve=evolve,
+    summary=summary,
+)

@@ -1,0 +1,120 @@
+"""The rules of registered models: names, numbers and aliases."""
+
+from __future__ import annotations
+
+from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.registered_model_messages import (
+    AddVersion,
+    AliasAssigned,
+    AliasRemoved,
+    AssignAlias,
+    CreateRegisteredModel,
+    DeleteRegisteredModel,
+    Holding,
+    NameReleased,
+    NameReserved,
+    RegisteredModelCreated,
+    RegisteredModelDeleted,
+    RegisteredModelEvent,
+    RegisteredModelRenamed,
+    RegisteredModelRestored,
+    RegisteredModelTransferred,
+    ReleaseName,
+    RemoveVersion,
+    RenameRegisteredModel,
+    ReserveName,
+    RestoreRegisteredModel,
+    TagRegisteredModel,
+    TransferRegisteredModel,
+    VersionAdded,
+    VersionRemoved,
+)
+from treering.testing.scenario import given
+
+CREATED = RegisteredModelCreated("m", request="r")
+ONE = VersionAdded(1, "r1")
+
+
+def test_a_name_is_taken_once() -> None:
+    given(REGISTERED_MODEL, CREATED).when(CreateRegisteredModel("m", request="other")).is_refused(
+        "registered_model.exists"
+    )
+
+
+def test_a_name_is_free_again_when_its_model_was_deleted() -> None:
+    again = CreateRegisteredModel("m", tags={"a": "b"})
+    given(REGISTERED_MODEL, CREATED, RegisteredModelDeleted()).when(again).then(
+        RegisteredModelCreated("m", tags={"a": "b"})
+    )
+
+
+def test_a_number_is_never_given_again_even_to_another_model_of_the_name() -> None:
+    past = (CREATED, ONE, RegisteredModelDeleted(), RegisteredModelCreated("m"))
+    given(REGISTERED_MODEL, *past).when(AddVersion(1, next=True, request="r2")).is_refused(
+        "registered_model.version_taken"
+    )
+    given(REGISTERED_MODEL, *past).when(AddVersion(2, next=True, request="r2")).then(VersionAdded(2, "r2"))
+
+
+def test_of_two_requests_for_the_next_number_one_is_told() -> None:
+    given(REGISTERED_MODEL, CREATED, ONE).when(AddVersion(1, next=True, request="r2")).is_refused(
+        "registered_model.version_taken"
+    )
+    given(REGISTERED_MODEL, CREATED, ONE).when(AddVersion(1, next=True, request="r1")).nothing_happens()
+
+
+def test_a_deleted_number_stays_deleted() -> None:
+    given(REGISTERED_MODEL, CREATED, ONE, VersionRemoved(1)).when(AddVersion(1)).is_refused("model.exists")
+
+
+def test_a_version_outside_of_the_numbers_is_refused() -> None:
+    for number in (0, -1, 2**31):
+        given(REGISTERED_MODEL, CREATED).when(AddVersion(number)).is_refused("model.version")
+
+
+def test_an_alias_points_at_a_version_that_is_there() -> None:
+    given(REGISTERED_MODEL, CREATED).when(AssignAlias("champion", 1)).is_refused("model.absent")
+    given(REGISTERED_MODEL, CREATED, ONE, VersionRemoved(1)).when(AssignAlias("champion", 1)).is_refused("model.absent")
+
+
+def test_an_alias_that_moves_says_from_where() -> None:
+    past = (CREATED, ONE, VersionAdded(2), AliasAssigned("champion", 1))
+    given(REGISTERED_MODEL, *past).when(AssignAlias("champion", 2)).then(AliasAssigned("champion", 2, before=1))
+
+
+def test_the_aliases_of_a_version_go_with_it() -> None:
+    past = (CREATED, ONE, VersionAdded(2), AliasAssigned("a", 1), AliasAssigned("b", 2))
+    given(REGISTERED_MODEL, *past).when(RemoveVersion(1)).then(AliasRemoved("a", 1), VersionRemoved(1))
+
+
+def test_a_reserved_name_cannot_be_taken_by_others() -> None:
+    given(REGISTERED_MODEL, NameReserved("old")).when(CreateRegisteredModel("m")).is_refused("registered_model.exists")
+    given(REGISTERED_MODEL, NameReserved("old")).when(ReserveName("another")).is_refused("registered_model.exists")
+    given(REGISTERED_MODEL, CREATED).when(ReserveName("old")).is_refused("registered_model.exists")
+
+
+def test_a_released_name_is_what_it_was() -> None:
+    past = (CREATED, RegisteredModelDeleted(), NameReserved("old"), NameReleased("old"))
+    given(REGISTERED_MODEL, *past).when(RestoreRegisteredModel()).then(RegisteredModelRestored())
+
+
+def test_only_the_holder_of_a_reservation_releases_it() -> None:
+    given(REGISTERED_MODEL, NameReserved("old")).when(ReleaseName("another")).nothing_happens()
+
+
+def test_a_transfer_needs_the_reservation_and_keeps_the_higher_number() -> None:
+    holding = Holding("m", version_last=3)
+    transfer = TransferRegisteredModel("old", holding)
+    given(REGISTERED_MODEL).when(transfer).is_refused("registered_model.not_reserved")
+    added = [VersionAdded(number) for number in range(1, 8)]
+    past: list[RegisteredModelEvent] = [CREATED, *added, RegisteredModelDeleted(), NameReserved("old")]
+    given(REGISTERED_MODEL, *past).when(transfer).then(RegisteredModelTransferred("old", holding))
+    moved = [*past, RegisteredModelTransferred("old", holding)]
+    given(REGISTERED_MODEL, *moved).when(AddVersion(7, next=True)).is_refused("registered_model.version_taken")
+
+
+def test_a_renamed_model_can_no_longer_be_changed_under_its_old_name() -> None:
+    past = (CREATED, RegisteredModelRenamed("new"))
+    given(REGISTERED_MODEL, *past).when(TagRegisteredModel({"a": "b"})).is_refused("registered_model.absent")
+    given(REGISTERED_MODEL, *past).when(RenameRegisteredModel("newer")).is_refused("registered_model.absent")
+    given(REGISTERED_MODEL, *past).when(DeleteRegisteredModel()).is_refused("registered_model.absent")
