@@ -91,6 +91,14 @@ async def test_an_environment_without_requirements_is_a_bare_python(tmp_path: Pa
     assert await outcome(python, "-I", "-c", "print('bare')") == "bare"
 
 
+async def test_what_is_solved_to_the_same_is_the_same_environment_and_not_made_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    first = await Environments(tmp_path).ready(EnvironmentSpec(), nothing)
+    exact = await Environments(tmp_path).ready(EnvironmentSpec(python=f">={platform.python_version()}"), said.append)
+    assert exact == first
+    assert [line for line in said if not line.startswith("using Python")] == []
+
+
 async def test_many_who_need_the_same_make_it_once(tmp_path: Path) -> None:
     said: list[str] = []
     made: set[Path] = set()

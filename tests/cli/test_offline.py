@@ -59,6 +59,20 @@ def test_wrong_usage_is_exit_2(offline: Treering, arguments: tuple[str, ...]) ->
     assert "error: " in done.stderr
 
 
+def test_a_group_without_a_verb_shows_its_verbs_once(offline: Treering) -> None:
+    done = offline("job")
+    assert done.returncode == 2
+    assert done.stderr.count("Usage: ") == 1 and "cancel" in done.stderr
+
+
+def test_a_join_token_can_be_kept_out_of_the_command_line(offline: Treering, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    join = ("node", "join", "http://127.0.0.1:9", "-n", "n", "--compute", "c", "--home", str(tmp_path / "node"))
+    assert "--token-file" in offline(*join).stderr
+    done = offline(*join, "--token-file", str(tmp_path / "token"))
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)  # it went on to ask the installation
+
+
 def test_a_wrong_address_is_refused_in_one_line(offline: Treering) -> None:
     done = offline("status", TREERING_URL="ftp://x")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -101,6 +101,11 @@ def test_an_update_changes_one_tag_and_keeps_the_others(online: Treering, job_fi
     assert tags == {"team": "blue", "x": "y"}
 
 
+def test_the_story_of_what_never_was_is_refused(online: Treering) -> None:
+    done = online("story", "job/never")
+    assert (done.returncode, "(job.absent)" in done.stderr) == (1, True)
+
+
 def test_the_past_and_the_story_of_a_resource(online: Treering) -> None:
     answer(online, "workspace", "create", "old", "--tags", "a=b")
     position = answer(online, "show", "workspace/old", "--query", "position")

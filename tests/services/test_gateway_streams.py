@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.services.gateway_example import WS, Api, running_gateway
+from tests.services.gateway_example import TIMEOUT_SECONDS, WS, Api, running_gateway
 
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import ask
@@ -17,7 +17,7 @@ from treering.adapters.trees import put_tree
 from treering.domain.event import event_key
 from treering.domain.job_messages import CompleteJob
 from treering.testing.nats import RunningNats
-from treering_services.gateway import tail
+from treering_services.gateway import logs, tail
 from treering_services.gateway.logs import CONSOLE_FILE
 
 pytestmark = pytest.mark.anyio
@@ -228,6 +228,16 @@ async def test_a_job_whose_console_never_said_that_it_ended_is_not_waited_for(ap
     watching = asyncio.create_task(api.events(f"{WS}/jobs/j/logs?follow=true", 99))
     await api.send_as("executor", job, CompleteJob(1, "n1"))
     assert [one["event"] for one in await watching] == ["log", "end"]
+
+
+async def test_a_job_that_said_nothing_ends_without_waiting_for_its_console(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MARK_WAIT_SECONDS", TIMEOUT_SECONDS * 2)  # waiting for a mark would be noticed
+    job = await api.held("j")
+    watching = asyncio.create_task(api.events(f"{WS}/jobs/j/logs?follow=true", 99))
+    await api.send_as("executor", job, CompleteJob(1, "n1"))
+    assert [one["event"] for one in await watching] == ["end"]
 
 
 async def test_a_console_that_has_aged_out_is_read_from_the_archive(api: Api) -> None:

@@ -81,6 +81,13 @@ def test_an_expression_that_names_nothing_is_a_problem(tmp_path: Path, command: 
     assert message in found
 
 
+@pytest.mark.parametrize("value", ["'${{inputs.b}}'", "{value: 'x${{inputs.a}}'}", "'${{outputs.o}}'"])
+def test_an_input_that_names_another_is_a_problem(tmp_path: Path, value: str) -> None:
+    text = f"environment: {{image: python}}\ncommand: echo ${{{{inputs.a}}}}\ninputs:\n  b: '1'\n  a: {value}\n"
+    (found,) = messages(tmp_path, text)
+    assert found.startswith("5: inputs.a: a value holds no ${{...}}")
+
+
 def test_every_problem_of_a_file_is_told(tmp_path: Path) -> None:
     text = "command: echo ${{inputs.x}}\nenvironment: nope\ntag: {}\nlimits: {timeout: x}\nresources: {a: 1}\n"
     found = messages(tmp_path, text)

@@ -89,6 +89,8 @@ class Environments:
         try:
             text = await self.solve(python, wanted, lock, work, say)
             place = self.place(wanted, text)
+            if await run_sync(intact, place):  # another way of asking for it was solved to the same
+                return place / "bin" / "python"
             if place.exists():
                 say("the environment was changed since it was made; making it again")
             await self.install(python, text, work, say)

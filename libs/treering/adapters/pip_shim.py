@@ -19,6 +19,7 @@ from treering.adapters.uv import child_environment
 PACKAGES_VARIABLE = "TREERING_PACKAGES"
 UV_VARIABLE = "TREERING_UV"
 NAMES = ("pip", "pip3")
+PIP_VERSION = "24.0"  # the pip whose options are understood; the last that runs on Python 3.7 to 3.13
 SHIM = '''\
 """Written by treering: what `pip` and `python -m pip` are inside a job."""
 
@@ -34,9 +35,16 @@ if words[:1] == ["install"]:
 if words[:1] in (["list"], ["freeze"], ["show"]):
     os.execv(uv, [uv, "pip", *words])
 if words[:1] in (["--version"], ["-V"]):
-    print("pip of treering (uv)")
+    print("pip {version} of treering (uv)")
     sys.exit(0)
 sys.exit("treering: inside a job only `pip install`, `list`, `freeze` and `show` work; the environment is read-only")
+'''
+
+
+# MLflow and others note pip's version with what they store, and give up where it has none.
+MODULE = f'''"""Written by treering: stands for pip inside a job; `python -m pip` is in __main__."""
+
+__version__ = "{PIP_VERSION}"
 '''
 
 
@@ -44,8 +52,8 @@ def make_shims(folder: Path) -> None:
     """Write the shims below ``folder`` (``bin`` for the path, ``python`` for PYTHONPATH). Safe to say again."""
     module = folder / "python" / "pip"
     module.mkdir(parents=True, exist_ok=True)
-    (module / "__init__.py").write_text("")
-    (module / "__main__.py").write_text(SHIM.format())
+    (module / "__init__.py").write_text(MODULE)
+    (module / "__main__.py").write_text(SHIM.format(version=PIP_VERSION))
     (folder / "bin").mkdir(exist_ok=True)
     for name in NAMES:
         script = folder / "bin" / name

@@ -39,6 +39,8 @@ def story(session: Session, resource: str, max_results: int) -> None:
     path = f"{history_path(session, resource)}/story"
     with session.client() as client:
         rows = list(session.listed(client, path, max_results, key="rows"))
+        if not rows:
+            client.get(session.address(resource))  # says that there is no such resource
     session.table(with_names(session, rows), STORY)
 
 

@@ -83,6 +83,9 @@ def failed(error: Exception) -> int:
     match error:
         case click.Abort():
             return INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            print(error.format_message(), file=sys.stderr)
+            return USAGE
         case click.ClickException():
             usage = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx else ""
             print(f"{usage}error: {error.format_message()}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -14,19 +14,37 @@ from treering.cli.session import Session
 from treering.client.http import Client
 from treering.kernel.refusal import Refused
 
+TOKEN_CHARACTERS_MAX = 1000
 node = group_of(NODE)
 
 
 @node.command("join")
 @click.argument("url")
-@click.option("--token", required=True, envvar="TREERING_JOIN_TOKEN", help="The text of keys/join-token there.")
+@click.option(
+    "--token",
+    envvar="TREERING_JOIN_TOKEN",
+    help="The text of keys/join-token there. Others may read a command line: better in TREERING_JOIN_TOKEN, or:",
+)
+@click.option("--token-file", type=click.File(), help="The file that holds it; - is standard input.")
 @click.option("-n", "--name", required=True, help="What this node is called.")
 @click.option("--compute", required=True, help="The compute target it joins.")
 @click.option("--slots", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Commands at a time.")
 @click.pass_context
-def join(context: click.Context, url: str, token: str, name: str, compute: str, slots: int) -> None:
+def join(
+    context: click.Context,
+    url: str,
+    token: str | None,
+    token_file: TextIO | None,
+    name: str,
+    compute: str,
+    slots: int,
+) -> None:
     """Make this machine a node of the installation at URL, with its data in --home."""
     session = context.ensure_object(Session)
+    if token_file is not None:
+        token = token_file.read(TOKEN_CHARACTERS_MAX).strip()
+    if not token:
+        raise click.UsageError("the join token is missing: --token-file FILE, or TREERING_JOIN_TOKEN")
     home = session.home.absolute()
     refuse_other_home(home)
     with Client(url, token) as client:

@@ -14,7 +14,7 @@ from treering.kernel.refusal import Refused
 publisher = LazyGroup("publisher", help="Let programs publish events over NATS.")
 
 
-@publisher.command("add", help="Make a publisher known and say where its credential is; said twice, it is the same.")
+@publisher.command("add", help="Let a program publish; says where its credential is.")
 @named
 @click.pass_obj
 def add(session: Session, name: str) -> None:

@@ -21,6 +21,7 @@ OPEN, BRACKET_OPEN, BRACKET_CLOSE = "${{", "$[[", "]]"
 CHARACTERS_MAX = 100_000
 REFERENCES_MAX = 1000
 SERVER_WORDS = frozenset({"name", "output_name", "default_datastore"})
+IN_A_VALUE = "a value holds no ${{...}}: inputs do not name each other; put the expression into the command"
 
 Given = Mapping[str, str | int | float | bool | None]
 

@@ -17,6 +17,7 @@ from treering.domain.job_spec import InputSpec
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
 from treering.specs.expressions import render
+from treering.specs.submitted import unfetchable
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
 
@@ -73,7 +74,7 @@ async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: Loca
         file = target / SafePath.parse(given.path.rsplit("/", 1)[-1].split("?")[0] or name).text
         await asyncio.to_thread(download, given.path, file)
         return str(file)
-    raise Refused("input.unsupported", f"input {name!r}: {given.path!r} with type {given.type} cannot be fetched here")
+    raise unfetchable(name, given)
 
 
 def download(url: str, file: Path) -> None:
@@ -92,8 +93,13 @@ def download(url: str, file: Path) -> None:
 
 def command_line(attempt: Attempt) -> list[str]:
     """The job's command with its expressions filled in, for the shell its author wrote it for."""
+    return [SHELL, "-c", filled(attempt, attempt.spec.command)]
+
+
+def filled(attempt: Attempt, text: str) -> str:
+    """A text of the job with values and paths in place of its expressions."""
     outputs = {name: str(path) for name, path in attempt.output_paths.items()}
-    return [SHELL, "-c", render(attempt.spec.command, attempt.input_paths, outputs)]
+    return render(text, attempt.input_paths, outputs)
 
 
 def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> dict[str, str]:
@@ -120,7 +126,7 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
         **{f"AZURE_ML_INPUT_{name}": value for name, value in attempt.input_paths.items()},
         **{f"AZURE_ML_OUTPUT_{name}": str(path) for name, path in attempt.output_paths.items()},
         **spec.environment.variables,
-        **spec.environment_variables,
+        **{name: filled(attempt, value) for name, value in spec.environment_variables.items()},
     }
 
 

@@ -13,6 +13,7 @@ from treering.kernel.log import commit_id
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import parse_reference
+from treering.specs.submitted import check_environment
 from treering.views.states import PAGE_MAX, Resource, load, newest
 from treering_services.gateway.call import Call
 from treering_services.gateway.commands import command_reply
@@ -34,6 +35,7 @@ class NewEnvironment(Struct, frozen=True, forbid_unknown_fields=True):
 async def create_environment(call: Call) -> Response:
     new = await call.json(NewEnvironment)
     workspace, name = call.workspace, checked_name(new.name)
+    check_environment(new.spec)
     await call.gateway.require_workspace(workspace)
     command = CreateEnvironment(new.spec, new.description, new.tags)
     command_id = call.command_id()

@@ -18,6 +18,7 @@ from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
+from treering.specs.submitted import check_job
 from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import Gateway
@@ -74,6 +75,7 @@ async def submit_job(call: Call) -> Response:
     gateway = call.gateway
     await gateway.require_workspace(address.workspace)
     spec = await resolved(gateway, address.workspace, new.spec)
+    check_job(spec)
     check_instances(spec)
     await require_compute(gateway, address.workspace, spec.compute)
     await require_blobs(gateway, spec)

@@ -23,7 +23,7 @@ from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SE
 
 PAGE = 256
 LOOK_SECONDS = 0.5  # how often a silent job is looked at
-LOOK_SOON_SECONDS = 0.05  # the same, when its console has ended and it is about to end
+LOOK_SOON_SECONDS = 0.05  # the same, when its console has ended, or it has ended and never said anything
 MARK_WAIT_SECONDS = 2.0  # a console whose executor died has no end mark
 CONSOLE_FILE = "user_logs/std_log.txt"
 
@@ -107,15 +107,22 @@ class Console:
             await self.look()
             if self.job.status in TERMINAL:
                 over_since = over_since or monotonic_seconds()
-                if self.job.attempt in self.ended | {0} or monotonic_seconds() - over_since > MARK_WAIT_SECONDS:
+                if self.complete(batch) or monotonic_seconds() - over_since > MARK_WAIT_SECONDS:
                     yield end_event(self.job)
                     return
             if monotonic_seconds() - heard_at >= HEARTBEAT_SECONDS:
                 heard_at = monotonic_seconds()
                 yield HEARTBEAT
 
+    def complete(self, batch: list[Message]) -> bool:
+        """Whether a job that is over has said everything. One whose log was not archived said nothing at all, so no
+        end mark will come; unless its executor died, and then what is stored has come once nothing more does.
+        """
+        return self.job.attempt in self.ended | {0} or (not self.job.logs and not batch)
+
     def look_seconds(self) -> float:
-        return LOOK_SOON_SECONDS if self.job.attempt in self.ended else LOOK_SECONDS
+        silent = self.job.status in TERMINAL and not self.job.logs
+        return LOOK_SOON_SECONDS if silent or self.job.attempt in self.ended else LOOK_SECONDS
 
     def event(self, message: Message) -> bytes:
         attempt = int(message.subject.rpartition(".")[2])

@@ -55,6 +55,16 @@ def expressions_of(node: Node, key: str, report: Report) -> None:
     """Every expression in the command, its variables and its output paths names something that is there."""
     if isinstance(node, MapNode):
         check_body(node, names_of(node), key, report)
+        for name, given in node.map("inputs").entries.items():
+            check_literal(given, join(key, f"inputs.{name}"), report)
+
+
+def check_literal(node: Node, key: str, report: Report) -> None:
+    """Only in a pipeline do inputs name something; here they could only name each other, in a circle."""
+    if isinstance(node, MapNode):
+        node = node.entries.get("value", node)
+    if isinstance(node, Scalar) and expressions.OPEN in node.written:
+        report.add(node.at, key, expressions.IN_A_VALUE)
 
 
 def check_body(node: MapNode, names: Names, key: str, report: Report) -> None:

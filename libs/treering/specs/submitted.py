@@ -1,0 +1,94 @@
+"""What can be known of a job before it runs, whoever wrote the client that submits it.
+
+The command line reads YAML and says file and line; a program that speaks HTTP has no YAML. Both end here, so
+that what must fail on a node is refused at submission instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
+from treering.kernel.refusal import Refused
+from treering.specs import expressions
+from treering.specs.bindings import Names, fault
+from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
+from treering.specs.requirements import python_versions, requirements
+
+NAME_CHARACTERS_MAX = 255
+TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
+VARIABLE = re.compile(r"[^=\0]+")
+
+
+def check_job(spec: JobSpec) -> None:
+    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``name.invalid``,
+    ``expression.*``, ``input.unsupported``, ``environment.*``.
+    """
+    check_names("inputs", spec.inputs)
+    check_names("outputs", spec.outputs)
+    check_command(spec)
+    if spec.timeout_seconds is not None and not 0 < spec.timeout_seconds <= TIMEOUT_SECONDS_MAX:
+        message = f"timeout_seconds is {spec.timeout_seconds:g}; it is more than 0 and at most {TIMEOUT_SECONDS_MAX:g}"
+        raise Refused("job.timeout", message)
+    for name, given in spec.inputs.items():
+        check_input(name, given)
+    check_variables("environment_variables", spec.environment_variables)
+    check_environment(spec.environment)
+
+
+def check_environment(spec: EnvironmentSpec) -> None:
+    """Raises ``Refused``: ``environment.requirement``, ``environment.python_invalid``, ``job.variable``."""
+    python_versions(spec.python)
+    requirements(spec.requirements, "environment.requirements")
+    check_variables("environment.variables", spec.variables)
+
+
+def check_names(group: str, names: Collection[str]) -> None:
+    """Names become folders and variables on the node, and are said in expressions."""
+    for name in names:
+        if not IDENTIFIERS.fullmatch(name) or len(name) > NAME_CHARACTERS_MAX:
+            raise Refused("name.invalid", f"{group}: {name[:80]!r} is not allowed: {IDENTIFIER_WORDS}")
+
+
+def check_command(spec: JobSpec) -> None:
+    if not spec.command.strip():
+        raise Refused("job.command", "command is empty; say what is to be run")
+    if "\0" in spec.command:
+        raise Refused("job.command", "command has a NUL character, which no program can be given")
+    check_expressions("command", spec.command, spec)
+    for name, value in spec.environment_variables.items():
+        check_expressions(f"environment_variables.{name}", value, spec)
+
+
+def check_expressions(key: str, text: str, spec: JobSpec) -> None:
+    names = Names(spec.inputs.keys(), spec.outputs.keys())
+    for one in expressions.references(text):
+        if message := fault(one, names):
+            raise Refused("expression.dangling", f"{key}: {message}")
+
+
+def check_input(name: str, given: InputSpec) -> None:
+    """A literal holds no expression, or inputs could name each other in a circle; data lies where a node can get it."""
+    if isinstance(given.value, str) and expressions.OPEN in given.value:
+        raise Refused("expression.misplaced", f"inputs.{name}: {expressions.IN_A_VALUE}")
+    if given.value is None and not can_be_fetched(given):
+        raise unfetchable(name, given)
+
+
+def can_be_fetched(given: InputSpec) -> bool:
+    """Whether a node can lay the data of an input out for its command."""
+    is_web_file = given.type == "uri_file" and given.path.startswith(("http://", "https://"))
+    return bool(given.digest) or is_web_file or (given.mode == "direct" and bool(given.path))
+
+
+def unfetchable(name: str, given: InputSpec) -> Refused:
+    where = f"{given.path[:200]!r} with type {given.type}"
+    hint = "give a local path, an http(s) address of a file, or mode direct to hand the address to the command"
+    return Refused("input.unsupported", f"inputs.{name}: {where} cannot be fetched here; {hint}")
+
+
+def check_variables(key: str, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        if not VARIABLE.fullmatch(name) or "\0" in value:
+            raise Refused("job.variable", f"{key}: {name[:80]!r} cannot be set: no '=' in a name, and NUL nowhere")
