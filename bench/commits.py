@@ -92,7 +92,7 @@ async def latency(registry: Client, gateway: Client, folder: Path) -> tuple[floa
     await states.open()
     projector = Projector(JetStreamLog(gateway), states)
     following = asyncio.create_task(projector.run())
-    service = Registry(JetStreamLog(registry), states)
+    service = Registry(JetStreamLog(registry), states, folder)
     await Responder(registry, "cmd.*.*", service.handle).start()
     commands = Commands(gateway, "gateway")
 

@@ -48,6 +48,16 @@ class Home:
         return self.root / "copy"
 
     @property
+    def nats(self) -> Path:
+        """The store of the embedded nats-server, with its configuration and its log."""
+        return self.root / "nats"
+
+    @property
+    def stores(self) -> tuple[Path, ...]:
+        """The folders that grow with use: each must have room."""
+        return (self.nats, self.blobs)
+
+    @property
     def shims(self) -> Path:
         """What stands in for pip inside jobs."""
         return self.root / "shims"

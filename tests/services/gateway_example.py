@@ -60,6 +60,7 @@ class Api:
     nats: RunningNats
     reader: StatesReader
     service: Service
+    registry: Service
     clients: dict[str, Client] = field(default_factory=dict)
 
     async def ask(
@@ -154,7 +155,7 @@ async def running_gateway(nats: RunningNats, *, auth: bool = True) -> AsyncItera
             await service.start()
         try:
             port = int(home.url_file.read_text().strip().rpartition(":")[2])
-            api = Api(home, port, Tokens(home), nats, reader, services[1], {"gateway": client})
+            api = Api(home, port, Tokens(home), nats, reader, services[1], services[0], {"gateway": client})
             await api.send_as("gateway", Address("w", "workspace", "w"), CreateWorkspace())
             await api.send_as("gateway", Address("w", "compute", "local"), CreateCompute("local"))
             yield api

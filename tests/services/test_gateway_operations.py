@@ -37,8 +37,8 @@ async def watched(api: Api) -> AsyncIterator[Api]:
 
 
 async def test_health_and_readiness_are_open_to_everybody(api: Api) -> None:
-    for path in ("/healthz", "/readyz"):
-        assert (await api.ask("GET", path, token="")).json == {"status": "ok"}
+    assert (await api.ask("GET", "/healthz", token="")).json == {"status": "ok"}
+    assert (await api.ask("GET", "/readyz", token="")).json["status"] == "ok"
 
 
 async def test_a_gateway_that_lost_the_log_is_alive_but_not_ready_and_refuses_commands(api: Api) -> None:

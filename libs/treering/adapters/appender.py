@@ -17,13 +17,14 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 from treering.kernel.clock import new_id
-from treering.kernel.log import Appended, Conflict, LogUnavailable
+from treering.kernel.log import Appended, Conflict, LogFull, LogUnavailable
 
 BATCH_MAX = 400  # the server's limit is 1,000 messages
 SINGLES_MAX = 12
 WAITING_MAX = 20_000
 TIMEOUT_SECONDS = 5.0
 WRONG_LAST_SEQUENCE = 10071
+NO_ROOM = frozenset({10023, 10047, 10077})  # of the account, of the server, of the stream
 REQUEST_FAILED = (nats.errors.Error, asyncio.TimeoutError, ConnectionError, OSError)
 
 
@@ -149,6 +150,8 @@ class Appender:
 def refusal(subject: str, error: ServerError) -> Exception:
     if error.err_code == WRONG_LAST_SEQUENCE:
         return Conflict(subject)
+    if error.err_code in NO_ROOM:
+        return LogFull(f"the store of the log is full ({error.description}): give it room, then start treering again")
     return LogUnavailable(f"the log refused {subject}: {error.description} ({error.err_code})")
 
 

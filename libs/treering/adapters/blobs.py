@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from anyio.to_thread import run_sync
 
+from treering.adapters.free_space import require_last_room
 from treering.kernel.blobs import PREFIX, absent, checked_digest, digest_of
 from treering.kernel.refusal import Refused
 
@@ -101,6 +102,8 @@ class Incoming:
         self.path.unlink(missing_ok=True)
 
     def write(self, chunk: bytes | bytearray) -> None:
+        """``Refused("disk.full")`` before there is none left for those who bring to an end what runs."""
+        require_last_room(self.path.parent)
         self.hash.update(chunk)
         self.file.write(chunk)
 

@@ -17,13 +17,14 @@ from treering.adapters.nats_connect import answer
 from treering.kernel.aggregate import Command
 from treering.kernel.command import Answer, CommandMessage, Context, Written
 from treering.kernel.decoding import decode
-from treering.kernel.log import Conflict, LogUnavailable, encoder
+from treering.kernel.log import Conflict, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 
 T = TypeVar("T")
 COMMAND_TIMEOUT_SECONDS = 10.0
 CONCURRENT_MAX = 1000
+PING = "ping"  # in the place of a kind: no command, only whether the registry answers
 Handler = Callable[[str, bytes], Awaitable[bytes]]
 log = structlog.get_logger()
 
@@ -41,9 +42,23 @@ class Commands:
         message = CommandMessage(address.workspace, address.key, context, raw)
         body = await ask(self.client, f"cmd.{self.service}.{address.kind}", encoder.encode(message))
         reply = decode(body, Answer)
-        if reply.code == "log.unavailable":
+        return written(reply)
+
+    async def ping(self, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Written:
+        """Ask the registry whether it is there and reaches the log; its answer names where the log ends."""
+        body = await ask(self.client, f"cmd.{self.service}.{PING}", b"{}", timeout_seconds=timeout_seconds)
+        return written(decode(body, Answer))
+
+
+def written(reply: Answer) -> Written:
+    """What an answer says was written; raises Refused, or LogUnavailable (LogFull) when it may be said again."""
+    match reply.code:
+        case "log.unavailable":
             raise LogUnavailable(reply.detail)
-        return reply.unwrap()
+        case "log.full":
+            raise LogFull(reply.detail)
+        case _:
+            return reply.unwrap()
 
 
 async def ask(client: Client, subject: str, body: bytes, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> bytes:
@@ -98,6 +113,8 @@ class Responder:
             body = await self.handler(message.subject, message.data)
         except Refused as refused:
             body = refusal_body(refused.code, refused.detail)
+        except LogFull as error:
+            body = refusal_body("log.full", str(error))
         except (LogUnavailable, Conflict) as error:
             body = refusal_body("log.unavailable", str(error))
         except Exception:

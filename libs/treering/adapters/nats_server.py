@@ -10,12 +10,12 @@ import asyncio
 import fcntl
 import hashlib
 import os
-import shutil
 import socket
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from treering.adapters.free_space import room_in
 from treering.adapters.nats_accounts import write_accounts
 from treering.adapters.nats_config import Cluster, Settings, server_config
 from treering.adapters.nats_credentials import (
@@ -43,10 +43,6 @@ START_TIMEOUT_SECONDS = 120.0
 RELOAD_TIMEOUT_SECONDS = 5.0
 PORT_TRIES_MAX = 5
 MEMORY_BYTES_MAX = 256 * 1024 * 1024
-# What a full disk would break besides the log: views, blobs, and the server itself, which on a full disk
-# does not refuse a publish but lets it time out, until it is restarted.
-DISK_RESERVE_BYTES = 1024 * 1024 * 1024
-DISK_RESERVE_SHARE = 20
 PORT_IN_USE = "address already in use"
 
 
@@ -208,8 +204,10 @@ def free_port(host: str) -> int:
 
 
 def store_limit(store: Path) -> int:
-    """How many bytes the streams may take: what they have, and what the disk has beyond a reserve."""
+    """How many bytes the streams may take: what they have, and what the disk has beyond a reserve.
+
+    A full disk would break the views and the blobs too, and the server itself (see ``free_space``).
+    """
     used = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-    disk = shutil.disk_usage(store)
-    reserve = min(DISK_RESERVE_BYTES, disk.total // DISK_RESERVE_SHARE)
-    return used + max(disk.free - reserve, 0) + 1  # 0 would mean "no limit" to the server
+    room = room_in(store)
+    return used + max(room.free_bytes - room.reserve_bytes, 0) + 1  # 0 would mean "no limit" to the server

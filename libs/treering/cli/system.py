@@ -41,6 +41,7 @@ def faults(said: dict[str, Any]) -> list[str]:
         "the monitor does not answer": answers,
         f"the monitor: {monitor.get('why', '') if answers else ''}": not answers or monitor.get("ok", False),
         "no node is online, so no job can run": bool(said["nodes"]),
+        **{f"{name}: {part.get('why', '')}": part.get("state") != "wrong" for name, part in said["parts"].items()},
         **{f"view {name} is {view['lag']} positions behind": view["lag"] <= LAG_MAX for name, view in views.items()},
     }
     return [sentence for sentence, good in checks.items() if not good]

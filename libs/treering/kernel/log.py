@@ -23,6 +23,10 @@ class LogUnavailable(Exception):
     """The log did not answer in time. Whether the append was stored is not known: read it back."""
 
 
+class LogFull(LogUnavailable):
+    """There is no room for the append, and it was not stored. It may be said again when there is."""
+
+
 class LogDamaged(Exception):
     """The log is not what it was: the message says which position, and what to do about it."""
 

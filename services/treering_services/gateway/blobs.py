@@ -7,6 +7,7 @@ import re
 from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 
+from treering.adapters.free_space import require_room
 from treering.kernel.blobs import absent, checked_digest
 from treering.kernel.refusal import Refused
 from treering_services.gateway.call import Call, reply
@@ -38,6 +39,7 @@ async def missing_blobs(call: Call) -> Response:
 async def put_blob(call: Call) -> Response:
     """A body that breaks off, or has another digest, leaves nothing behind."""
     expected = checked_digest(call.params["digest"])
+    require_room(call.gateway.home.blobs)
     digest = await call.gateway.blobs.put_stream(call.chunks(BLOB_BYTES_MAX), expected)
     return reply(Stored(digest), 201)
 

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import msgspec
 from nats.aio.client import Client
 
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import Commands
+from treering.adapters.free_space import require_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.tokens import Tokens
 from treering.config import Home
 from treering.domain import KINDS
 from treering.domain.workspace import WORKSPACE
-from treering.kernel.aggregate import Aggregate
+from treering.kernel.aggregate import Aggregate, Command
+from treering.kernel.command import Context, Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.views.states import Resource, show
 from treering_services.base import StatesReader
+from treering_services.gateway.figures import Figures
 from treering_services.gateway.metrics import Metrics
+from treering_services.gateway.readiness import Asked
 from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tracking_reader import TrackingReader
 
 WORKSPACES_KNOWN_MAX = 10_000
 PLURALS = {f"{name}s": name for name in KINDS}
+
+
+class CommandsWithRoom(Commands):
+    """Commands of clients, refused (``disk.full``) before the disk is so full that the services could not go on."""
+
+    def __init__(self, client: Client, service: str, stores: Sequence[Path]) -> None:
+        super().__init__(client, service)
+        self.stores = stores
+
+    async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
+        require_room(*self.stores)
+        return await super().send(address, command, context)
 
 
 @dataclass
@@ -41,11 +60,13 @@ class Gateway:
     auth: bool = True
     openapi: bytes = b""
     metrics: Metrics = field(default_factory=Metrics)
+    asked: Asked = field(default_factory=Asked)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     workspaces: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.commands = Commands(self.client, "gateway")
+        self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores)
+        self.figures = Figures(self.metrics.registry)
         self.log = JetStreamLog(self.client)
         self.blobs = LocalBlobs(self.home.blobs)
         self.open_streams = OpenStreams(self.stopping)

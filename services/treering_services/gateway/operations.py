@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
-from treering.adapters.bus import ask
 from treering.domain.node import NODE, Node
 from treering.kernel.log import LogUnavailable, encoder
-from treering.kernel.refusal import Refused
-from treering.views.queries import StatusQuery
 from treering.views.states import with_status
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.metrics import MEDIA_TYPE
-
-MONITOR_TIMEOUT_SECONDS = 2.0
-BEHIND_MAX = 1000  # positions; a gateway further behind would keep its readers waiting
+from treering_services.gateway.problem import MEDIA_TYPE as PROBLEM_TYPE
+from treering_services.gateway.problem import RETRY_AFTER_SECONDS, Problem
+from treering_services.gateway.readiness import Part, monitor_status, readiness
 
 
 class Health(Struct, frozen=True):
     status: str = "ok"
+
+
+class NotReady(Problem, frozen=True):
+    """A problem that also says how each part is."""
+
+    parts: dict[str, Part] = {}
 
 
 class NodeLine(Struct, frozen=True):
@@ -33,7 +35,8 @@ class NodeLine(Struct, frozen=True):
 
 
 class StatusReport(Struct, frozen=True):
-    """``monitor`` is the monitor's own answer, or "unavailable"; ``head`` 0 when the log does not answer."""
+    """``monitor`` is the monitor's own answer, or "unavailable"; ``head`` 0 when the log does not answer; ``parts``
+    as /readyz says it."""
 
     nats: str
     head: int
@@ -41,6 +44,7 @@ class StatusReport(Struct, frozen=True):
     streams: int
     nodes: list[NodeLine]
     monitor: Any
+    parts: dict[str, Part]
 
 
 async def healthz(call: Call) -> Response:
@@ -48,21 +52,22 @@ async def healthz(call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """200 only when NATS is connected and the view is near the head of the log."""
-    gateway = call.gateway
-    if not gateway.client.is_connected:
-        raise Refused("log.unavailable", "not connected to NATS")
-    behind = await gateway.log.head() - gateway.reader.projector.position
-    if behind > BEHIND_MAX:
-        raise Refused("view.behind", f"the view is {behind} positions behind the log")
-    return reply(Health())
+    """200 only when no part is wrong; else 503 with the code of the first that is, and how each part is."""
+    found = await readiness(call.gateway, call.gateway.asked)
+    if not found.wrong:
+        return reply(found)
+    detail = "; ".join(f"{name}: {part.why}" for name, part in found.wrong.items())
+    code = next(part.code for part in found.wrong.values())
+    body = encoder.encode(NotReady("Service Unavailable", 503, detail, code, parts=found.parts))
+    return Response(body, 503, {"retry-after": str(RETRY_AFTER_SECONDS)}, PROBLEM_TYPE)
 
 
 async def metrics(call: Call) -> Response:
-    figures = call.gateway.metrics
-    figures.streams.set(len(call.gateway.open_streams.tails))
-    figures.position.set(call.gateway.reader.projector.position)
-    return Response(figures.text(), media_type=MEDIA_TYPE)
+    gateway = call.gateway
+    gateway.metrics.streams.set(len(gateway.open_streams.tails))
+    gateway.metrics.position.set(gateway.reader.projector.position)
+    await gateway.figures.ask(gateway, await readiness(gateway, gateway.asked))
+    return Response(gateway.metrics.text(), media_type=MEDIA_TYPE)
 
 
 async def openapi(call: Call) -> Response:
@@ -80,7 +85,8 @@ async def status(call: Call) -> Response:
             position=gateway.reader.projector.position,
             streams=len(gateway.open_streams.tails),
             nodes=nodes,
-            monitor=await monitor_status(call),
+            monitor=await monitor_status(gateway),
+            parts=(await readiness(gateway, gateway.asked)).parts,
         )
     )
 
@@ -94,11 +100,3 @@ async def head_or_zero(call: Call) -> int:
         return await call.gateway.log.head()
     except LogUnavailable:
         return 0
-
-
-async def monitor_status(call: Call) -> Any:
-    query = encoder.encode(StatusQuery())
-    try:
-        return msgspec.Raw(await ask(call.gateway.client, "qry.status", query, timeout_seconds=MONITOR_TIMEOUT_SECONDS))
-    except LogUnavailable:
-        return "unavailable"

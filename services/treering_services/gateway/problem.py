@@ -8,7 +8,7 @@ from http import HTTPStatus
 from msgspec import Struct
 from starlette.responses import Response
 
-from treering.kernel.log import Conflict, LogDamaged, LogUnavailable, encoder
+from treering.kernel.log import Conflict, LogDamaged, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,6 +29,8 @@ STATUSES: Mapping[str, int] = {
     "service.busy": 503,
     "view.behind": 503,
     "service.failed": 500,
+    "disk.full": 507,
+    "log.full": 507,
 }
 # The last word of a code that says: what you ask is well-formed, and the state of the resource is against it.
 CONFLICTS = frozenset(
@@ -75,6 +77,8 @@ def problem_of(error: Exception) -> Response | None:
     match error:
         case Refused():
             return problem(error.code, error.detail)
+        case LogFull():
+            return problem("log.full", str(error))
         case LogUnavailable() | Conflict() | LogDamaged():
             return problem("log.unavailable", str(error))
         case _:

@@ -14,6 +14,7 @@ from treering_services.gateway import (
     nodes,
     operations,
     publish,
+    readiness,
     relays,
     resources,
 )
@@ -36,7 +37,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", ONE, resources.show_resource, OWN_JOB, "One resource, as it is or as it was",
           query=resources.ShowQuery, response=Resource),
     Route("GET", "/healthz", operations.healthz, OPEN, "Is the process alive", response=operations.Health),
-    Route("GET", "/readyz", operations.readyz, OPEN, "Can it answer requests", response=operations.Health),
+    Route("GET", "/readyz", operations.readyz, OPEN, "Can it answer requests", response=readiness.Readiness),
     Route("GET", "/metrics", operations.metrics, OWNER, "Figures for Prometheus", response=str,
           media_type=METRICS_TYPE.partition(";")[0]),
     Route("GET", "/openapi.json", operations.openapi, OWNER, "This description", response=dict),

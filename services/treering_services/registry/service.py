@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 
-from treering.adapters.bus import Responder, answered
+from treering.adapters.bus import PING, Responder, answered
+from treering.adapters.free_space import require_last_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import deep_check
 from treering.adapters.sqlite_view import SqliteView
@@ -17,8 +19,9 @@ from treering.domain.compute import CreateCompute
 from treering.domain.workspace import CreateWorkspace
 from treering.kernel.aggregate import Command
 from treering.kernel.clock import now
-from treering.kernel.command import Answer, CommandMessage, Context
+from treering.kernel.command import Answer, CommandMessage, Context, Written
 from treering.kernel.decoding import decode
+from treering.kernel.log import LogFull
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.kernel.writer import Known, Writer
@@ -35,8 +38,11 @@ log = structlog.get_logger()
 class Registry:
     """Writers for every kind, behind one handler."""
 
-    def __init__(self, event_log: JetStreamLog, states: SqliteView) -> None:
+    def __init__(self, event_log: JetStreamLog, states: SqliteView, store: Path) -> None:
+        """``store`` is the folder of the log, or where it would be on this machine."""
+        self.log = event_log
         self.states = states
+        self.store = store
         self.writers: dict[str, Writer[Any]] = {
             name: Writer(event_log, kind, self.snapshot) for name, kind in KINDS.items()
         }
@@ -47,7 +53,13 @@ class Registry:
     async def handle(self, subject: str, body: bytes) -> bytes:
         """``subject`` is ``cmd.<service>.<kind>``: NATS lets each service publish only under its own name."""
         _, service, kind_name = subject.split(".")
+        if kind_name == PING:
+            return answered(Answer(Written(await self.log.head(), 0, changed=False)))
         kind = kind_named(kind_name)
+        try:
+            require_last_room(self.store)
+        except Refused as refused:
+            raise LogFull(refused.detail) from None  # for services too: it may be said again
         message = decode(body, CommandMessage, code="command.malformed")
         command = decode_command(kind.commands, message.command)
         if command.sent_by != service:
@@ -91,7 +103,7 @@ async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], Non
         event_log = JetStreamLog(client)
         await base.check_log(client, reader.view)
         await deep_check(client, base.home.copy / "log.db")
-        registry = Registry(event_log, reader.view)
+        registry = Registry(event_log, reader.view, base.home.nats)
         await registry.make_defaults()
         await Responder(client, "cmd.*.*", registry.handle).start()
         await base.work(started)
