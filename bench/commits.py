@@ -24,7 +24,7 @@ from treering.adapters.bus import Commands, Responder
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.sqlite_view import SqliteView
 from treering.domain import KINDS
-from treering.domain.experiment import CreateExperiment
+from treering.domain.experiment_messages import CreateExperiment
 from treering.kernel.clock import new_id
 from treering.kernel.command import Context
 from treering.kernel.log import Commit, commit_id, encoder

@@ -78,7 +78,7 @@ def test_event_types_are_past_tense_words_of_their_kind(name: str) -> None:
     for tag in KINDS[name].event_types:
         prefix, _, word = tag.partition(".")
         assert prefix == name
-        assert word.endswith(("ed", "ing", "left", "lost", "started")), tag
+        assert word.endswith(("ed", "ing", "left", "lost", "set", "started")), tag
 
 
 @every_kind

@@ -18,7 +18,7 @@ from treering.adapters.log_scrub import entries_between
 from treering.adapters.nats_connect import close
 from treering.adapters.nats_server import NatsServer
 from treering.config import Home
-from treering.domain.experiment import CreateExperiment
+from treering.domain.experiment_messages import CreateExperiment
 from treering.kernel.aggregate import Command
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Context, Written

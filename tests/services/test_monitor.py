@@ -9,7 +9,7 @@ import pytest
 from tests.services.monitor_example import experiment, filled, installation
 
 from treering.domain.event import PublishEvent, event_key
-from treering.domain.experiment import ArchiveExperiment, CreateExperiment, UpdateExperiment
+from treering.domain.experiment_messages import ArchiveExperiment, CreateExperiment, UpdateExperiment
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats

@@ -25,7 +25,7 @@ from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy
 from treering.adapters.log_restore import restore, verify
 from treering.adapters.nats_process import NatsServerError
 from treering.config import Home
-from treering.domain.experiment import CreateExperiment
+from treering.domain.experiment_messages import CreateExperiment
 from treering.kernel.log import LogDamaged
 from treering.kernel.service import Service, ServiceFailed
 from treering.testing.nats import RunningNats

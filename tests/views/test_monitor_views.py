@@ -16,7 +16,7 @@ from treering.adapters.memory_log import MemoryLog
 from treering.adapters.sqlite_view import Database, SqliteView, View
 from treering.domain import KINDS
 from treering.domain.event import PublishEvent
-from treering.domain.experiment import ArchiveExperiment, CreateExperiment, RestoreExperiment, UpdateExperiment
+from treering.domain.experiment_messages import ArchiveExperiment, CreateExperiment, RestoreExperiment, UpdateExperiment
 from treering.domain.job_messages import AssignJob, CancelJob, CompleteJob, FailJob, LoseJob, StartJob, SubmitJob
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.kernel.aggregate import Command

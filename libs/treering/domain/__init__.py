@@ -13,13 +13,16 @@ from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.node import NODE
 from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.run import RUN
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate
 from treering.kernel.refusal import Refused
 
 KINDS: dict[str, Aggregate[Any, Any, Any]] = {
     kind.kind: kind
-    for kind in (WORKSPACE, EXPERIMENT, ENVIRONMENT, COMPUTE, NODE, JOB, EVENT, REGISTERED_MODEL, MODEL, LOGGED_MODEL)
+    for kind in (
+        WORKSPACE, EXPERIMENT, ENVIRONMENT, COMPUTE, NODE, JOB, RUN, EVENT, REGISTERED_MODEL, MODEL, LOGGED_MODEL,
+    )  # fmt: skip
 }
 
 

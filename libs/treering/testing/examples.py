@@ -6,7 +6,17 @@ from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
 from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
 from treering.domain.event import PublishEvent
-from treering.domain.experiment import ArchiveExperiment, CreateExperiment, RestoreExperiment, UpdateExperiment
+from treering.domain.experiment_messages import (
+    ArchiveExperiment,
+    CreateExperiment,
+    DeleteExperimentTag,
+    ReleaseExperimentName,
+    RenameExperiment,
+    ReserveExperimentName,
+    RestoreExperiment,
+    SetExperimentTags,
+    UpdateExperiment,
+)
 from treering.domain.job_messages import (
     ArchiveJob,
     AssignJob,
@@ -24,6 +34,18 @@ from treering.domain.job_messages import (
 )
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec
 from treering.domain.node import JoinNode, LeaveNode, LoseNode
+from treering.domain.run_messages import (
+    CreateRun,
+    Dataset,
+    DeleteRun,
+    DeleteRunTag,
+    LogRunInputs,
+    LogRunOutputs,
+    LogToRun,
+    ModelOutput,
+    RestoreRun,
+    UpdateRun,
+)
 from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
 from treering.kernel.aggregate import Command
 from treering.testing.model_examples import MODEL_COMMANDS
@@ -51,6 +73,12 @@ COMMANDS: dict[str, list[Command]] = {
     "experiment": [
         CreateExperiment("Digits"),
         UpdateExperiment(tags={"a": "b"}),
+        SetExperimentTags({"c": "d"}),
+        DeleteExperimentTag("c"),
+        RenameExperiment("Digits, again"),
+        RenameExperiment("digits", away=False),
+        ReserveExperimentName("other"),
+        ReleaseExperimentName("other"),
         ArchiveExperiment(),
         RestoreExperiment(),
     ],
@@ -77,6 +105,18 @@ COMMANDS: dict[str, list[Command]] = {
         *(CompleteJob(attempt, "n1", {"model": OutputData(DIGEST, 1, 10)}, DIGEST, 1.5) for attempt in (1, 2)),
         FailJob(1, "n1", "exit_code", "the command exited with code 2", 2),
         ConfirmCancel(1, "n1"),
+    ],
+    "run": [
+        CreateRun("digits", "brave-elm", "anna", 1_700_000_000_000, {"team": "vision"}),
+        LogToRun({"rate": "0.1"}, {"team": "speech"}),
+        LogToRun({"rate": "0.2"}),
+        DeleteRunTag("team"),
+        UpdateRun("FINISHED", 1_700_000_060_000),
+        UpdateRun(name="calm-fir"),
+        DeleteRun(),
+        RestoreRun(),
+        LogRunInputs([Dataset("digits", "d1", "http", "https://example.com/digits")], ["m-1"]),
+        LogRunOutputs([ModelOutput("m-2", 3)]),
     ],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,

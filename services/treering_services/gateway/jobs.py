@@ -11,7 +11,8 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.domain.compute import COMPUTE
-from treering.domain.experiment import EXPERIMENT, CreateExperiment
+from treering.domain.experiment import EXPERIMENT
+from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.job import JOB
 from treering.domain.job_messages import SubmitJob
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
