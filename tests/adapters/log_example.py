@@ -9,7 +9,8 @@ from pathlib import Path
 
 from treering.adapters.log_copy import LogCopy
 from treering.adapters.memory_log import MemoryLog
-from treering.domain.experiment import EXPERIMENT, CreateExperiment, UpdateExperiment
+from treering.domain.experiment import EXPERIMENT
+from treering.domain.experiment_messages import CreateExperiment, UpdateExperiment
 from treering.kernel.command import Context
 from treering.kernel.log import Entry
 from treering.kernel.subjects import Address

@@ -13,7 +13,7 @@ import pytest
 from tests.services.gateway_example import WS, Api, running_gateway
 
 from treering.adapters.log_check import clear_alarm, write_alarm
-from treering.domain.experiment import CreateExperiment
+from treering.domain.experiment_messages import CreateExperiment
 from treering.kernel.blobs import digest_of
 from treering.kernel.log import LogFull
 from treering.kernel.service import Service

@@ -21,8 +21,18 @@ from treering.kernel.refusal import Refused
 KINDS: dict[str, Aggregate[Any, Any, Any]] = {
     kind.kind: kind
     for kind in (
-        WORKSPACE, EXPERIMENT, ENVIRONMENT, COMPUTE, NODE, JOB, RUN, EVENT, REGISTERED_MODEL, MODEL, LOGGED_MODEL,
-    )  # fmt: skip
+        WORKSPACE,
+        EXPERIMENT,
+        ENVIRONMENT,
+        COMPUTE,
+        NODE,
+        JOB,
+        RUN,
+        EVENT,
+        REGISTERED_MODEL,
+        MODEL,
+        LOGGED_MODEL,
+    )
 }
 
 
