@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -38,7 +39,12 @@ async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
 
 
 def paths() -> list[tuple[str, str]]:
-    return [(route.method, route.path.format(**ANYWHERE)) for route in ROUTES if route.policy is not OPEN]
+    return [(route.method, filled(route.path)) for route in ROUTES if route.policy is not OPEN]
+
+
+def filled(path: str) -> str:
+    """A path of the table with something in each of its places."""
+    return re.sub(r"{(\w+)(:path)?}", lambda place: ANYWHERE.get(place[1], "x"), path)
 
 
 async def test_no_route_but_the_open_ones_answers_without_a_token(api: Api) -> None:

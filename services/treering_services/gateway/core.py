@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 from nats.aio.client import Client
 
+from treering.adapters.blob_parts import BlobParts
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import Commands
 from treering.adapters.free_space import require_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.tokens import Tokens
+from treering.adapters.trees import Manifest
 from treering.config import Home
 from treering.domain import KINDS
 from treering.domain.workspace import WORKSPACE
@@ -63,12 +65,14 @@ class Gateway:
     asked: Asked = field(default_factory=Asked)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     workspaces: set[str] = field(default_factory=set)
+    manifests: dict[str, Manifest] = field(default_factory=dict)  # of trees, by digest; artifact_trees.py bounds it
 
     def __post_init__(self) -> None:
         self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores)
         self.figures = Figures(self.metrics.registry)
         self.log = JetStreamLog(self.client)
         self.blobs = LocalBlobs(self.home.blobs)
+        self.parts = BlobParts(self.blobs)
         self.open_streams = OpenStreams(self.stopping)
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:

@@ -66,7 +66,7 @@ def spelled_out(route: Route) -> Iterator[Route]:
     if "{kinds}" not in route.path:
         kinds = [("", KINDS["workspace"])]
     for plural, kind in kinds:
-        one = replace(route, path=route.path.replace("{kinds}", plural))
+        one = replace(route, path=route.path.replace(":path}", "}").replace("{kinds}", plural))
         if "{command}" not in route.path:
             yield one
             continue

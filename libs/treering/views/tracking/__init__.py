@@ -9,9 +9,10 @@ from treering.domain import KINDS
 from treering.kernel.log import Entry
 from treering.kernel.points import PointsEntry, decoder
 from treering.kernel.subjects import address_of, decode_token
+from treering.views.tracking.artifacts import ArtifactsPart
 from treering.views.tracking.parts import Change, Part
 
-PARTS: tuple[Callable[[], Part], ...] = ()
+PARTS: tuple[Callable[[], Part], ...] = (ArtifactsPart,)
 
 
 class TrackingView:

@@ -106,6 +106,15 @@ def artifact(db: Database, owner: Address, path: str) -> Artifact | None:
     return Artifact(*row) if row else None
 
 
+def file_above(db: Database, owner: Address, path: str) -> str:
+    """The file that stands where ``path`` needs a folder, "" when there is none."""
+    parts = path.split("/")[:-1]
+    for end in range(1, len(parts) + 1):
+        if artifact(db, owner, above := "/".join(parts[:end])):
+            return above
+    return ""
+
+
 def is_folder(db: Database, owner: Address, path: str) -> bool:
     values = (*owner, f"{path}/", f"{path}0")
     return db.execute(f"SELECT 1 FROM artifacts WHERE {BELOW} LIMIT 1", values).fetchone() is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from treering_services.gateway.mlflow import artifacts, registry, tracking
+from treering_services.gateway.mlflow import artifacts, not_implemented, registry, tracking
 from treering_services.gateway.mlflow.errors import mlflow_problem
 from treering_services.gateway.route import Route
 
@@ -26,4 +26,9 @@ def both(routes: tuple[Route, ...]) -> Iterator[Route]:
             yield replace(line, path=AJAX + line.path.removeprefix(API))
 
 
-MLFLOW_ROUTES: tuple[Route, ...] = (*both(tracking.ROUTES), *both(artifacts.ROUTES), *both(registry.ROUTES))
+MLFLOW_ROUTES: tuple[Route, ...] = (
+    *both(tracking.ROUTES),
+    *both(artifacts.ROUTES),
+    *both(registry.ROUTES),
+    *both(not_implemented.ROUTES),
+)

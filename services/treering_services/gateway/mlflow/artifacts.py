@@ -1,7 +1,56 @@
-"""The lines of MLflow's artifacts API in the route table."""
+"""The lines of MLflow's artifacts API in the route table, and of what its clients ask first."""
 
 from __future__ import annotations
 
+from treering_services.gateway.auth import OPEN
+from treering_services.gateway.mlflow import artifact_proxy as proxy
+from treering_services.gateway.mlflow import artifact_reads as reads
+from treering_services.gateway.mlflow import handshake, multipart
+from treering_services.gateway.mlflow.place import OWNER_AND_JOB
 from treering_services.gateway.route import Route
 
-ROUTES: tuple[Route, ...] = ()
+A = "/api/2.0/mlflow-artifacts"
+M = "/api/2.0/mlflow"
+FILE = A + "/artifacts/{path:path}"
+MODEL = M + "/logged-models/{model_id}/artifacts"
+BINARY = "application/octet-stream"
+TEXT = "text/plain"
+
+ROUTES: tuple[Route, ...] = (
+    Route("PUT", FILE, proxy.put_artifact, OWNER_AND_JOB, "Store an artifact", request=bytes,
+          request_media_type=BINARY),
+    Route("GET", FILE, proxy.get_artifact, OWNER_AND_JOB, "Read an artifact, or a range of it", response=bytes,
+          media_type=BINARY),
+    Route("DELETE", FILE, proxy.delete_artifact, OWNER_AND_JOB, "Take away an artifact or a folder of them"),
+    Route("GET", A + "/artifacts", proxy.list_artifacts, OWNER_AND_JOB, "What stands in a folder of artifacts",
+          query=proxy.ListProxied, response=proxy.Files),
+    Route("POST", A + "/mpu/create/{path:path}", multipart.create_upload, OWNER_AND_JOB, "Begin an upload in parts",
+          request=multipart.CreateUpload, response=multipart.Created),
+    Route("POST", A + "/mpu/complete/{path:path}", multipart.complete_upload, OWNER_AND_JOB, "Join the parts",
+          request=multipart.CompleteUpload),
+    Route("POST", A + "/mpu/abort/{path:path}", multipart.abort_upload, OWNER_AND_JOB, "Give up an upload in parts",
+          request=multipart.AbortUpload),
+    Route("PUT", A + "/mpu/parts/{upload}/{number}", multipart.put_part, OWNER_AND_JOB, "Send one part", request=bytes,
+          request_media_type=BINARY),
+    Route("GET", A + "/presigned/{path:path}", multipart.presigned, OWNER_AND_JOB, "Not done here: always refused"),
+    Route("GET", M + "/artifacts/list", reads.list_run_artifacts, OWNER_AND_JOB, "What stands in a folder of a run",
+          query=reads.RunPath, response=proxy.Files),
+    Route("POST", M + "/artifacts/presigned-upload-url", multipart.presigned_upload, OWNER_AND_JOB,
+          "Not done here: always refused", request=multipart.Presigned),
+    Route("POST", M + "/artifacts/presigned-download-url", multipart.presigned_download, OWNER_AND_JOB,
+          "Not done here: always refused", request=multipart.Presigned),
+    Route("POST", M + "/upload-artifact", reads.upload_artifact, OWNER_AND_JOB, "Store a small artifact of a run",
+          query=reads.RunPath, request=bytes, request_media_type=BINARY),
+    Route("GET", MODEL + "/directories", reads.list_model_artifacts, OWNER_AND_JOB,
+          "What stands in a folder of a logged model", query=reads.ModelFolder, response=proxy.Files),
+    Route("GET", MODEL + "/files", reads.get_model_file, OWNER_AND_JOB, "Read a file of a logged model",
+          query=reads.ModelFile, response=bytes, media_type=BINARY),
+    Route("GET", "/get-artifact", reads.get_run_artifact, OWNER_AND_JOB, "Read an artifact of a run",
+          query=reads.RunPath, response=bytes, media_type=BINARY),
+    Route("GET", "/model-versions/get-artifact", reads.get_version_artifact, OWNER_AND_JOB,
+          "Read an artifact of a model version", query=reads.VersionPath, response=bytes, media_type=BINARY),
+    Route("GET", "/health", handshake.health, OPEN, "Is the process alive", response=str, media_type=TEXT),
+    Route("GET", "/version", handshake.version, OPEN, "Which MLflow's API this is", response=str, media_type=TEXT),
+    Route("GET", "/api/3.0/mlflow/server-info", handshake.server_info, OPEN, "What this server can do",
+          response=handshake.ServerInfo),
+)  # fmt: skip

@@ -1,0 +1,57 @@
+"""The artifact proxy: PUT, GET, DELETE and list below ``mlflow-artifacts:/``."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from treering_services.gateway.call import Call
+from treering_services.gateway.mlflow import artifact_store as store
+from treering_services.gateway.mlflow.artifact_content import content, received
+from treering_services.gateway.mlflow.artifact_paths import Owned, file_path, owned, safe_path
+from treering_services.gateway.mlflow.messages import Answer, Request, answer, read
+from treering_services.gateway.mlflow.place import workspace_of
+
+
+class ListProxied(Request, frozen=True):
+    path: str = ""
+
+
+class FileInfo(Answer, frozen=True):
+    path: str
+    is_dir: bool | None = None  # false is written out: it is a field that MLflow sets
+    file_size: int | None = None
+
+
+class Files(Answer, frozen=True):
+    files: list[FileInfo] = []
+    root_uri: str = ""
+
+
+async def where(call: Call, path: str) -> Owned:
+    return await call.gateway.tracking.peek(lambda db: owned(db, workspace_of(call), path))
+
+
+async def put_artifact(call: Call) -> Response:
+    """Stored when it is whole; a body that breaks off leaves nothing behind."""
+    place = await where(call, file_path(call.params["path"]))
+    await store.check_writable(call, place)
+    await store.put(call, place, *await received(call))
+    return answer()
+
+
+async def get_artifact(call: Call) -> Response:
+    path = safe_path(call.params["path"])
+    return await content(call, await store.find(call, await where(call, path), path))
+
+
+async def delete_artifact(call: Call) -> Response:
+    """Answers the same whether there was something or not."""
+    await store.remove(call, await where(call, safe_path(call.params["path"])))
+    return answer()
+
+
+async def list_artifacts(call: Call) -> Response:
+    """Names within the folder that ``path`` names."""
+    asked = await read(call, ListProxied)
+    children = await store.children(call, await where(call, safe_path(asked.path)))
+    return answer(Files([FileInfo(one.name, one.size_bytes is None, one.size_bytes) for one in children]))

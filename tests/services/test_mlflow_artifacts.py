@@ -1,0 +1,190 @@
+"""MLflow's artifact proxy over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.services.gateway_example import Api, Reply, running_gateway
+
+from treering.kernel.blobs import digest_of
+from treering.testing.nats import RunningNats
+
+pytestmark = pytest.mark.anyio
+A = "/api/2.0/mlflow-artifacts"
+ROOT = f"{A}/artifacts"
+LARGE = bytes(range(256)) * 8_000
+
+
+@pytest.fixture
+async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
+    async with running_gateway(nats_server) as running:
+        yield running
+
+
+async def put(api: Api, path: str, data: bytes = b"x") -> Reply:
+    return await api.ask("PUT", f"{ROOT}/{path}", data, {"content-type": "text/plain"})
+
+
+async def listed(api: Api, path: str = "") -> Any:
+    return (await api.ask("GET", f"{ROOT}?path={path}")).json.get("files", [])
+
+
+@pytest.mark.parametrize("data", [b"", b"0", LARGE], ids=["empty", "small", "large"])
+async def test_what_goes_in_comes_out_and_is_never_shown_as_a_page(api: Api, data: bytes) -> None:
+    assert (await put(api, "dir/page.html", data)).status == 200
+    reply = await api.ask("GET", f"{ROOT}/dir/page.html")
+    assert (reply.status, reply.body) == (200, data)
+    assert reply.headers["content-disposition"] == "attachment; filename=page.html"
+    assert reply.headers["content-security-policy"] == "sandbox"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["etag"] == f'"{digest_of(data)}"'
+
+
+async def test_a_range_of_an_artifact_is_sent_alone(api: Api) -> None:
+    await put(api, "a.bin", LARGE)
+    for said, start, end in (("bytes=5-", 5, len(LARGE)), ("bytes=7-300000", 7, 300_001), ("bytes=-9", -9, None)):
+        reply = await api.ask("GET", f"{ROOT}/a.bin", headers={"range": said})
+        assert (reply.status, reply.body) == (206, LARGE[start:end])
+    reply = await api.ask("GET", f"{ROOT}/a.bin", headers={"range": f"bytes={len(LARGE)}-"})
+    assert (reply.status, reply.headers["content-range"]) == (416, f"bytes */{len(LARGE)}")
+
+
+async def test_a_folder_lists_what_stands_directly_in_it(api: Api) -> None:
+    for path in ("b.txt", "d/one", "d/two/deep/file", "d/two.txt", "d-x", "d0", "e/f"):
+        await put(api, path, path.encode())
+    names = [(one["path"], one["is_dir"], one.get("file_size")) for one in await listed(api)]
+    assert names == [
+        ("b.txt", False, 5), ("d", True, None), ("d-x", False, 3), ("d0", False, 2), ("e", True, None),
+    ]  # fmt: skip
+    assert [one["path"] for one in await listed(api, "d")] == ["one", "two", "two.txt"]
+    assert await listed(api, "d/two/deep") == [{"path": "file", "is_dir": False, "file_size": 15}]
+    assert await listed(api, "b.txt") == await listed(api, "nothing") == []
+
+
+async def test_a_file_put_again_is_the_new_one_and_the_log_has_both(api: Api) -> None:
+    await put(api, "a", b"first")
+    await put(api, "a", b"second")
+    assert (await api.ask("GET", f"{ROOT}/a")).body == b"second"
+
+
+async def test_deleting_takes_away_a_file_or_a_folder_and_says_the_same_when_there_was_none(api: Api) -> None:
+    for path in ("d/a", "d/b/c", "d.txt", "e"):
+        await put(api, path)
+    for path in ("d", "e", "nothing"):
+        reply = await api.ask("DELETE", f"{ROOT}/{path}")
+        assert (reply.status, reply.body) == (200, b"{}")
+    assert [one["path"] for one in await listed(api)] == ["d.txt"]
+    gone = await api.ask("GET", f"{ROOT}/d/a")
+    assert (gone.status, gone.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+async def test_a_folder_is_no_file_and_a_file_is_no_folder(api: Api) -> None:
+    await put(api, "d/a")
+    for reply in (
+        await api.ask("GET", f"{ROOT}/d"),
+        await put(api, "d"),
+        await put(api, "d/a/b"),
+        await put(api, "d/"),
+    ):
+        assert (reply.status, reply.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert [one["path"] for one in await listed(api, "d")] == ["a"]
+
+
+UNSAFE = [
+    "..%2f..%2fetc%2fpasswd", "%2e%2e/x", "a/%2e%2e/%2e%2e/x", "%252e%252e%252fetc", "a;%2f..%2f..%2fx", "%2fetc%2fx",
+    "C:%2fwindows", "C:%5cwindows", "a%5c..%5cb", "%5c..%5cx", "a%3f/a", "a%23/a", "%00", "a%09b", "file:%2f%2f%2fetc",
+    "%25252e%25252e/x", "%EF%BC%8E%EF%BC%8E/x", "~root/x", "a/" * 70 + "x", "x" * 2000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", UNSAFE)
+async def test_no_encoding_of_a_path_leads_out(api: Api, path: str) -> None:
+    await put(api, "kept")
+    replies = [await put(api, path)]
+    replies += [await api.ask(method, f"{ROOT}/{path}") for method in ("GET", "DELETE")]
+    replies.append(await api.ask("GET", f"{ROOT}?path={path}"))
+    replies.append(await api.ask("POST", f"{A}/mpu/create/{path}", {"path": "f", "num_parts": 1}))
+    for reply in replies:
+        assert (reply.status, reply.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), reply.body
+    assert [one["path"] for one in await listed(api)] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "path", ["a..b/c", "a.b/..c", "%C3%A9t%C3%A9/x", "100%25", "a;b", "a+b=c,d@e", "C-x", "-x", "a%20b", "ab:c"]
+)
+async def test_an_odd_but_harmless_path_is_taken(api: Api, path: str) -> None:
+    assert (await put(api, path)).status == 200
+    assert (await api.ask("GET", f"{ROOT}/{path}")).body == b"x"
+
+
+async def test_a_name_that_is_not_ascii_is_told_to_the_browser_in_both_ways(api: Api) -> None:
+    await put(api, "caf%C3%A9%20%22x%22.txt")
+    said = (await api.ask("GET", f"{ROOT}/caf%C3%A9%20%22x%22.txt")).headers["content-disposition"]
+    assert said == 'attachment; filename="cafe \\"x\\".txt"; filename*=UTF-8\'\'caf%C3%A9%20%22x%22.txt'
+
+
+async def test_an_upload_in_parts_becomes_one_artifact(api: Api) -> None:
+    made = (await api.ask("POST", f"{A}/mpu/create/big", {"path": "/home/me/f.bin", "num_parts": 3})).json
+    assert [one["part_number"] for one in made["credentials"]] == [1, 2, 3]
+    parts = []
+    for one, data in zip(made["credentials"], (LARGE, b"middle", b"end"), strict=True):
+        reply = await api.ask("PUT", urlsplit(one["url"]).path, data, one["headers"], token="")
+        parts.append({"part_number": one["part_number"], "etag": reply.headers["etag"], "url": one["url"]})
+    body = {"path": "f.bin", "upload_id": made["upload_id"], "parts": parts}
+    assert (await api.ask("POST", f"{A}/mpu/complete/big", body)).status == 200
+    assert (await api.ask("GET", f"{ROOT}/big/f.bin")).body == LARGE + b"middleend"
+    again = await api.ask("POST", f"{A}/mpu/complete/big", body)
+    assert (again.status, again.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+@pytest.mark.parametrize("name", ["..", "src%5C..", "a%2f..", "", "C:.."])
+async def test_the_name_of_an_upload_cannot_lead_out(api: Api, name: str) -> None:
+    reply = await api.ask("POST", f"{A}/mpu/create/big", {"path": name, "num_parts": 1})
+    assert (reply.status, reply.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_an_upload_that_breaks_off_leaves_the_artifact_as_it_was(api: Api) -> None:
+    await put(api, "a", b"whole")
+
+    def break_off() -> None:
+        with api.connection() as connection:
+            connection.putrequest("PUT", f"{ROOT}/a")
+            connection.putheader("authorization", f"Bearer {api.tokens.owner}")
+            connection.putheader("content-length", str(len(LARGE)))
+            connection.endheaders()
+            connection.send(LARGE[:1000])
+
+    await asyncio.to_thread(break_off)
+    assert (await api.ask("GET", f"{ROOT}/a")).body == b"whole"
+    assert list((api.home.blobs / "incoming").iterdir()) == []
+
+
+async def test_what_a_client_asks_first_is_answered_to_everybody(api: Api) -> None:
+    health, version = await api.ask("GET", "/health", token=""), await api.ask("GET", "/version", token="")
+    info = await api.ask("GET", "/api/3.0/mlflow/server-info", token="")
+    assert (health.body, version.body) == (b"OK", b"3.18.0")
+    assert info.json["artifact_serving_enabled"] and info.json["multipart_uploads_enabled"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "/api/3.0/mlflow/traces/search", "NOT_IMPLEMENTED"),
+        ("GET", "/ajax-api/3.0/mlflow/datasets/d-1", "NOT_IMPLEMENTED"),
+        ("POST", "/api/3.0/mlflow/gateway/endpoints/create", "NOT_IMPLEMENTED"),
+        ("POST", "/v1/traces", "NOT_IMPLEMENTED"),
+        ("POST", "/graphql", "NOT_IMPLEMENTED"),
+        ("GET", f"{A}/presigned/a", "NOT_IMPLEMENTED"),
+        ("GET", "/api/2.0/mlflow/no/such", "ENDPOINT_NOT_FOUND"),
+        ("DELETE", "/api/2.0/mlflow/artifacts/list", "ENDPOINT_NOT_FOUND"),
+    ],
+)
+async def test_what_mlflow_has_and_treering_has_not_is_said_in_its_words(
+    api: Api, method: str, path: str, code: str
+) -> None:
+    reply = await api.ask(method, path, {} if method == "POST" else None)
+    assert (reply.status, reply.json["error_code"]) == (501 if code == "NOT_IMPLEMENTED" else 404, code)
