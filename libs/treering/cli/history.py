@@ -1,4 +1,4 @@
-"""Questions about the past: ``show``, ``story``, ``lifecycle`` and ``audit query``."""
+"""Questions about the past of a resource: ``show``, ``story`` and ``lifecycle``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import Any
 
 import click
 
-from treering.cli.lazy import LazyGroup, Verb
+from treering.cli.lazy import Verb
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
 
-audit = LazyGroup("audit", help="Ask who did what, when.")
-AUDIT = {"At": "at", "Event": "type", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
 STORY = {"At": "at", "Event": "type", "By": "by", "Because": "because_of", "About": "about", "Position": "position"}
 INTERVALS = {"Status": "status", "Since": "since", "Until": "until", "For": "seconds"}
 SUMMARY = {"Status": "status", "Ended": "count", "In it now": "open", "p50": "p50_seconds", "p95": "p95_seconds"}
@@ -57,38 +55,6 @@ def lifecycle(session: Session, resource: str) -> None:
         else:
             path = session.path(kind).rpartition("/")[0]
             session.table(client.get(f"{path}/lifecycle", kind=kind)["summary"], SUMMARY)
-
-
-@audit.command("query", help="Find events by who, what and when; all conditions must hold.")
-@click.option("--actor", help="An actor's id, or a name this home knows.")
-@click.option("--kind")
-@click.option("--name")
-@click.option("--type", "type_", help="Such as job.submitted.")
-@click.option("--since", metavar="POSITION|TIME")
-@click.option("--until", metavar="POSITION|TIME")
-@click.option("--cause", help="The id of a commit or command.")
-@click.option("--text", help="Looked for in the event's JSON.")
-@click.option("--oldest-first", is_flag=True)
-@click.option("--all-workspaces", is_flag=True)
-@click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
-@click.pass_obj
-def query(
-    session: Session,
-    /,
-    actor: str | None,
-    type_: str | None,
-    oldest_first: bool,
-    all_workspaces: bool,
-    max_results: int,
-    **filters: str | None,
-) -> None:
-    ids = {name: id for id, name in names_of(session.home).items()}
-    asked: dict[str, Any] = {**filters, "type": type_, "actor": ids.get(actor or "", actor)}
-    asked["workspace"] = "" if all_workspaces else session.workspace
-    asked["oldest_first"] = oldest_first
-    with session.client() as client:
-        rows = list(session.listed(client, "/v1/audit", max_results, key="rows", **asked))
-    session.table(with_names(session, rows), AUDIT)
 
 
 def history_path(session: Session, resource: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from treering.cli.session import Session
 
-FORMATS = ("json", "table", "yaml", "tsv")
+FORMATS = ("json", "table", "yaml", "tsv", "jsonl", "csv")
 
 
 def remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -34,7 +34,7 @@ COMMANDS = {
     "story": ("treering.cli.history:story", "Tell what happened to a resource, and why."),
     "lifecycle": ("treering.cli.history:lifecycle", "How long a resource, or those of a kind, were in each status."),
     "events": ("treering.cli.events:events", "Read, follow and publish events."),
-    "audit": ("treering.cli.history:audit", "Ask who did what, when."),
+    "audit": ("treering.cli.audit:audit", "Ask who did what, when."),
     "log": ("treering.cli.log:log", "Verify the event log, or restore it from the second copy."),
     "publisher": ("treering.cli.publisher:publisher", "Let programs publish events over NATS."),
 }

@@ -1,14 +1,15 @@
 """Shows an answer as json, yaml, tsv, a table, or (the default on a terminal) in the form best to read.
 
 Without ``-o``: on a terminal lists are tables and one thing is YAML with local times; in a pipe, and with
-``--query``, everything is JSON. ``json``, ``yaml`` and ``tsv`` have times as the API gives them (UTC).
+``--query``, everything is JSON. All but the table have times as the API gives them (UTC).
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from treering.cli.session import Session
 from treering.cli.times import human, local
@@ -30,6 +31,11 @@ def emit(session: Session, value: Any, columns: dict[str, str] | None = None) ->
             print("\n".join(tsv_lines(value)))
         case "table":
             print("\n".join(table_lines(as_rows(value), columns)))
+        case "jsonl":
+            for one in value if isinstance(value, list) else [value]:
+                print(json_line(one))
+        case "csv":
+            write_csv(sys.stdout, as_rows(value))
         case _:
             print(as_yaml(readable(value)), end="")
 
@@ -56,6 +62,23 @@ def writes_unicode() -> bool:
 
 def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=not writes_unicode())
+
+
+def json_line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=not writes_unicode())
+
+
+def write_csv(file: TextIO, rows: list[Any], names: list[str] | None = None) -> None:
+    """RFC 4180, with the names of the columns first (those of all ``rows``, unless ``names`` are given)."""
+    names = names or list(dict.fromkeys(name for row in rows for name in row))
+    lines = csv.writer(file, lineterminator="\r\n")
+    lines.writerow(names)
+    lines.writerows([csv_value(row.get(name)) for name in names] for row in rows)
+
+
+def csv_value(value: Any) -> str:
+    """Text as it is, what has parts as JSON."""
+    return value if isinstance(value, str) else "" if value is None else json_line(value)
 
 
 def as_yaml(value: Any) -> str:

@@ -1,10 +1,16 @@
-"""Every event, one row each: who did what to which resource, when, and why."""
+"""Every event, one row each: who did what to which resource, when, and why.
+
+Where an event belongs (workspace, kind, type) is a *group*, interned: there are few, so whatever mix of them is
+asked for is a merge of a few runs of one index. ``hours`` says between which rows the events of an hour lie,
+``days`` how many there were of each group; both keep questions about a time from reading the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -16,18 +22,25 @@ from treering.views.moments import fixed_time
 
 INDEX_BITS = 20  # a commit of 1 MiB cannot hold 2**20 events; 43 bits are left for its position
 ADDRESSES_MAX = 20_000
-INSERT = f"INSERT INTO events VALUES ({', '.join('?' * 16)})"
+INSERT = f"INSERT INTO event_rows VALUES ({', '.join('?' * 11)})"
+HOUR, DAY = len("2026-01-31T23"), len("2026-01-31")
 # Made when a replay has caught up: one sort of a million keys costs less than a million insertions.
 INDICES = """
-CREATE INDEX IF NOT EXISTS events_resource ON events (workspace, kind, key);
-CREATE INDEX IF NOT EXISTS events_about ON events (workspace, about_kind, about_key) WHERE about_kind <> '';
-CREATE INDEX IF NOT EXISTS events_commit ON events (commit_id);
-CREATE INDEX IF NOT EXISTS events_command ON events (command_id);
-CREATE INDEX IF NOT EXISTS events_cause ON events (cause) WHERE cause <> '';
-CREATE INDEX IF NOT EXISTS events_actor ON events (actor);
-CREATE INDEX IF NOT EXISTS events_type ON events (type);
-CREATE INDEX IF NOT EXISTS events_at ON events (at);
+CREATE INDEX IF NOT EXISTS events_gid ON event_rows (gid);
+CREATE INDEX IF NOT EXISTS events_actor ON event_rows (actor, gid);
+CREATE INDEX IF NOT EXISTS events_key ON event_rows (key);
+CREATE INDEX IF NOT EXISTS events_about ON event_rows (about) WHERE about <> '';
+CREATE INDEX IF NOT EXISTS events_commit ON event_rows (commit_id);
+CREATE INDEX IF NOT EXISTS events_command ON event_rows (command_id);
+CREATE INDEX IF NOT EXISTS events_cause ON event_rows (cause) WHERE cause <> '';
 """
+GROUP_KEY = "workspace = ? AND kind = ? AND type = ?"
+COUNT_HOUR = """
+INSERT INTO hours VALUES (?, ?, ?, ?) ON CONFLICT (hour) DO UPDATE SET
+  first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id),
+  events = events + excluded.events
+"""
+COUNT_DAY = "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day, gid) DO UPDATE SET events = events + excluded.events"
 
 
 class Stored(Struct, frozen=True):
@@ -49,6 +62,14 @@ class Tag(Struct, frozen=True):
     subject: str = ""
 
 
+class Group(NamedTuple):
+    """Where an event belongs."""
+
+    workspace: str
+    kind: str
+    type: str
+
+
 stored = msgspec.json.Decoder(Stored)
 tags = msgspec.json.Decoder(Tag)
 cached_address = lru_cache(ADDRESSES_MAX)(address_of)
@@ -58,35 +79,82 @@ class AuditView:
     """The ``id`` of a row is its position and index in one number, so that rows are appended in order."""
 
     name = "audit"
-    version = "1"
-    schema = """
-    CREATE TABLE IF NOT EXISTS events (
-      id INTEGER PRIMARY KEY, position INTEGER NOT NULL, idx INTEGER NOT NULL,
-      workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL,
-      at TEXT NOT NULL, actor TEXT NOT NULL, cause TEXT NOT NULL, command_id TEXT NOT NULL, commit_id TEXT NOT NULL,
-      trace TEXT NOT NULL, about_kind TEXT NOT NULL, about_key TEXT NOT NULL, data BLOB NOT NULL
+    version = "2"
+    schema = f"""
+    CREATE TABLE IF NOT EXISTS groups (
+      gid INTEGER PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, type TEXT NOT NULL,
+      UNIQUE (workspace, kind, type)
     );
+    CREATE TABLE IF NOT EXISTS event_rows (
+      id INTEGER PRIMARY KEY, gid INTEGER NOT NULL, key TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+      cause TEXT NOT NULL, command_id TEXT NOT NULL, commit_id TEXT NOT NULL, trace TEXT NOT NULL,
+      about TEXT NOT NULL, data BLOB NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS hours (
+      hour TEXT PRIMARY KEY, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, events INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS days (
+      day TEXT NOT NULL, gid INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (day, gid)
+    ) WITHOUT ROWID;
+    CREATE VIEW IF NOT EXISTS events AS SELECT
+      id, id >> {INDEX_BITS} AS position, id & {(1 << INDEX_BITS) - 1} AS "index", workspace, kind, key AS name,
+      type, at, actor, cause, command_id, commit_id, trace, about, data
+      FROM event_rows JOIN groups USING (gid);
     """
 
+    def __init__(self) -> None:
+        self.groups: dict[Group, int] = {}
+        self.made_some = False
+
     def project(self, db: Database, entries: Sequence[Entry]) -> None:
-        db.executemany(INSERT, event_rows(entries))
+        if self.made_some:  # Was the transaction that made them undone? Then their numbers are free again.
+            self.groups.clear()
+            self.made_some = False
+        rows = self.rows(db, entries)
+        db.executemany(INSERT, rows)
+        count(db, rows)
+
+    def rows(self, db: Database, entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        for position, subject, body in entries:
+            try:
+                commit = stored.decode(body)
+                address = cached_address(subject)
+                at = fixed_time(commit.at)
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise LogDamaged(f"position {position} of the log is not a commit: {error}") from None
+            for index, event in enumerate(commit.events):
+                tag = tags.decode(event)
+                group = Group(address.workspace, address.kind, tag.type)
+                rows.append((
+                    position << INDEX_BITS | index, self.groups.get(group) or self.intern(db, group), address.key,
+                    at, commit.actor, commit.cause, commit.command_id, commit.id, commit.trace,
+                    tag.subject if address.kind == "event" else "", bytes(event),
+                ))  # fmt: skip
+        return rows
+
+    def intern(self, db: Database, group: Group) -> int:
+        self.made_some = True
+        db.execute("INSERT OR IGNORE INTO groups (workspace, kind, type) VALUES (?, ?, ?)", group)
+        row = db.execute(f"SELECT gid FROM groups WHERE {GROUP_KEY}", group).fetchone()
+        self.groups[group] = int(row["gid"])
+        return self.groups[group]
 
 
-def event_rows(entries: Sequence[Entry]) -> Iterator[tuple[Any, ...]]:
-    for position, subject, body in entries:
-        try:
-            commit = stored.decode(body)
-            address = cached_address(subject)
-            at = fixed_time(commit.at)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise LogDamaged(f"position {position} of the log is not a commit: {error}") from None
-        for index, event in enumerate(commit.events):
-            tag = tags.decode(event)
-            about_kind, _, about_key = tag.subject.partition("/") if address.kind == "event" else ("", "", "")
-            yield (
-                position << INDEX_BITS | index, position, index, *address, tag.type, at, commit.actor, commit.cause,
-                commit.command_id, commit.id, commit.trace, about_kind, about_key, bytes(event),
-            )  # fmt: skip
+def count(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add a batch to ``hours`` and ``days``."""
+    hours: dict[str, list[Any]] = {}
+    days: Counter[tuple[str, int]] = Counter()
+    for id, gid, _, at, *_ in rows:
+        days[at[:DAY], gid] += 1
+        known = hours.get(hour := at[:HOUR])
+        if known is None:
+            hours[hour] = [hour, id, id, 1]
+        else:  # Rows come in order, so the last one has the largest id.
+            known[2] = id
+            known[3] += 1
+    db.executemany(COUNT_HOUR, hours.values())
+    db.executemany(COUNT_DAY, [(*key, events) for key, events in days.items()])
 
 
 def make_indices(db: Database) -> None:

@@ -17,8 +17,10 @@ LIMIT_MAX = 1000
 class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.audit``: events by any of these, all of which must match; newest first unless ``oldest_first``.
 
-    ``workspace`` "" means all. ``cause`` is a commit id, command id or whatever the cause was said to be.
-    ``text`` is looked for in the event's JSON. ``since`` and ``until`` include the moments they name.
+    ``workspace`` "" means all. ``type`` may be several with commas, and ``job.*`` is all that begin so. ``cause``
+    is a commit id, command id or whatever the cause was said to be. ``text`` are words of the event's JSON or its
+    resource's name, all of which it must have ("several words" in a row, ``begin*``). ``since`` and ``until``
+    include the moments they name. ``after``: answer when the audit has reached this position.
     """
 
     workspace: str = ""
@@ -33,6 +35,20 @@ class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     oldest_first: bool = False
     limit: int = 100  # at most LIMIT_MAX
     page: str = ""
+    after: int = 0
+
+
+class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``qry.count``: how many events match, by one of their columns (see ``audit_counts.BY``)."""
+
+    by: str = "type"
+    workspace: str = ""
+    actor: str = ""
+    kind: str = ""
+    name: str = ""
+    type: str = ""
+    since: str = ""
+    until: str = ""
 
 
 class StoryQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -110,6 +126,17 @@ class StoryRow(AuditRow, frozen=True, omit_defaults=True):
 class AuditAnswer(Struct, frozen=True):
     rows: list[AuditRow]
     next: str = ""
+
+
+class CountRow(Struct, frozen=True):
+    value: str
+    events: int
+
+
+class CountAnswer(Struct, frozen=True):
+    """The most frequent values first."""
+
+    rows: list[CountRow]
 
 
 class StoryAnswer(Struct, frozen=True):

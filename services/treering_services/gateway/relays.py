@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from treering.adapters.bus import question
 from treering.kernel.subjects import checked_name
-from treering.views.queries import AuditQuery, LifecycleQuery, StoryQuery, VerifyQuery
+from treering.views.queries import AuditQuery, CountQuery, LifecycleQuery, StoryQuery, VerifyQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 
@@ -41,6 +41,10 @@ async def relay(call: Call, name: str, query: Struct, timeout_seconds: float = 3
 
 async def audit(call: Call) -> Response:
     return await relay(call, "audit", call.query(AuditQuery))
+
+
+async def audit_count(call: Call) -> Response:
+    return await relay(call, "count", call.query(CountQuery))
 
 
 async def story(call: Call) -> Response:

@@ -44,6 +44,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", operations.status, OWNER, "How far each part is", response=operations.StatusReport),
     Route("GET", "/v1/audit", relays.audit, OWNER, "Who did what, when and why", query=queries.AuditQuery,
           response=queries.AuditAnswer),
+    Route("GET", "/v1/audit/count", relays.audit_count, OWNER, "How many events, by type, actor, day and more",
+          query=queries.CountQuery, response=queries.CountAnswer),
     Route("POST", "/v1/log/verify", relays.verify, OWNER, "Compare the whole log with its second copy",
           request=queries.VerifyQuery, response=queries.VerifyAnswer),
     Route("GET", "/v1/events", events.stream_events, OWNER, "Watch events, as server-sent events or JSON lines",

@@ -21,14 +21,15 @@ from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.projector import Projector
 from treering.kernel.refusal import Refused
 from treering.views import queries
-from treering.views.audit_answers import audit, story
-from treering.views.copy import at
-from treering.views.lifecycle import lifecycle
 from treering_services.base import ServiceBase
+from treering_services.monitor.audit_questions import AUDIT_QUESTIONS
+from treering_services.monitor.history_questions import HISTORY_QUESTIONS
 from treering_services.monitor.stores import Stores, opened_stores
 
 WATCH_SECONDS = 15.0
 GATHER_SECONDS = 0.03
+# A file a group of questions; those about the log itself are the monitor's own methods.
+QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS}
 log = structlog.get_logger()
 
 
@@ -39,38 +40,20 @@ class Monitor:
     home: Home
     client: Client
     stores: Stores
+    projector: Projector
     alarm: str = ""
     verified_until: int = 0
 
     async def handle(self, subject: str, body: bytes) -> bytes:
         name = subject.removeprefix("qry.")
-        answer: dict[str, Callable[[bytes], Awaitable[Any]]] = {
-            "audit": self.audit,
-            "story": self.story,
-            "at": self.at,
-            "lifecycle": self.lifecycle,
-            "verify": self.verify,
-            "status": self.status,
-        }
-        if name not in answer:
-            raise Refused("query.unknown", f"there is no question {name[:40]!r}; there are {', '.join(sorted(answer))}")
-        return answered(await answer[name](body))
-
-    async def audit(self, body: bytes) -> queries.AuditAnswer:
-        query = decode(body, queries.AuditQuery, code="query.malformed")
-        return await self.stores.audit.read(lambda db: audit(db, query))
-
-    async def story(self, body: bytes) -> queries.StoryAnswer:
-        query = decode(body, queries.StoryQuery, code="query.malformed")
-        return await self.stores.audit.read(lambda db: story(db, query))
-
-    async def at(self, body: bytes) -> queries.AtAnswer:
-        query = decode(body, queries.AtQuery, code="query.malformed")
-        return await self.stores.copy.read(lambda db: at(db, query, self.stores.copy.path))
-
-    async def lifecycle(self, body: bytes) -> queries.LifecycleAnswer:
-        query = decode(body, queries.LifecycleQuery, code="query.malformed")
-        return await self.stores.lifecycle.read(lambda db: lifecycle(db, query))
+        answer: dict[str, Callable[[bytes], Awaitable[Any]]] = {"verify": self.verify, "status": self.status}
+        if name in answer:
+            return answered(await answer[name](body))
+        if name in QUESTIONS:
+            question = QUESTIONS[name]
+            return answered(await question.answer(self, decode(body, question.query, code="query.malformed")))
+        there_are = ", ".join(sorted((*answer, *QUESTIONS)))
+        raise Refused("query.unknown", f"there is no question {name[:40]!r}; there are {there_are}")
 
     async def verify(self, body: bytes) -> queries.VerifyAnswer:
         decode(body, queries.VerifyQuery, code="query.malformed")
@@ -132,10 +115,10 @@ class Monitor:
 async def run(base: ServiceBase, started: Callable[[], None]) -> None:
     """The monitor as a service: ready when it answers; the views may still be catching up then."""
     async with base.connected("monitor") as client, opened_stores(base.home) as stores:
-        monitor = Monitor(base.home, client, stores, alarm=read_alarm(base.home.copy))
+        projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS)
+        monitor = Monitor(base.home, client, stores, projector, alarm=read_alarm(base.home.copy))
         await stores.checkpoint()
         await monitor.alarmed(check_with_copy(client, stores.copy))
-        projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS)
         await Responder(client, "qry.*", monitor.handle).start()
         await base.work(
             started,
@@ -143,6 +126,7 @@ async def run(base: ServiceBase, started: Callable[[], None]) -> None:
             index_when_caught_up(projector, stores, await JetStreamLog(client).head()),
             monitor.scrub_once(),
             monitor.watch(),
+            stores.search.run(),
         )
 
 

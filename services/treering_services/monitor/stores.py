@@ -1,18 +1,27 @@
-"""The monitor's three stores behind one follower: the copy first, which verifies, then the views."""
+"""The monitor's stores behind one follower: the copy first, which verifies, then the views and their index of words."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from treering.adapters.log_copy import FILE_NAME, LogCopy
+from treering.adapters.sqlite_reader import SqliteReaders
 from treering.adapters.sqlite_view import SqliteView
 from treering.config import Home
 from treering.kernel.log import Entry
 from treering.kernel.projector import Checkpoint, ViewStore
-from treering.views import audit, lifecycle
+from treering.views import audit, lifecycle, search
 from treering_services.base import opened_view
+
+
+@dataclass
+class Readers:
+    """Where questions are answered, beside the threads that write."""
+
+    audit: SqliteReaders  # with the search index
+    lifecycle: SqliteReaders
 
 
 @dataclass
@@ -22,6 +31,8 @@ class Stores:
     copy: LogCopy
     audit: SqliteView
     lifecycle: SqliteView
+    search: search.SearchIndex
+    readers: Readers
     name: str = "monitor"
 
     def __post_init__(self) -> None:
@@ -44,6 +55,7 @@ class Stores:
             if new:
                 await store.apply(new)
                 self.positions[store.name] = new[-1].position
+        self.search.poke()
 
     async def make_indices(self) -> None:
         """To be called when the first replay has caught up."""
@@ -54,13 +66,19 @@ class Stores:
 @asynccontextmanager
 async def opened_stores(home: Home) -> AsyncIterator[Stores]:
     """The stores' files, closed at the end; CopyDamaged when the copy is not as it was left."""
-    copy = LogCopy(home.copy / FILE_NAME)
-    await copy.open()
-    try:
-        async with (
-            opened_view(home, "monitor", audit.AuditView()) as audit_view,
-            opened_view(home, "monitor", lifecycle.LifecycleView()) as lifecycle_view,
-        ):
-            yield Stores(copy, audit_view, lifecycle_view)
-    finally:
-        await copy.close()
+    folder = home.views("monitor")
+    async with AsyncExitStack() as stack:
+        copy = LogCopy(home.copy / FILE_NAME)
+        await copy.open()
+        stack.push_async_callback(copy.close)
+        audit_view = await stack.enter_async_context(opened_view(home, "monitor", audit.AuditView()))
+        lifecycle_view = await stack.enter_async_context(opened_view(home, "monitor", lifecycle.LifecycleView()))
+        words = search.SearchIndex(folder / "search.db", folder / "audit.db")
+        await words.open()
+        stack.push_async_callback(words.close)
+        readers = Readers(
+            SqliteReaders(folder / "audit.db", {search.NAME: words.path}), SqliteReaders(folder / "lifecycle.db")
+        )
+        for reader in (readers.audit, readers.lifecycle):
+            stack.push_async_callback(reader.close)
+        yield Stores(copy, audit_view, lifecycle_view, words, readers)

@@ -1,0 +1,103 @@
+"""``treering audit``: find events by who, what and when, count them, and follow them as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from treering.cli.audit_follow import followed
+from treering.cli.history import with_names
+from treering.cli.lazy import LazyGroup
+from treering.cli.people import names_of
+from treering.cli.session import Session
+
+AUDIT = {"At": "at", "Event": "type", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
+COUNTS = ("type", "kind", "workspace", "actor", "name", "day")
+Asking = Callable[..., None]
+
+audit = LazyGroup("audit", help="Ask who did what, when.")
+
+
+def filters(function: Asking) -> Asking:
+    """The conditions that questions about events have in common."""
+    options = [
+        click.option("--actor", help="An actor's id, or a name this home knows."),
+        click.option("--kind", help="Such as job."),
+        click.option("--name", help="Of the resource."),
+        click.option("--type", "type_", help="Such as job.submitted, or job.*; several with commas."),
+        click.option("--since", metavar="POSITION|TIME", help="This and what came later."),
+        click.option("--until", metavar="POSITION|TIME", help="This and what came before."),
+        click.option("--all-workspaces", is_flag=True),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def asked(
+    session: Session, actor: str | None, type_: str | None, all_workspaces: bool, rest: dict[str, Any]
+) -> dict[str, Any]:
+    """The query string of a question."""
+    ids = {name: id for id, name in names_of(session.home).items()}
+    workspace = "" if all_workspaces else session.workspace
+    return {**rest, "type": type_, "actor": ids.get(actor or "", actor), "workspace": workspace}
+
+
+@audit.command("query", help="Find events by who, what and when; all conditions must hold.")
+@filters
+@click.option("--cause", help="The id of a commit or command.")
+@click.option("--text", help='Words of the event: all of them, "in a row", or begin*.')
+@click.option("--oldest-first", is_flag=True)
+@click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--follow", "-F", is_flag=True, help="Go on with new ones as they come; the newest so far come first.")
+@click.pass_obj
+def query(
+    session: Session,
+    /,
+    actor: str | None,
+    type_: str | None,
+    all_workspaces: bool,
+    oldest_first: bool,
+    max_results: int,
+    follow: bool,
+    **rest: str | None,
+) -> None:
+    said = asked(session, actor, type_, all_workspaces, rest)
+    with session.client() as client:
+        if follow:
+            if oldest_first:
+                raise click.UsageError("--follow goes on from the newest; it cannot begin with the oldest")
+            write(session, named(session, followed(session, client, max_results, said)))
+            return
+        rows = list(session.listed(client, "/v1/audit", max_results, key="rows", oldest_first=oldest_first, **said))
+    session.table(with_names(session, rows), AUDIT)
+
+
+def named(session: Session, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        yield from with_names(session, [row])
+
+
+def write(session: Session, rows: Iterator[dict[str, Any]]) -> None:
+    """Each row as it comes, in a line of its own."""
+    from treering.cli.follow_output import line_writer
+
+    line = line_writer(session, AUDIT)
+    for row in rows:
+        line(row)
+
+
+@audit.command("count", help="Count events by one of their columns.")
+@filters
+@click.option("--by", type=click.Choice(COUNTS), default="type", show_default=True)
+@click.pass_obj
+def count(
+    session: Session, /, actor: str | None, type_: str | None, all_workspaces: bool, by: str, **rest: str | None
+) -> None:
+    with session.client() as client:
+        found = client.get("/v1/audit/count", by=by, **asked(session, actor, type_, all_workspaces, rest))
+    people = names_of(session.home) if by == "actor" else {}
+    rows = [{by: people.get(row["value"], row["value"]), "events": row["events"]} for row in found["rows"]]
+    session.table(rows, {by.capitalize(): by, "Events": "events"})

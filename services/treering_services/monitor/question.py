@@ -1,0 +1,25 @@
+"""What a question is: its type, and the function that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from treering.kernel.projector import Projector
+from treering_services.monitor.stores import Stores
+
+
+class Asked(Protocol):
+    """What questions are asked of: the monitor, as far as they see it."""
+
+    @property
+    def stores(self) -> Stores: ...
+    @property
+    def projector(self) -> Projector: ...
+
+
+class Question(NamedTuple):
+    query: type[Struct]
+    answer: Callable[[Any, Any], Awaitable[Any]]  # of an Asked and the query
