@@ -10,9 +10,11 @@ from treering.kernel.log import Entry
 from treering.kernel.points import PointsEntry, decoder
 from treering.kernel.subjects import address_of, decode_token
 from treering.views.tracking.artifacts import ArtifactsPart
+from treering.views.tracking.logged_models import LoggedModelsPart
 from treering.views.tracking.parts import Change, Part
+from treering.views.tracking.registry import RegistryPart
 
-PARTS: tuple[Callable[[], Part], ...] = (ArtifactsPart,)
+PARTS: tuple[Callable[[], Part], ...] = (ArtifactsPart, RegistryPart, LoggedModelsPart)
 
 
 class TrackingView:

@@ -1,0 +1,134 @@
+"""What is asked of the registry's rows by key: a model, a version, the latest of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Row
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from treering.adapters.sqlite_view import Database
+from treering.domain.model import MODEL
+from treering.domain.registered_model import REGISTERED_MODEL
+from treering.kernel.subjects import Address
+from treering.views.tracking.registry import Folded, load
+
+MODEL_COLUMNS = "name, key, created_ms, updated_ms, description, tags, aliases, version_last, archived"
+VERSION_COLUMNS = (
+    "name, version, key, created_ms, updated_ms, description, stage, source, storage, run_id, run_link, model_id, "
+    "type, digest, tags, archived"
+)
+# Between the events of a deletion a version may still be there when its model is not.
+SHOWN = (
+    "EXISTS (SELECT 1 FROM registered_models r WHERE r.workspace = model_versions.workspace "
+    "AND r.name = model_versions.name)"
+)
+texts = msgspec.json.Decoder(dict[str, str])
+numbers = msgspec.json.Decoder(dict[str, int])
+
+
+class VersionRow(Struct, frozen=True):
+    """A version of a registered model; ``key`` is its key in the log."""
+
+    name: str
+    version: int
+    key: str
+    created_ms: int
+    updated_ms: int
+    description: str | None
+    stage: str
+    source: str
+    storage: str
+    run_id: str
+    run_link: str
+    model_id: str
+    type: str
+    digest: str
+    tags: dict[str, str]
+    archived: bool
+
+
+class ModelRow(Struct, frozen=True):
+    name: str
+    key: str
+    created_ms: int
+    updated_ms: int
+    description: str
+    tags: dict[str, str]
+    aliases: dict[str, int]
+    version_last: int
+    archived: bool
+
+
+def model_row(row: Row) -> ModelRow:
+    fields = dict(row)
+    fields["tags"], fields["aliases"] = texts.decode(row["tags"]), numbers.decode(row["aliases"])
+    fields["archived"] = bool(row["archived"])
+    return ModelRow(**fields)
+
+
+def version_row(row: Row) -> VersionRow:
+    return VersionRow(**{**dict(row), "tags": texts.decode(row["tags"]), "archived": bool(row["archived"])})
+
+
+def registered_model(db: Database, workspace: str, name: str) -> ModelRow | None:
+    sql = f"SELECT {MODEL_COLUMNS} FROM registered_models WHERE workspace = ? AND name = ?"
+    row = db.execute(sql, (workspace, name)).fetchone()
+    return model_row(row) if row else None
+
+
+def version(db: Database, workspace: str, name: str, number: int) -> VersionRow | None:
+    where = "workspace = ? AND name = ? AND version = ?"
+    sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE {where} AND {SHOWN}"
+    row = db.execute(sql, (workspace, name, number)).fetchone()
+    return version_row(row) if row else None
+
+
+def versions(db: Database, workspace: str, name: str) -> list[VersionRow]:
+    """All versions of a model, the highest number first."""
+    sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE workspace = ? AND name = ? ORDER BY version DESC"
+    return [version_row(row) for row in db.execute(sql, (workspace, name))]
+
+
+def latest(db: Database, workspace: str, names: Sequence[str]) -> dict[str, list[VersionRow]]:
+    """The version with the highest number in each stage, of each of these models."""
+    sql = f"""
+    SELECT {VERSION_COLUMNS} FROM model_versions WHERE workspace = ? AND name = ? AND version IN
+      (SELECT max(version) FROM model_versions WHERE workspace = ? AND name = ? GROUP BY stage)
+    ORDER BY version
+    """
+    return {name: [version_row(row) for row in db.execute(sql, (workspace, name, workspace, name))] for name in names}
+
+
+def in_stage(db: Database, workspace: str, name: str, stage: str) -> list[VersionRow]:
+    sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE workspace = ? AND name = ? AND stage = ?"
+    return [version_row(row) for row in db.execute(sql, (workspace, name, stage))]
+
+
+def made_by(db: Database, workspace: str, kind: str, command_id: str) -> Folded | None:
+    """What the request ``command_id`` created, when it is said again."""
+    sql = "SELECT key FROM registry_states WHERE workspace = ? AND kind = ? AND command_id = ?"
+    row = db.execute(sql, (workspace, kind, command_id)).fetchone()
+    return load(db, Address(workspace, kind, row["key"])) if row else None
+
+
+def of_runs(db: Database, workspace: str, run_ids: Sequence[str]) -> list[VersionRow]:
+    """The versions made from these runs, oldest first."""
+    marks = ", ".join("?" * len(run_ids))
+    where = f"workspace = ? AND run_id IN ({marks}) AND {SHOWN} ORDER BY created_ms, name, version"
+    sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE {where}"
+    return [version_row(row) for row in db.execute(sql, (workspace, *run_ids))]
+
+
+def states_of(db: Database, workspace: str, key: str) -> dict[str, Any]:
+    """Every version ever made under the key of a registered model, by its key: also those that are not shown."""
+    sql = "SELECT key, state FROM registry_states WHERE workspace = ? AND kind = ? AND key > ? AND key < ?"
+    values = (workspace, MODEL.kind, f"{key}:", f"{key};")  # ";" follows ":"
+    return {row["key"]: MODEL.states.decode(row["state"]) for row in db.execute(sql, values)}
+
+
+def registered_state(db: Database, workspace: str, key: str) -> Folded | None:
+    """A registered model by its key, whatever has become of it."""
+    return load(db, Address(workspace, REGISTERED_MODEL.kind, key))
