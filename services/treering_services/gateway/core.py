@@ -27,6 +27,7 @@ from treering.kernel.subjects import Address, checked_name
 from treering.views.states import Resource, show
 from treering_services.base import StatesReader
 from treering_services.gateway.figures import Figures
+from treering_services.gateway.hub import Hub
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.readiness import Asked
 from treering_services.gateway.tail import OpenStreams
@@ -74,6 +75,7 @@ class Gateway:
         self.blobs = LocalBlobs(self.home.blobs)
         self.parts = BlobParts(self.blobs)
         self.open_streams = OpenStreams(self.stopping)
+        self.hub = Hub(self.log)
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:
         """The resource as the view shows it at ``after`` or later. What is not there is looked for once more

@@ -27,6 +27,7 @@ BACKLOG = 512
 CONNECTIONS_MAX = 2000
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 3
+STALLED_SECONDS_MAX = 30.0
 
 
 class Server(uvicorn.Server):
@@ -67,6 +68,7 @@ async def run(
         tokens = Tokens(base.home)
         gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, owner_actor(base.home), auth)
         gateway.openapi = describe(ROUTES)
+        await gateway.hub.start()
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
         listener = listen(host, port)
         bound = int(listener.getsockname()[1])
@@ -74,18 +76,23 @@ async def run(
             try:
                 write_private(base.home.url_file, f"http://{bracketed(reachable(host))}:{bound}\n".encode())
                 # Shielded: the server is not cancelled, it is asked to drain when the block ends.
-                await base.work(started, asyncio.shield(failed))
+                await base.work(started, asyncio.shield(failed), gateway.hub.run())
             finally:
                 base.home.url_file.unlink(missing_ok=True)
                 gateway.open_streams.end()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The protocol is named: without it asyncio leaves Nagle's algorithm on, which costs an answer 40 ms."""
+    """The protocol is named: without it asyncio leaves Nagle's algorithm on, which costs an answer 40 ms.
+
+    A client that takes nothing for ``STALLED_SECONDS_MAX`` is cut off by the kernel (TCP_USER_TIMEOUT, inherited by
+    each connection): no timer of ours a send, and what was waiting for it is let go.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_SECONDS_MAX * 1000))
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from typing import Protocol
 
 from nats.aio.client import Client
 
@@ -16,7 +17,7 @@ from treering.adapters.follower import Message, follow_stream
 from treering.kernel.refusal import Refused
 
 WAITING_BATCHES_MAX = 8
-STREAMS_MAX = 500
+STREAMS_MAX = 1500
 HEARTBEAT_SECONDS = 15.0
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = b": still here\n\n"
@@ -79,26 +80,37 @@ class Tail:
             self.waiting.put_nowait([])
 
 
+class Endable(Protocol):
+    def end(self) -> None: ...
+
+
 class OpenStreams:
     """Counts the open streams, and ends them all when the gateway stops."""
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self.stopping = stopping
-        self.tails: set[Tail] = set()
+        self.tails: set[Endable] = set()
 
     def check_room(self) -> None:
         if len(self.tails) >= STREAMS_MAX or self.stopping.is_set():
             raise Refused("service.busy", f"{STREAMS_MAX} streams are open already; close one, or try again")
 
     async def read(self, tail: Tail, idle_seconds: Callable[[], float]) -> AsyncIterator[list[Message]]:
-        self.check_room()
-        self.tails.add(tail)
+        self.add(tail)
         try:
             async with aclosing(tail.batches(idle_seconds)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
                     yield batch
         finally:
-            self.tails.discard(tail)
+            self.discard(tail)
+
+    def add(self, stream: Endable) -> None:
+        """``Refused("service.busy")`` when there are too many, or the gateway is about to stop."""
+        self.check_room()
+        self.tails.add(stream)
+
+    def discard(self, stream: Endable) -> None:
+        self.tails.discard(stream)
 
     def end(self) -> None:
         self.stopping.set()

@@ -1,0 +1,181 @@
+"""One subscriber: from a position in the log into what happens now, without a seam."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from msgspec import Struct
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from treering.kernel.clock import monotonic_seconds
+from treering.kernel.log import Entry
+from treering_services.gateway.cloud_events import Numbered, cloud_events
+from treering_services.gateway.hub import Group, Hub
+from treering_services.gateway.selection import Selection, write
+from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, OpenStreams
+
+PAGE = 256
+PAGE_BYTES_MAX = 1024 * 1024
+READING_MAX = 16  # pages of the log in memory at once, for all who catch up
+LINES = "application/x-ndjson"
+reading = asyncio.Semaphore(READING_MAX)
+
+
+class Start(Struct, frozen=True):
+    """Send what lies behind commit ``after``, without the first ``skip`` events of the next one."""
+
+    after: int
+    skip: int = 0
+
+    def wants(self, event: Numbered) -> bool:
+        return event.position > self.after + 1 or event.index >= self.skip
+
+
+class Subscriber:
+    """``after`` is the commit up to which all has been given out."""
+
+    def __init__(self, hub: Hub, selection: Selection, start: Start) -> None:
+        self.hub = hub
+        self.selection = selection
+        self.start = start
+        self.after = start.after
+        self.ended = asyncio.Event()
+        self.moved = asyncio.Event()  # of whatever is waited for now
+
+    def end(self) -> None:
+        """Stop after what is being sent now."""
+        self.ended.set()
+        self.moved.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Bytes for the client until ``end``; "" when there was nothing for a while."""
+        if self.start.skip:
+            async for chunk in self.rest_of_commit():
+                yield chunk
+        while not self.ended.is_set():
+            if self.after < self.hub.floor:
+                async for chunk in self.catch_up():
+                    yield chunk
+            elif self.after > self.hub.position:
+                await self.wait_for(self.hub.moved)
+                yield b""
+            else:
+                async for chunk in self.live():
+                    yield chunk
+
+    async def rest_of_commit(self) -> AsyncIterator[bytes]:
+        """The client came back in the middle of a commit."""
+        entry = await self.hub.log.at(self.after + 1)
+        self.after += 1
+        if entry is not None and matches(entry.subject, self.selection.subject):
+            yield self.written(entry)
+
+    async def catch_up(self) -> AsyncIterator[bytes]:
+        """Read from the log up to where the ring begins, which may move on meanwhile."""
+        goal = self.hub.floor
+        while self.after < goal and not self.ended.is_set():
+            page = await self.page()
+            self.after = page[-1].position if page else goal
+            chunk = b"".join([self.written(entry) for entry in page])
+            if chunk:
+                yield chunk
+
+    async def stored(self) -> AsyncIterator[bytes]:
+        """Up to what is the head of the log now."""
+        if self.start.skip:
+            async for chunk in self.rest_of_commit():
+                yield chunk
+        head = await self.hub.log.head()
+        while self.after < head:
+            page = await self.page()
+            if not page:
+                return
+            self.after = page[-1].position
+            yield b"".join([self.written(entry) for entry in page if entry.position <= head])
+
+    async def page(self) -> list[Entry]:
+        query: dict[str, object] = {"seq": self.after + 1, "batch": PAGE, "next_by_subj": self.selection.subject}
+        async with reading:
+            return await self.hub.log.read_batch({**query, "max_bytes": PAGE_BYTES_MAX})
+
+    def written(self, entry: Entry) -> bytes:
+        select, start = self.selection, self.start
+        events = [one for one in cloud_events(entry) if start.wants(one) and select.wants(one.event.type)]
+        return b"".join([write(one, select.lines) for one in events])
+
+    async def live(self) -> AsyncIterator[bytes]:
+        """Out of the ring, until it has gone on without us."""
+        group = self.hub.join(self.selection)
+        try:
+            cursor = group.cursor_behind(self.after)
+            while not self.ended.is_set():
+                if cursor < group.dropped:
+                    return
+                if cursor == group.end:
+                    self.after = max(self.after, self.hub.position)
+                    await self.wait_for(group.moved)
+                    if cursor == group.end:
+                        yield b""
+                    continue
+                cursor, chunk = group.take(cursor)
+                self.after = self.position_before(group, cursor)
+                yield chunk
+        finally:
+            self.hub.leave(group)
+
+    def position_before(self, group: Group, cursor: int) -> int:
+        return group.positions[cursor - group.dropped - 1]
+
+    async def wait_for(self, moved: asyncio.Event) -> None:
+        self.moved = moved
+        if not self.ended.is_set():
+            await moved.wait()
+
+
+def matches(subject: str, filter: str) -> bool:
+    pairs = zip(subject.split("."), filter.split("."), strict=True)
+    return all(wanted in ("*", token) for token, wanted in pairs)
+
+
+class SubscriberResponse(Response):
+    """Streams to one client. A client that goes away is noticed at once, not when the next event comes."""
+
+    def __init__(self, subscriber: Subscriber, open_streams: OpenStreams) -> None:
+        lines = subscriber.selection.lines
+        self.status_code = 200
+        self.raw_headers = [
+            (b"content-type", (LINES if lines else EVENT_STREAM).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        self.subscriber = subscriber
+        self.open_streams = open_streams
+        self.heartbeat = b"\n" if lines else HEARTBEAT
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.open_streams.add(self.subscriber)
+        watching = asyncio.create_task(self.gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self.send_all(send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self.open_streams.discard(self.subscriber)
+            watching.cancel()
+
+    async def send_all(self, send: Send) -> None:
+        sent_at = monotonic_seconds()
+        async for chunk in self.subscriber.chunks():
+            if not chunk and monotonic_seconds() - sent_at < HEARTBEAT_SECONDS - 1:
+                continue
+            sent_at = monotonic_seconds()
+            await send({"type": "http.response.body", "body": chunk or self.heartbeat, "more_body": True})
+
+    async def gone(self, receive: Receive) -> None:
+        with suppress(OSError):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        self.subscriber.end()
