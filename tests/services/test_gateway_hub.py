@@ -16,6 +16,7 @@ from treering.domain.job_spec import JobSpec
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 from treering_services.gateway import hub, service
+from treering_services.gateway.selection import Selection
 
 pytestmark = pytest.mark.anyio
 RESUMES = 1000
@@ -151,7 +152,7 @@ async def test_memory_of_the_ring_is_bounded_and_subscribers_leave_no_trace(
     ring = hub.Hub(api.reader.projector.log)  # type: ignore[arg-type]
     await ring.start()
     following = asyncio.create_task(ring.run())
-    group = ring.join(hub.Selection(kind="event"))
+    group = ring.join(Selection(kind="event"))
     await publish(api, 1, 60)
     async with asyncio.timeout(READ_SECONDS):
         while ring.position < (await ring.log.head()):
