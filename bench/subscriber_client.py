@@ -58,7 +58,7 @@ async def main(url: str, token: str, path: str, count: int) -> None:
             f"Accept: text/event-stream\r\nAuthorization: Bearer {token}\r\n\r\n"
         )
         watcher = Watcher(head.encode(), late_ms, opened)
-        await loop.create_connection(lambda one=watcher: one, parts.hostname, parts.port)  # type: ignore[misc]
+        await loop.create_connection(lambda one=watcher: one, parts.hostname, parts.port)  # type: ignore[misc, arg-type]
         watchers.append(watcher)
         await opened.get()
     print(json.dumps({"connected": count}), flush=True)

@@ -17,6 +17,7 @@ from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 from treering_services.gateway import hub, service
 from treering_services.gateway.selection import Selection
+from treering_services.gateway.subscriber import Start, Subscriber
 
 pytestmark = pytest.mark.anyio
 RESUMES = 1000
@@ -143,6 +144,35 @@ async def test_a_subscriber_that_stops_reading_slows_no_other_and_is_cut_off(
                 pass
         writer.close()
         assert all(len(set(one.ids)) == len(one.ids) >= 103 for one in others)
+
+
+async def test_a_subscriber_that_leaves_wakes_those_who_watch_the_same_once_at_most(api: Api) -> None:
+    ring = hub.Hub(api.reader.projector.log)  # type: ignore[arg-type]
+    await ring.start()
+    stays, leaves = (Subscriber(ring, Selection(kind="node"), Start(ring.position)) for _ in range(2))
+    waiting = [asyncio.create_task(drained(one)) for one in (stays, leaves)]
+    await rounds()
+    leaves.end()
+    await rounds()
+    assert [one.done() for one in waiting] == [False, True]
+    stays.end()
+    await asyncio.gather(*waiting)
+    assert waiting[0].result() <= 1 and not ring.groups
+
+
+async def drained(subscriber: Subscriber) -> int:
+    """How many times it said that there was nothing."""
+    said = 0
+    async for chunk in subscriber.chunks():
+        said += not chunk
+        assert said < 10, "it goes round and round"
+    return said
+
+
+async def rounds() -> None:
+    """Let everything that can run now run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def test_memory_of_the_ring_is_bounded_and_subscribers_leave_no_trace(

@@ -137,9 +137,10 @@ class Hub:
     def wake_all(self) -> None:
         for group in self.groups.values():
             group.wake()
-        self.move()
+        self.wake()
 
-    def move(self) -> None:
+    def wake(self) -> None:
+        """Those who wait for the hub itself to move on."""
         self.moved.set()
         self.moved = asyncio.Event()
 
@@ -158,7 +159,7 @@ class Hub:
             self.drop_oldest()
         for group in touched.values():
             group.wake()
-        self.move()
+        self.wake()
 
     def drop_oldest(self) -> None:
         frame = self.ring.popleft()

@@ -43,12 +43,12 @@ class Subscriber:
         self.start = start
         self.after = start.after
         self.ended = asyncio.Event()
-        self.moved = asyncio.Event()  # of whatever is waited for now
+        self.waits_for: Group | Hub = hub
 
     def end(self) -> None:
         """Stop after what is being sent now."""
         self.ended.set()
-        self.moved.set()
+        self.waits_for.wake()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Bytes for the client until ``end``; "" when there was nothing for a while."""
@@ -60,7 +60,7 @@ class Subscriber:
                 async for chunk in self.catch_up():
                     yield chunk
             elif self.after > self.hub.position:
-                await self.wait_for(self.hub.moved)
+                await self.wait_for(self.hub)
                 yield b""
             else:
                 async for chunk in self.live():
@@ -116,7 +116,7 @@ class Subscriber:
                     return
                 if cursor == group.end:
                     self.after = max(self.after, self.hub.position)
-                    await self.wait_for(group.moved)
+                    await self.wait_for(group)
                     if cursor == group.end:
                         yield b""
                     continue
@@ -129,10 +129,10 @@ class Subscriber:
     def position_before(self, group: Group, cursor: int) -> int:
         return group.positions[cursor - group.dropped - 1]
 
-    async def wait_for(self, moved: asyncio.Event) -> None:
-        self.moved = moved
+    async def wait_for(self, mover: Group | Hub) -> None:
+        self.waits_for = mover
         if not self.ended.is_set():
-            await moved.wait()
+            await mover.moved.wait()
 
 
 def matches(subject: str, filter: str) -> bool:
