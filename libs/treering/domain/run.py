@@ -14,6 +14,14 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec import Struct
 
+from treering.domain.artifact_messages import (
+    DeleteArtifact,
+    LastArtifact,
+    LogArtifact,
+    checked_deletion,
+    checked_log,
+    said,
+)
 from treering.domain.run_messages import (
     CreateRun,
     Dataset,
@@ -24,6 +32,8 @@ from treering.domain.run_messages import (
     LogToRun,
     ModelOutput,
     RestoreRun,
+    RunArtifactDeleted,
+    RunArtifactLogged,
     RunCommand,
     RunCreated,
     RunDeleted,
@@ -61,6 +71,7 @@ class Run(Struct, frozen=True, omit_defaults=True):
     datasets: list[tuple[str, str]] = []
     model_inputs: list[str] = []
     model_outputs: list[ModelOutput] = []
+    artifact: LastArtifact | None = None
 
 
 def evolve(run: Run, event: RunEvent) -> Run:
@@ -88,6 +99,8 @@ def evolve(run: Run, event: RunEvent) -> Run:
             return change(run, datasets=[*run.datasets, *pairs], model_inputs=[*run.model_inputs, *event.models])
         case RunOutputsLogged():
             return change(run, model_outputs=[*run.model_outputs, *event.models])
+        case RunArtifactLogged() | RunArtifactDeleted():
+            return change(run, artifact=said(event))
         case _:
             assert_never(event)
 
@@ -127,6 +140,13 @@ def decide(run: Run, command: RunCommand) -> list[RunEvent]:
             must_be_active(run)
             new = [model for model in dict.fromkeys(command.models) if model not in run.model_outputs]
             return [RunOutputsLogged(new)] if new else []
+        case LogArtifact():
+            must_exist(run)
+            new_file = checked_log(command, run.artifact)
+            return [RunArtifactLogged(command.path, command.digest, command.size_bytes)] if new_file else []
+        case DeleteArtifact():
+            must_exist(run)
+            return [RunArtifactDeleted(command.path)] if checked_deletion(command, run.artifact) else []
         case _:
             assert_never(command)
 

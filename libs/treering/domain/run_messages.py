@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from treering.domain.artifact_messages import ArtifactDeleted, ArtifactLogged, DeleteArtifact, LogArtifact
 from treering.kernel.aggregate import Command, Event
 
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
@@ -78,7 +79,10 @@ class LogRunOutputs(Command, frozen=True, tag="log_outputs"):
     models: list[ModelOutput]
 
 
-RunCommand = CreateRun | LogToRun | DeleteRunTag | UpdateRun | DeleteRun | RestoreRun | LogRunInputs | LogRunOutputs
+RunCommand = (
+    CreateRun | LogToRun | DeleteRunTag | UpdateRun | DeleteRun | RestoreRun | LogRunInputs | LogRunOutputs
+    | LogArtifact | DeleteArtifact
+)  # fmt: skip
 
 # Events: what happened.
 
@@ -127,7 +131,15 @@ class RunOutputsLogged(Event, frozen=True, tag="run.outputs_logged"):
     models: list[ModelOutput]
 
 
+class RunArtifactLogged(ArtifactLogged, frozen=True, tag="run.artifact_logged"):
+    pass
+
+
+class RunArtifactDeleted(ArtifactDeleted, frozen=True, tag="run.artifact_deleted"):
+    pass
+
+
 RunEvent = (
     RunCreated | RunParamsLogged | RunTagsSet | RunTagDeleted | RunUpdated | RunDeleted | RunRestored
-    | RunInputsLogged | RunOutputsLogged
+    | RunInputsLogged | RunOutputsLogged | RunArtifactLogged | RunArtifactDeleted
 )  # fmt: skip

@@ -117,6 +117,7 @@ COMMANDS: dict[str, list[Command]] = {
         RestoreRun(),
         LogRunInputs([Dataset("digits", "d1", "http", "https://example.com/digits")], ["m-1"]),
         LogRunOutputs([ModelOutput("m-2", 3)]),
+        *ARTIFACTS,
     ],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,
