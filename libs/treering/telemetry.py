@@ -11,9 +11,9 @@ import structlog
 LEVEL_VARIABLE = "TREERING_LOG_LEVEL"
 
 
-def configure_logging(service: str) -> None:
-    """Set up structlog for this process; ``TREERING_LOG_LEVEL`` is debug, info (the default), warning or error."""
-    level = getattr(logging, (os.environ.get(LEVEL_VARIABLE) or "info").upper(), logging.INFO)
+def configure_logging(service: str, default_level: str = "info") -> None:
+    """Set up structlog for this process, on standard error; ``TREERING_LOG_LEVEL`` is debug, info, warning or error."""
+    level = getattr(logging, (os.environ.get(LEVEL_VARIABLE) or default_level).upper(), logging.INFO)
     pretty = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
     structlog.configure(

@@ -1,0 +1,182 @@
+"""A backup of a whole installation, also while it runs, and only of what is new since the last one.
+
+The order makes it consistent: first the log up to a position, then all blobs. What a commit speaks of was stored before
+the commit was, so nothing that the log of the backup names is missing from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from nats.aio.client import Client
+
+import treering
+from treering.adapters.backup_keys import collect, sealed
+from treering.adapters.backup_layout import FORMAT, BlobSet, Keys, Layout, Manifest, Tree, list_hash, list_text
+from treering.adapters.backup_streams import PointsCopy, copy_log, copy_points
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.file_lock import file_lock
+from treering.adapters.free_space import require_room
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_copy import FILE_NAME, LogCopy
+from treering.adapters.nats_connect import NatsUnavailable, close, connect
+from treering.adapters.nats_credentials import CredentialMissing, make_private_folder, read_credential, write_private
+from treering.adapters.nats_process import NatsServerError, server_url
+from treering.adapters.nats_server import NatsServer
+from treering.config import Home
+from treering.kernel.blobs import PREFIX
+from treering.kernel.clock import monotonic_seconds, now
+from treering.kernel.refusal import Refused
+
+READER = "gateway"  # the user that may read commits and points, and nobody's secrets
+CONNECT_SECONDS = 2.0
+CATCH_UP_SECONDS_MAX = 60.0
+POLL_SECONDS = 0.05
+
+
+class Backup(Struct, frozen=True):
+    """What was made: ``new_*`` is what this run added."""
+
+    folder: str
+    log: Tree
+    points: Tree
+    blobs: BlobSet
+    keys: Keys
+    new_commits: int
+    new_blobs: int
+    seconds: float
+
+
+async def make_backup(
+    home: Home, folder: Path, *, passphrase: bytes | None = None, keys_file: Path | None = None
+) -> Backup:
+    """Bring the backup in ``folder`` up to now; raises Refused, LogDamaged, LogUnavailable, OSError.
+
+    The keys go into it sealed by ``passphrase``, or as they are into ``keys_file``, or not at all.
+    """
+    began = monotonic_seconds()
+    if not (home.copy / FILE_NAME).exists():
+        raise Refused("backup.nothing", f"there is no installation in {home.root}, or it has no second copy of its log")
+    layout = Layout(folder)
+    refuse_other_folder(home, layout)
+    make_private_folder(layout.folder)
+    async with file_lock(layout.lock, wait_seconds=1.0):
+        before = layout.read_manifest()
+        log, points = await copy_streams(home, layout)
+        blobs, new_blobs = await copy_blobs(home, layout)
+        keys = keep_keys(home, layout, passphrase, keys_file)
+        layout.write_manifest(Manifest(FORMAT, treering.__version__, now(), log, points, blobs, keys))
+        if keys != "sealed":
+            layout.keys.unlink(missing_ok=True)
+    new_commits = log.positions - (before.log.positions if before else 0)
+    return Backup(str(layout.folder), log, points, blobs, keys, new_commits, new_blobs, monotonic_seconds() - began)
+
+
+def refuse_other_folder(home: Home, layout: Layout) -> None:
+    """``Refused("backup.folder_used")`` unless the folder is new, empty, or a backup, and none of the home's."""
+    folder = layout.folder.resolve()
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    foreign = found - {layout.lock.name} and not found & {layout.log.name, layout.manifest.name}
+    if foreign or folder.is_relative_to(home.root.resolve()):
+        why = f"{layout.folder} holds other things than a backup of this installation: choose an empty folder outside"
+        raise Refused("backup.folder_used", why)
+
+
+async def copy_streams(home: Home, layout: Layout) -> tuple[Tree, Tree]:
+    async with AsyncCopies(home, layout) as (source, log, points), server_of(home) as client:
+        await caught_up(source, await JetStreamLog(client).head())
+        return await copy_log(source, log), await copy_points(client, points)
+
+
+class AsyncCopies:
+    """The second copy of ``home`` and the two of the backup, open inside the block."""
+
+    def __init__(self, home: Home, layout: Layout) -> None:
+        self.copies = (LogCopy(home.copy / FILE_NAME), LogCopy(layout.log), PointsCopy(layout.points))
+        self.open: list[LogCopy] = []
+
+    async def __aenter__(self) -> tuple[LogCopy, LogCopy, PointsCopy]:
+        try:
+            for copy in self.copies:
+                await copy.open()
+                self.open.append(copy)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self.copies
+
+    async def __aexit__(self, *_: object) -> None:
+        for copy in reversed(self.open):
+            await copy.close()
+
+
+@asynccontextmanager
+async def server_of(home: Home) -> AsyncIterator[Client]:
+    """A connection to the server that runs, or to one that is started for it and stopped again."""
+    started: NatsServer | None = None
+    try:
+        client = await reader(home)
+    except (NatsUnavailable, NatsServerError, CredentialMissing):
+        started = NatsServer(home.root)
+        await started.start()
+        client = await reader(home)
+    try:
+        yield client
+    finally:
+        await close(client)
+        if started is not None:
+            await started.stop()
+
+
+async def reader(home: Home) -> Client:
+    url, credential = server_url(home.root), read_credential(home.root, READER)
+    return await connect(url, credential, "treering-backup", timeout_seconds=CONNECT_SECONDS)
+
+
+async def caught_up(copy: LogCopy, head: int) -> None:
+    """Wait until the monitor has copied what was in the log; ``Refused("backup.copy_behind")``."""
+    end = monotonic_seconds() + CATCH_UP_SECONDS_MAX
+    while (reached := (await copy.checkpoint()).position) < head:
+        if monotonic_seconds() > end:
+            why = f"the second copy is at position {reached}, the log at {head}: is the monitor running?"
+            raise Refused("backup.copy_behind", why)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def copy_blobs(home: Home, layout: Layout) -> tuple[BlobSet, int]:
+    """Every blob that is not there yet, hashed on the way; ``Refused("blob.digest_mismatch")`` for a changed one."""
+    layout.blobs.mkdir(mode=0o700, exist_ok=True)
+    source, target = LocalBlobs(home.blobs), LocalBlobs(layout.blobs)
+    digests: list[str] = []
+    size_bytes = new = 0
+    for digest, path in await asyncio.to_thread(lambda: list(blob_files(home.blobs))):
+        size_bytes += path.stat().st_size
+        digests.append(digest)
+        if not target.path_of(digest).exists():
+            require_room(layout.folder)
+            await target.put_stream(source.read(digest), digest)
+            new += 1
+    text = list_text(digests)
+    write_private(layout.blob_list, text)
+    return BlobSet(len(digests), size_bytes, list_hash(text)), new
+
+
+def blob_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted((folder / "sha256").glob("??/*")):
+        yield PREFIX + path.name, path
+
+
+def keep_keys(home: Home, layout: Layout, passphrase: bytes | None, keys_file: Path | None) -> Keys:
+    if passphrase is not None:
+        write_private(layout.keys, sealed(collect(home), passphrase))
+        return "sealed"
+    if keys_file is None:
+        return "none"
+    if keys_file.resolve().is_relative_to(layout.folder.resolve()):
+        raise Refused("backup.keys", "unencrypted keys belong in another place than the backup")
+    write_private(keys_file.resolve(), collect(home))
+    return "apart"

@@ -1,0 +1,104 @@
+"""What a backup is made of: one folder, whose manifest says what counts and is written last.
+
+    backup.json    the manifest: up to where the log goes, its root, the points, the blobs, how the keys are kept
+    log.db         the log, in the form of the second copy; grows with each backup
+    points.db      the metric points of the stream MET, in the same form
+    blobs/         blobs by digest, each copied once; blobs.list says which of them belong to this backup
+    keys.sealed    the keys, encrypted by a passphrase, when one was given
+
+A backup that broke off leaves the manifest of the one before, and more than it speaks of: the next one goes on there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from treering.adapters.log_copy import LogCopy, frontier_at, head_row
+from treering.adapters.nats_credentials import write_private
+from treering.kernel.decoding import decode
+from treering.kernel.refusal import Refused
+
+FORMAT = 1
+MANIFEST_BYTES_MAX = 1024 * 1024
+Keys = Literal["sealed", "apart", "none"]
+
+
+class Tree(Struct, frozen=True):
+    """The first ``positions`` messages of a stream, and the root of the Merkle tree over them in hex."""
+
+    positions: int
+    root: str
+
+
+class BlobSet(Struct, frozen=True):
+    """``list_sha256`` is over blobs.list: sorted digests, a line each."""
+
+    count: int
+    size_bytes: int
+    list_sha256: str
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    format: int
+    release: str
+    at: datetime
+    log: Tree
+    points: Tree
+    blobs: BlobSet
+    keys: Keys
+
+
+class Layout:
+    """The files of the backup in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "backup.json"
+        self.log = folder / "log.db"
+        self.points = folder / "points.db"
+        self.blobs = folder / "blobs"
+        self.blob_list = folder / "blobs.list"
+        self.keys = folder / "keys.sealed"
+        self.lock = folder / "lock"
+
+    def read_manifest(self) -> Manifest | None:
+        """None where no backup was ever finished; ``Refused("backup.invalid")`` for one we cannot read."""
+        try:
+            data = self.manifest.read_bytes()
+        except FileNotFoundError:
+            return None
+        manifest = decode(data, Manifest, code="backup.invalid", bytes_max=MANIFEST_BYTES_MAX)
+        if manifest.format != FORMAT:
+            raise Refused(
+                "backup.invalid", f"{self.manifest} has format {manifest.format}, this release reads {FORMAT}"
+            )
+        return manifest
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        write_private(self.manifest, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+
+
+def damaged(what: str) -> Refused:
+    return Refused("backup.damaged", f"{what}; use another backup, or make one anew into an empty folder")
+
+
+def list_text(digests: list[str]) -> bytes:
+    return "".join(f"{digest}\n" for digest in sorted(digests)).encode()
+
+
+def list_hash(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+async def tree_of(copy: LogCopy, positions: int | None = None) -> Tree:
+    """What ``copy`` holds, or its first ``positions``; from the hashes stored with them."""
+    head = await copy.read(head_row)
+    size = (head.position if head else 0) if positions is None else positions
+    tree = await copy.read(lambda db: frontier_at(db, size))
+    return Tree(size, tree.root().hex())

@@ -1,0 +1,188 @@
+"""Make an installation of a backup, in an empty home: everything is hashed before it counts.
+
+What a backup holds beyond its manifest (a later one that broke off) is left out. The log is built by the same road as
+``treering log restore``; views are computed at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+from nats.aio.client import Client
+
+from treering.adapters.appender import REQUEST_FAILED, acks
+from treering.adapters.backup import reader
+from treering.adapters.backup_keys import opened, put_back
+from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, list_hash
+from treering.adapters.backup_streams import POINTS_STREAM, PointsCopy
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.log_copy import FILE_NAME, CopyRow, LogCopy, rows_between
+from treering.adapters.log_restore import build
+from treering.adapters.nats_connect import close
+from treering.adapters.nats_server import NatsServer
+from treering.adapters.streams import stream_state
+from treering.config import Home
+from treering.kernel.clock import monotonic_seconds
+from treering.kernel.log import Entry, LogDamaged, LogUnavailable
+from treering.kernel.refusal import Refused
+
+BATCH_MAX = 1000
+WAITING_MAX = 256
+PUBLISH_TIMEOUT_SECONDS = 30.0
+
+
+class Restored(Struct, frozen=True):
+    """``root`` is that of the restored log; ``key_files`` 0: a new installation with new tokens."""
+
+    home: str
+    log: Tree
+    points: Tree
+    blobs: int
+    key_files: int
+    seconds: float
+
+
+async def restore_backup(
+    folder: Path, home: Home, *, passphrase: bytes | None = None, keys: bytes | None = None, with_keys: bool = True
+) -> Restored:
+    """Raises ``Refused``: ``backup.absent``, ``backup.damaged``, ``backup.home_used``, ``passphrase.*``.
+
+    ``keys`` are those that were kept apart. ``with_keys`` False: the installation makes new ones.
+    """
+    began = monotonic_seconds()
+    layout = Layout(folder)
+    manifest = layout.read_manifest()
+    if manifest is None:
+        raise Refused("backup.absent", f"there is no finished backup in {folder}")
+    if home.root.exists() and any(home.root.iterdir()):
+        raise Refused("backup.home_used", f"{home.root} is not empty: choose a home that is, or does not exist")
+    if keys is None and with_keys:
+        keys = sealed_keys(layout, manifest, passphrase)
+    digests = listed_blobs(layout, manifest)
+    home.create()
+    try:
+        key_files = put_back(keys, home) if keys is not None else 0
+        await put_blobs(layout, home, digests)
+        await put_log(layout, home, manifest.log)
+        await put_points(layout, home, manifest.points)
+    except BaseException:
+        shutil.rmtree(home.root, ignore_errors=True)  # all of it is ours: a half restored home must not be started
+        raise
+    return Restored(str(home.root), manifest.log, manifest.points, len(digests), key_files, monotonic_seconds() - began)
+
+
+def sealed_keys(layout: Layout, manifest: Manifest, passphrase: bytes | None) -> bytes:
+    if manifest.keys != "sealed":
+        raise Refused("backup.keys_missing", "this backup holds no keys: give --keys-from FILE, or --no-keys")
+    if passphrase is None:
+        raise Refused("passphrase.missing", "the keys of this backup are sealed: give --passphrase-file, or --no-keys")
+    return opened(layout.keys.read_bytes(), passphrase)
+
+
+def listed_blobs(layout: Layout, manifest: Manifest) -> list[str]:
+    text = layout.blob_list.read_bytes()
+    if list_hash(text) != manifest.blobs.list_sha256:
+        raise damaged(f"{layout.blob_list} is not what was stored")
+    return text.decode().split()
+
+
+async def put_blobs(layout: Layout, home: Home, digests: list[str]) -> None:
+    """Each is hashed on its way, so what arrives is what was stored."""
+    source, target = LocalBlobs(layout.blobs), LocalBlobs(home.blobs)
+    for digest in digests:
+        try:
+            await target.put_stream(source.read(digest), digest)
+        except Refused as refused:
+            if refused.code.startswith("blob."):
+                raise damaged(f"blob {digest} of the backup: {refused.detail}") from None
+            raise
+
+
+async def put_log(layout: Layout, home: Home, wanted: Tree) -> None:
+    """The second copy first, verified commit by commit; of that the log, by the same road as a damaged one."""
+    await put_copy(LogCopy(layout.log), LogCopy(home.copy / FILE_NAME), wanted)
+    copy, server = LogCopy(home.copy / FILE_NAME), NatsServer(home.root)
+    await copy.open()
+    try:
+        root = await build(server, copy)
+    finally:
+        await server.stop()
+        await copy.close()
+    if root.hex() != wanted.root:
+        raise damaged(f"the restored log has root {root.hex()}, and the backup says {wanted.root}")
+
+
+async def put_copy(source: LogCopy, target: LogCopy, wanted: Tree) -> None:
+    """The first ``wanted.positions`` rows; the tree over them must be the one that the manifest names."""
+    try:
+        await source.open()
+        try:
+            await target.open()
+            try:
+                await take_over(source, target, wanted)
+            finally:
+                await target.close()
+        finally:
+            await source.close()
+    except LogDamaged as bad:
+        raise damaged(f"{source.path}: {bad}") from None
+
+
+async def take_over(source: LogCopy, target: LogCopy, wanted: Tree) -> None:
+    for first in range(1, wanted.positions + 1, BATCH_MAX):
+        last = min(first + BATCH_MAX - 1, wanted.positions)
+        rows = await source.read(partial(rows_between, first=first, last=last))
+        if rows:
+            await target.apply([Entry(row.position, row.subject, row.body) for row in rows])
+    found = Tree(target.tree.size, target.tree.root().hex())
+    if found != wanted:
+        raise damaged(f"{source.path} holds {found.positions} messages with root {found.root}, not what was stored")
+
+
+async def put_points(layout: Layout, home: Home, wanted: Tree) -> None:
+    if wanted.positions == 0:
+        return
+    checked = home.root / "points.restoring.db"
+    await put_copy(PointsCopy(layout.points), PointsCopy(checked), wanted)
+    copy, server = PointsCopy(checked), NatsServer(home.root)
+    await copy.open()
+    try:
+        await server.start()
+        client = await reader(home)
+        try:
+            await publish_points(client, copy, wanted.positions)
+        finally:
+            await close(client)
+    finally:
+        await server.stop()
+        await copy.close()
+        for path in home.root.glob(f"{checked.name}*"):
+            path.unlink()
+
+
+async def publish_points(client: Client, copy: PointsCopy, positions: int) -> None:
+    """In order, many under way at a time; each must get the position it had."""
+    if (await stream_state(client, POINTS_STREAM)).last:
+        raise Refused("backup.home_used", "the home has metric points already: choose an empty home")
+    for first in range(1, positions + 1, WAITING_MAX):
+        last = min(first + WAITING_MAX - 1, positions)
+        rows = await copy.read(partial(rows_between, first=first, last=last))
+        stored = await asyncio.gather(*(publish_point(client, row) for row in rows))
+        if stored != [row.position for row in rows]:
+            raise LogDamaged(
+                f"metric points {first} to {last} were not stored in order: remove the home, restore again"
+            )
+
+
+async def publish_point(client: Client, row: CopyRow) -> int:
+    try:
+        reply = await client.request(row.subject, row.body, timeout=PUBLISH_TIMEOUT_SECONDS)
+    except REQUEST_FAILED as error:
+        raise LogUnavailable(
+            f"metric points {row.position} were not stored: {error or type(error).__name__}"
+        ) from error
+    return acks.decode(reply.data).seq
