@@ -36,6 +36,7 @@ COMMANDS = {
     "events": ("treering.cli.events:events", "Read, follow and publish events."),
     "audit": ("treering.cli.audit:audit", "Ask who did what, when."),
     "log": ("treering.cli.log:log", "Verify the event log, or restore it from the second copy."),
+    "doctor": ("treering.cli.doctor:doctor", "Look for what is wrong, and say what to do."),
     "backup": ("treering.cli.backup:backup", "Back up everything, also while it runs."),
     "restore": ("treering.cli.backup:restore", "Make an installation of a backup."),
     "publisher": ("treering.cli.publisher:publisher", "Let programs publish events over NATS."),
