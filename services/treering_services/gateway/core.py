@@ -15,6 +15,7 @@ from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import Commands
 from treering.adapters.free_space import require_room
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.points_writer import PointsWriter
 from treering.adapters.tokens import Tokens
 from treering.adapters.trees import Manifest
 from treering.config import Home
@@ -71,6 +72,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores)
         self.figures = Figures(self.metrics.registry)
+        self.points = PointsWriter(self.client)
         self.log = JetStreamLog(self.client)
         self.blobs = LocalBlobs(self.home.blobs)
         self.parts = BlobParts(self.blobs)

@@ -34,10 +34,16 @@ class TrackingReader:
     points: Projector
     commits_written: int = 0
     points_written: int = 0
+    experiments_written: int = 0
 
     def wrote(self, position: int) -> None:
         """A commit at ``position`` of the event log was acknowledged to a client."""
         self.commits_written = max(self.commits_written, position)
+
+    def wrote_experiment(self, position: int) -> None:
+        """Like ``wrote``; making a run needs no more than the experiments to be up to date."""
+        self.wrote(position)
+        self.experiments_written = max(self.experiments_written, position)
 
     def wrote_points(self, position: int) -> None:
         self.points_written = max(self.points_written, position)

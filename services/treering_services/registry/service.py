@@ -16,6 +16,7 @@ from treering.adapters.log_check import deep_check
 from treering.adapters.sqlite_view import SqliteView
 from treering.domain import KINDS, kind_named
 from treering.domain.compute import CreateCompute
+from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.workspace import CreateWorkspace
 from treering.kernel.aggregate import Command
 from treering.kernel.clock import now
@@ -31,6 +32,7 @@ from treering_services.base import ServiceBase, StatesReader
 DEFAULTS: tuple[tuple[Address, Command], ...] = (
     (Address("main", "workspace", "main"), CreateWorkspace("Main")),
     (Address("main", "compute", "local"), CreateCompute("local", "this machine")),
+    (Address("main", "experiment", "Default"), CreateExperiment()),
 )
 log = structlog.get_logger()
 

@@ -10,11 +10,22 @@ from treering.kernel.log import Entry
 from treering.kernel.points import PointsEntry, decoder
 from treering.kernel.subjects import address_of, decode_token
 from treering.views.tracking.artifacts import ArtifactsPart
+from treering.views.tracking.experiments import ExperimentsPart
 from treering.views.tracking.logged_models import LoggedModelsPart
+from treering.views.tracking.metrics import MetricsPart
 from treering.views.tracking.parts import Change, Part
 from treering.views.tracking.registry import RegistryPart
+from treering.views.tracking.runs import RunsPart
 
-PARTS: tuple[Callable[[], Part], ...] = (ArtifactsPart, RegistryPart, LoggedModelsPart)
+# In this order: runs look up their experiment.
+PARTS: tuple[Callable[[], Part], ...] = (
+    ExperimentsPart,
+    RunsPart,
+    MetricsPart,
+    ArtifactsPart,
+    RegistryPart,
+    LoggedModelsPart,
+)
 
 
 class TrackingView:

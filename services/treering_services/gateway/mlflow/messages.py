@@ -61,15 +61,20 @@ async def read(call: Call, type: type[T], *, bytes_max: int = BODY_BYTES_MAX) ->
 def check_media_type(call: Call, body: bytes) -> None:
     said = call.header(b"content-type").partition(";")[0].strip().lower()
     if body and said != JSON:
-        raise MlflowError("BAD_REQUEST", f"Bad Request. Content-Type must be one of ['{JSON}'].")
+        raise invalid(f"Bad Request. Content-Type must be one of ['{JSON}'].")
 
 
 def complete(message: T) -> T:
     """``message`` if every required field is there; an empty string counts as missing, as in protobuf."""
     for name in message.required:
         if getattr(message, name) in (None, ""):
-            raise missing_value(name)
+            raise missing_value(spelled(name))
     return message
+
+
+def spelled(name: str) -> str:
+    """The field that clients send: a run's ``id`` has two names."""
+    return "run_id" if name == "id" else name
 
 
 def read_leniently(body: bytes, type: type[T]) -> T:
@@ -109,8 +114,8 @@ def without_nulls(value: Any) -> Any:
 
 def wrong_type(error: msgspec.ValidationError, value: Mapping[str, Any], type: type[Request]) -> MlflowError:
     """The error for the value that ``error`` is about; a required field comes first."""
-    for name in type.required:
-        if value.get(name) in (None, ""):
+    for name in map(spelled, type.required):
+        if value.get(name) in (None, "") and not (name == "run_id" and value.get("run_uuid")):
             return missing_value(name)
     found = PLACE.search(str(error))
     name = (found[1] if found else "").partition(".")[0].partition("[")[0]

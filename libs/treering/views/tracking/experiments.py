@@ -1,0 +1,160 @@
+"""Experiments by the number MLflow's clients know them by, and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from treering.adapters.sqlite_view import Database
+from treering.domain.experiment_messages import (
+    ExperimentArchived,
+    ExperimentCreated,
+    ExperimentRenamed,
+    ExperimentRestored,
+    ExperimentTagDeleted,
+    ExperimentTagsSet,
+    ExperimentUpdated,
+)
+from treering.kernel.points import PointsEntry
+from treering.views.tracking.parts import Change
+
+ACTIVE, DELETED = 0, 1
+STAGES = ("active", "deleted")
+DEFAULT = ("main", "Default")  # has the id 0: MLflow's clients log there when nobody names an experiment
+ARTIFACTS = "mlflow-artifacts:"
+MARKS_MAX = 500  # parameters of one statement
+
+
+class KeyValue(Struct, frozen=True):
+    key: str
+    value: str
+
+
+class ExperimentRow(Struct, frozen=True, omit_defaults=True):
+    """An experiment in the shape of MLflow's API."""
+
+    experiment_id: str
+    name: str
+    artifact_location: str
+    lifecycle_stage: str
+    last_update_time: int
+    creation_time: int
+    tags: list[KeyValue] = []
+
+
+class ExperimentsPart:
+    version = "1"
+    kinds = frozenset({"experiment"})
+    schema = """
+    CREATE TABLE IF NOT EXISTS experiments (
+      id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
+      lifecycle INTEGER NOT NULL, artifact_location TEXT NOT NULL,
+      creation_time INTEGER NOT NULL, last_update_time INTEGER NOT NULL,
+      UNIQUE (workspace, key)
+    );
+    CREATE INDEX IF NOT EXISTS experiments_name ON experiments (workspace, name);
+    CREATE TABLE IF NOT EXISTS experiment_tags (
+      experiment INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (experiment, key)
+    ) WITHOUT ROWID;
+    """
+
+    def change(self, db: Database, change: Change) -> None:
+        for event in change.events:
+            if isinstance(event, ExperimentCreated):
+                create(db, change, event)
+            elif (id := id_of_key(db, change.address.workspace, change.address.key)) is not None:
+                alter(db, id, event)
+                db.execute("UPDATE experiments SET last_update_time = ? WHERE id = ?", (change.at_ms, id))
+
+    def points(self, db: Database, entries: Sequence[PointsEntry]) -> None:
+        """Metric points say nothing about experiments."""
+
+
+def create(db: Database, change: Change, event: ExperimentCreated) -> None:
+    workspace, _, key = change.address
+    id = 0 if (workspace, key) == DEFAULT else change.position
+    location = event.artifact_location or f"{ARTIFACTS}/{id}"
+    db.execute(
+        "INSERT INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (id, workspace, key, event.name or key, ACTIVE, location, change.at_ms, change.at_ms),
+    )
+    set_tags(db, id, event.tags)
+
+
+def alter(db: Database, id: int, event: Any) -> None:
+    match event:
+        case ExperimentRenamed():
+            db.execute("UPDATE experiments SET name = ? WHERE id = ?", (event.name, id))
+        case ExperimentArchived() | ExperimentRestored():
+            lifecycle = DELETED if isinstance(event, ExperimentArchived) else ACTIVE
+            db.execute("UPDATE experiments SET lifecycle = ? WHERE id = ?", (lifecycle, id))
+        case ExperimentTagsSet():
+            set_tags(db, id, event.tags)
+        case ExperimentTagDeleted():
+            db.execute("DELETE FROM experiment_tags WHERE experiment = ? AND key = ?", (id, event.key))
+        case ExperimentUpdated() if event.tags is not None:
+            db.execute("DELETE FROM experiment_tags WHERE experiment = ?", (id,))
+            set_tags(db, id, event.tags)
+        case _:
+            pass  # who holds a name is not shown
+
+
+def set_tags(db: Database, id: int, tags: dict[str, str]) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", [(id, key, value) for key, value in tags.items()]
+    )
+
+
+def id_of_key(db: Database, workspace: str, key: str) -> int | None:
+    row = db.execute("SELECT id FROM experiments WHERE workspace = ? AND key = ?", (workspace, key)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def key_of_id(db: Database, workspace: str, id: int) -> tuple[str, int] | None:
+    """The key of an experiment and its lifecycle; in a workspace other than main, 0 is its own Default."""
+    sql = "SELECT key, lifecycle FROM experiments WHERE workspace = ? AND "
+    found = db.execute(sql + "id = ?", (workspace, id)).fetchone()
+    if found is None and id == 0:
+        found = db.execute(sql + "key = ?", (workspace, DEFAULT[1])).fetchone()
+    return None if found is None else (found[0], found[1])
+
+
+def artifact_location(db: Database, workspace: str, key: str) -> str:
+    """Where the artifacts of an experiment's runs go; "" without one."""
+    sql = "SELECT artifact_location FROM experiments WHERE workspace = ? AND key = ?"
+    row = db.execute(sql, (workspace, key)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def experiment(db: Database, workspace: str, id: int) -> ExperimentRow | None:
+    found = key_of_id(db, workspace, id)
+    return experiment_of_key(db, workspace, found[0]) if found else None
+
+
+def experiment_of_key(db: Database, workspace: str, key: str) -> ExperimentRow | None:
+    id = id_of_key(db, workspace, key)
+    return None if id is None else experiments_of(db, [id])[0]
+
+
+def experiment_named(db: Database, workspace: str, name: str) -> ExperimentRow | None:
+    row = db.execute("SELECT id FROM experiments WHERE workspace = ? AND name = ?", (workspace, name)).fetchone()
+    return None if row is None else experiments_of(db, [row[0]])[0]
+
+
+def experiments_of(db: Database, ids: Sequence[int]) -> list[ExperimentRow]:
+    """The experiments with these ids, in their order."""
+    found: dict[int, ExperimentRow] = {}
+    for start in range(0, len(ids), MARKS_MAX):
+        some = ids[start : start + MARKS_MAX]
+        marks = ", ".join("?" * len(some))
+        tags: dict[int, list[KeyValue]] = {}
+        for id, key, value in db.execute(f"SELECT * FROM experiment_tags WHERE experiment IN ({marks})", some):
+            tags.setdefault(id, []).append(KeyValue(key, value))
+        for row in db.execute(f"SELECT * FROM experiments WHERE id IN ({marks})", some):
+            found[row["id"]] = ExperimentRow(
+                str(row["id"]), row["name"], row["artifact_location"], STAGES[row["lifecycle"]],
+                row["last_update_time"], row["creation_time"], tags.get(row["id"], []),
+            )  # fmt: skip
+    return [found[id] for id in ids]

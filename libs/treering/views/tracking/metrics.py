@@ -1,0 +1,138 @@
+"""Metric points: packed in chunks for the histories, and the latest value of each metric for the searches.
+
+A chunk holds three columns of 8-byte numbers. Points are kept as they were logged, the same one twice too; reading
+a history drops what is said twice. The latest point is the greatest by (step, timestamp, value), as in MLflow.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from treering.adapters.sqlite_view import Database
+from treering.kernel.points import PointsEntry, RunPoints, Series
+from treering.views.tracking.parts import Change
+
+CHUNK_POINTS_MAX = 256
+UPSERT = """
+INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE
+SET value = excluded.value, step = excluded.step, timestamp = excluded.timestamp
+WHERE (excluded.step, excluded.timestamp, ifnull(excluded.value, 0)) > (step, timestamp, ifnull(value, 0))
+"""
+
+
+class Point(NamedTuple):
+    """In the order of a history. ``nan``: the value is not a number, and ``value`` is then 0."""
+
+    timestamp: int
+    step: int
+    value: float
+    nan: bool
+
+
+class Columns(NamedTuple):
+    values: array[float]
+    timestamps: array[int]
+    steps: array[int]
+
+    def read(self, blobs: Sequence[bytes]) -> None:
+        self.values.frombytes(blobs[0])
+        self.timestamps.frombytes(blobs[1])
+        self.steps.frombytes(blobs[2])
+
+    def extend(self, values: Sequence[float | None], timestamps: Sequence[int], steps: Sequence[int]) -> None:
+        self.values.extend(math.nan if value is None else value for value in values)
+        self.timestamps.extend(timestamps)
+        self.steps.extend(steps)
+
+    def part(self, start: int, end: int) -> Columns:
+        return Columns(self.values[start:end], self.timestamps[start:end], self.steps[start:end])
+
+
+class MetricsPart:
+    version = "1"
+    kinds: frozenset[str] = frozenset()
+    schema = """
+    CREATE TABLE IF NOT EXISTS metric_chunks (
+      run INTEGER NOT NULL, key TEXT NOT NULL, chunk INTEGER NOT NULL, points INTEGER NOT NULL,
+      vals BLOB NOT NULL, timestamps BLOB NOT NULL, steps BLOB NOT NULL, PRIMARY KEY (run, key, chunk)
+    );
+    CREATE TABLE IF NOT EXISTS latest_metrics (
+      run INTEGER NOT NULL, key TEXT NOT NULL, value REAL, step INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+      experiment INTEGER NOT NULL, start_time INTEGER NOT NULL, PRIMARY KEY (run, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS latest_metrics_value ON latest_metrics (experiment, key, value DESC, start_time DESC);
+    """
+
+    def change(self, db: Database, change: Change) -> None:
+        """What a message of points says of its run is all that is needed."""
+
+    def points(self, db: Database, entries: Sequence[PointsEntry]) -> None:
+        gathered: dict[tuple[int, str], Columns] = {}
+        latest: list[tuple[object, ...]] = []
+        for entry in entries:
+            for run in entry.points.runs:
+                for series in run.series:
+                    columns = gathered.get((run.number, series.key))
+                    if columns is None:
+                        columns = gathered[run.number, series.key] = empty()
+                    columns.extend(series.values, series.timestamps, series.steps)
+                    latest.append(latest_row(run, series))
+        for (number, key), columns in gathered.items():
+            append(db, number, key, columns)
+        db.executemany(UPSERT, latest)
+
+
+def empty() -> Columns:
+    return Columns(array("d"), array("q"), array("q"))
+
+
+def latest_row(run: RunPoints, series: Series) -> tuple[object, ...]:
+    if len(series.values) == 1:
+        step, timestamp, value = series.steps[0], series.timestamps[0], series.values[0]
+    else:
+        triples = zip(series.steps, series.timestamps, series.values, strict=True)
+        step, timestamp, value = max(triples, key=lambda one: (one[0], one[1], one[2] or 0.0))
+    return run.number, series.key, value, step, timestamp, run.experiment, run.start_time
+
+
+def append(db: Database, number: int, key: str, columns: Columns) -> None:
+    """Fill the last chunk, then begin new ones; where they end depends on the points only, not on the batches."""
+    last = db.execute(
+        "SELECT chunk, points, vals, timestamps, steps FROM metric_chunks WHERE run = ? AND key = ?"
+        " ORDER BY chunk DESC LIMIT 1",
+        (number, key),
+    ).fetchone()
+    chunk = 0
+    if last is not None and last[1] == CHUNK_POINTS_MAX:
+        chunk = last[0] + 1
+    elif last is not None:
+        chunk, before = last[0], empty()
+        before.read(last[2:5])
+        before.extend(columns.values, columns.timestamps, columns.steps)
+        columns = before
+    rows = []
+    for start in range(0, len(columns.values), CHUNK_POINTS_MAX):
+        part = columns.part(start, start + CHUNK_POINTS_MAX)
+        rows.append((number, key, chunk, len(part.values), *(column.tobytes() for column in part)))
+        chunk += 1
+    db.executemany("INSERT OR REPLACE INTO metric_chunks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def history(db: Database, number: int, key: str) -> list[Point]:
+    """Every point of a metric once, by time, step and value."""
+    columns = empty()
+    found = db.execute(
+        "SELECT vals, timestamps, steps FROM metric_chunks WHERE run = ? AND key = ? ORDER BY chunk", (number, key)
+    )
+    for row in found:
+        columns.read(row)
+    return sorted(set(points_of(columns)))
+
+
+def points_of(columns: Columns) -> Iterator[Point]:
+    for value, timestamp, step in zip(*columns, strict=True):
+        nan = value != value
+        yield Point(timestamp, step, 0.0 if nan else value, nan)

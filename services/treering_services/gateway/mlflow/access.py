@@ -1,0 +1,101 @@
+"""Every write to a run or an experiment goes through here: found on fresh rows, permitted, sent, remembered."""
+
+from __future__ import annotations
+
+from treering.adapters.sqlite_view import Database
+from treering.domain.experiment import EXPERIMENT
+from treering.domain.experiment_messages import ExperimentCommand
+from treering.domain.run import RUN
+from treering.domain.run_messages import CreateRun, RunCommand
+from treering.kernel.command import Written
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
+from treering.views.tracking.experiments import ACTIVE, key_of_id
+from treering.views.tracking.run_reads import RunHead, run_head
+from treering_services.gateway.call import Call
+from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
+from treering_services.gateway.mlflow.place import check_writes_run, workspace_of
+
+
+async def find_run(call: Call, run_id: str) -> RunHead:
+    """A run, whatever its state. What the view does not have is looked for once more at the head of the log."""
+    tracking, workspace = call.gateway.tracking, workspace_of(call)
+
+    def query(db: Database) -> RunHead | None:
+        return run_head(db, workspace, run_id)
+
+    await tracking.fresh_commits()
+    found = await tracking.view.peek(query)
+    if found is None:
+        await tracking.commits.reached(await call.gateway.log.head())
+        found = await tracking.view.peek(query)
+    if found is None:
+        raise absent(f"Run with id={run_id} not found")
+    return found
+
+
+async def writable_run(call: Call, run_id: str) -> RunHead:
+    """A run that the caller may log to, and that is not deleted."""
+    found = await find_run(call, run_id)
+    check_writes_run(call, run_id, found.created_by)
+    if found.lifecycle != ACTIVE:
+        raise invalid(f"The run {run_id} must be in the 'active' state. Current state is deleted.")
+    return found
+
+
+async def send_to_run(call: Call, run_id: str, head: RunHead, command: RunCommand) -> Written:
+    """Carry out a command on a run; the run of a job becomes a resource with its first."""
+    address = Address(workspace_of(call), RUN.kind, run_id)
+    if not head.logged:
+        await make_run_of_job(call, address, head)
+    try:
+        written = await call.gateway.commands.send(address, command, call.context())
+    except Refused as refused:
+        raise in_words(refused, run_id) from None
+    call.gateway.tracking.wrote(written.position)
+    return written
+
+
+async def make_run_of_job(call: Call, address: Address, head: RunHead) -> None:
+    """Two first writers say the same, so one of them changes nothing."""
+    found = await call.gateway.tracking.view.peek(lambda db: key_of_id(db, address.workspace, head.experiment))
+    command = CreateRun(found[0] if found else "", head.name, start_time=head.start_time, of_job=True)
+    await call.gateway.commands.send(address, command, call.context(f"{call.trace}:{address}"))
+
+
+def in_words(refused: Refused, run_id: str) -> Exception:
+    """A refusal of the run, as MLflow says it: with the id, which the run itself does not know."""
+    match refused.code:
+        case "run.param_changed":
+            return invalid(f"{refused.detail} for run ID='{run_id}'.")
+        case "run.deleted":
+            return invalid(f"The run {run_id} must be in the 'active' state. Current state is deleted.")
+        case "run.absent":
+            return absent(f"Run with id={run_id} not found")
+        case _:
+            return refused
+
+
+async def find_experiment(call: Call, number: int) -> tuple[str, int]:
+    """The key and the lifecycle of an experiment by its number."""
+    tracking, workspace = call.gateway.tracking, workspace_of(call)
+    # Runs may be far ahead of the view without a reader of experiments noticing.
+    await tracking.commits.reached(tracking.experiments_written)
+    found = await tracking.view.peek(lambda db: key_of_id(db, workspace, number))
+    if found is None:
+        await tracking.commits.reached(await call.gateway.log.head())
+        found = await tracking.view.peek(lambda db: key_of_id(db, workspace, number))
+    if found is None:
+        raise no_experiment(number)
+    return found
+
+
+def no_experiment(number: int) -> MlflowError:
+    return absent(f"No Experiment with id={number} exists")
+
+
+async def send_to_experiment(call: Call, key: str, command: ExperimentCommand) -> Written:
+    address = Address(workspace_of(call), EXPERIMENT.kind, key)
+    written = await call.gateway.commands.send(address, command, call.context())
+    call.gateway.tracking.wrote_experiment(written.position)
+    return written

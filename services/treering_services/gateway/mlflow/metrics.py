@@ -1,0 +1,137 @@
+"""Metric points over MLflow's API, one or a batch. A batch may carry parameters and tags too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+from starlette.responses import Response
+
+from treering.domain.run_messages import LogToRun
+from treering.kernel.points import RunPoints, Series
+from treering.views.tracking.experiments import KeyValue
+from treering.views.tracking.run_reads import RunHead
+from treering_services.gateway.call import Call
+from treering_services.gateway.mlflow.access import send_to_run, writable_run
+from treering_services.gateway.mlflow.errors import MlflowError, missing_value
+from treering_services.gateway.mlflow.limits import (
+    check_batch,
+    check_key,
+    check_run_id,
+    check_unique_params,
+    invalid_value,
+    param_value,
+)
+from treering_services.gateway.mlflow.messages import Int64, Request, answer, finite, read
+from treering_services.gateway.mlflow.place import workspace_of
+from treering_services.gateway.mlflow.run_messages import OfRun
+from treering_services.gateway.mlflow.runs import checked_tags
+
+BATCH_BYTES_MAX = 4 * 1024 * 1024  # MLflow has no limit here; what is written of it is bounded by its counts
+
+
+class Metric(Request, frozen=True):
+    """``value`` and ``timestamp`` None: they were not sent, which is refused."""
+
+    key: str = ""
+    value: float | None = None
+    timestamp: Int64 | None = None
+    step: Int64 = 0
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+class MetricRequest(Metric, frozen=True):
+    required: ClassVar[tuple[str, ...]] = ("id", "key", "value", "timestamp")
+    run_id: str = ""
+    run_uuid: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.run_id or self.run_uuid
+
+
+class Param(Request, frozen=True):
+    key: str = ""
+    value: str = ""
+
+
+class BatchRequest(OfRun, frozen=True):
+    metrics: list[Metric] = []
+    params: list[Param] = []
+    tags: list[KeyValue] = []
+
+
+async def log_metric(call: Call) -> Response:
+    request = await read(call, MetricRequest)
+    series = gathered([request], single=True)
+    head = await writable_run(call, request.id)
+    await write_points(call, request.id, head, series)
+    return answer()
+
+
+async def log_batch(call: Call) -> Response:
+    """Everything is checked before anything is written; parameters and tags are one commit, and come first.
+
+    When the points are then not acknowledged, neither is the request: said again, the parameters and tags are there
+    already, and points said twice are shown once.
+    """
+    request = await read(call, BatchRequest, bytes_max=BATCH_BYTES_MAX)
+    check_run_id(request.id)
+    series = gathered(request.metrics, single=False)
+    params = checked_params(request.params)
+    tags = checked_tags(request.tags)
+    check_batch(len(request.metrics), len(request.params), len(request.tags))
+    check_unique_params([param.key for param in request.params])
+    head = await writable_run(call, request.id)
+    if params or tags:
+        await send_to_run(call, request.id, head, LogToRun(params, tags))
+    if series:
+        await write_points(call, request.id, head, series)
+    return answer()
+
+
+def checked_params(params: list[Param]) -> dict[str, str]:
+    for index, param in enumerate(params):
+        if not param.key:
+            raise missing_value(f"params[{index}].key")
+        check_key(param.key, "Param key", f"params[{index}].key")
+    return {param.key: param_value(param.value) for param in params}
+
+
+def gathered(metrics: Sequence[Metric], *, single: bool) -> list[Series]:
+    """The points by metric, column by column, each of them checked."""
+    columns: dict[tuple[str, str, str, str], Series] = {}
+    for index, metric in enumerate(metrics):
+        value, timestamp = metric.value, metric.timestamp
+        if value is None or timestamp is None or timestamp < 0 or not metric.key:
+            raise fault_of(metric, "" if single else f"metrics[{index}].")
+        of = (metric.key, metric.model_id, metric.dataset_name, metric.dataset_digest)
+        series = columns.get(of)
+        if series is None:
+            check_key(metric.key, "Metric name", "name" if single else f"metrics[{index}].name")
+            series = columns[of] = Series(metric.key, [], [], [], *of[1:])
+        series.values.append(None if value != value else finite(value) if math.isinf(value) else value)
+        series.timestamps.append(timestamp)
+        series.steps.append(metric.step)
+    return list(columns.values())
+
+
+def fault_of(metric: Metric, path: str) -> MlflowError:
+    """Why a point cannot be taken."""
+    if not metric.key:
+        return missing_value(f"{path}key")
+    if metric.value is None:
+        return missing_value(f"{path}value")
+    if metric.timestamp is None:
+        return missing_value(f"{path}timestamp")
+    why = f"metric '{metric.key}' (value={metric.value}). Timestamp must be a nonnegative long (64-bit integer) "
+    return invalid_value(f"{path}timestamp", metric.timestamp, why)
+
+
+async def write_points(call: Call, run_id: str, head: RunHead, series: list[Series]) -> None:
+    points = RunPoints(run_id, head.number, head.experiment, head.start_time, call.caller.actor, series)
+    gateway = call.gateway
+    gateway.tracking.wrote_points(await gateway.points.write(workspace_of(call), points))
