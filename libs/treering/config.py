@@ -96,3 +96,22 @@ class Timing:
     @classmethod
     def from_environment(cls) -> Timing:
         return cls(float(os.environ.get("TREERING_LEASE_SECONDS") or cls.lease_seconds))
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From when on something is called stuck (``treering stuck``)."""
+
+    waiting_seconds: float = 3600.0  # in a status that should pass by itself, such as Queued
+    silent_seconds: float = 86_400.0  # Running, without any event
+    failures: int = 3  # of one resource, or of the last jobs of an experiment
+
+    @classmethod
+    def from_environment(cls) -> Thresholds:
+        """``TREERING_STUCK_WAITING_SECONDS``, ``_SILENT_SECONDS`` and ``TREERING_STUCK_FAILURES``."""
+        asked = os.environ.get
+        return cls(
+            float(asked("TREERING_STUCK_WAITING_SECONDS") or cls.waiting_seconds),
+            float(asked("TREERING_STUCK_SILENT_SECONDS") or cls.silent_seconds),
+            int(asked("TREERING_STUCK_FAILURES") or cls.failures),
+        )

@@ -101,6 +101,29 @@ async def test_the_monitor_answers_through_the_gateway(watched: Api) -> None:
     assert summary.json["summary"] and past.json["status"] == "Queued" and verified.json["ok"]
 
 
+async def test_time_travel_goes_through_the_gateway(watched: Api) -> None:
+    await watched.submitted("j")
+    position = (await watched.ask("POST", f"{WS}/jobs/j/cancel")).json["position"]
+    then = (await watched.ask("GET", f"{WS}/jobs?at={position - 1}")).json
+    workspaces = (await watched.ask("GET", f"/v1/workspaces?at={position}")).json
+    nobody = (await watched.ask("GET", "/v1/workspaces?at=0")).json
+    diff = (await watched.ask("GET", f"{WS}/jobs/j/diff?from={position - 1}&to={position}")).json
+    everything = (await watched.ask("GET", f"{WS}/diff?from=0&to={position}&kind=jobs")).json
+    durations = (await watched.ask("GET", "/v1/durations?workspace=w&kind=job")).json
+    usage = (await watched.ask("GET", "/v1/usage")).json
+    stuck = (await watched.ask("GET", "/v1/stuck")).json
+    counts = (await watched.ask("GET", f"/v1/audit/count?by=kind&until={position}")).json
+    assert [(one["name"], one["status"]) for one in then["items"]] == [("j", "Queued")]
+    assert [one["name"] for one in workspaces["items"]] == ["w", "main"] and nobody["items"] == []
+    assert {field["path"]: field["after"] for field in diff["fields"]}["status"] == "Canceled"
+    assert [one["name"] for one in everything["rows"]] == ["j"]
+    assert {row["status"] for row in durations["rows"]} == {"Queued", "Canceled", "First event"}
+    assert usage["rows"][0]["jobs"] == 1 and stuck["rows"] == []
+    assert {row["value"]: row["events"] for row in counts["rows"]}["job"] == 3
+    assert (await watched.ask("GET", f"{WS}/diff?from=9&to=1")).code == "query.bad_window"
+    assert (await watched.ask("GET", f"{WS}/diff?to=1")).code == "request.query"
+
+
 async def test_what_the_monitor_refuses_is_refused_in_its_words(watched: Api) -> None:
     assert (await watched.ask("GET", "/v1/audit?colour=red")).code == "request.query"
     refused = await watched.ask("GET", f"{WS}/jobs/j?at=yesterday")

@@ -150,7 +150,7 @@ async def test_a_bad_question_is_refused_with_words(nats_server: RunningNats, qu
 
 async def test_an_unknown_question_names_those_there_are(nats_server: RunningNats) -> None:
     async with installation(nats_server) as running:
-        with pytest.raises(Refused, match=r"audit, count, .*status, story, verify"):
+        with pytest.raises(Refused, match=r"audit, .*count, .*status, story, .*verify"):
             await running.ask("weather", VerifyQuery(), VerifyAnswer)
 
 

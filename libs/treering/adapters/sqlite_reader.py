@@ -26,7 +26,8 @@ STEPS = 5000  # of SQLite's machine between two looks at the clock: about 0.1 ms
 
 
 class SqliteReaders:
-    """``attached`` are more files by the name of their schema; ``prepare`` sees each new connection once."""
+    """``attached`` are more files by the name of their schema; ``prepare`` sees each new connection once;
+    ``damaged`` makes the error that says what to do when SQLite cannot read the file."""
 
     def __init__(
         self,
@@ -35,10 +36,12 @@ class SqliteReaders:
         *,
         threads: int = THREADS,
         prepare: Callable[[Database], None] | None = None,
+        damaged: Callable[[Exception], Exception] | None = None,
     ) -> None:
         self.path = path
         self.attached = attached
         self.prepare = prepare
+        self.damaged = damaged
         self.local = threading.local()
         self.opened: list[Database] = []
         self.waiting = 0
@@ -67,6 +70,10 @@ class SqliteReaders:
             raise Refused(
                 "query.too_long", f"no answer within {timeout_seconds:g} s; ask for less, such as a shorter time"
             ) from None
+        except sqlite3.DatabaseError as error:
+            if self.damaged is None:
+                raise
+            raise self.damaged(error) from error
         finally:
             db.set_progress_handler(None, 0)
 

@@ -14,6 +14,10 @@ from treering.cli.shapes import shape
 STORY = {"At": "at", "Event": "type", "By": "by", "Because": "because_of", "About": "about", "Position": "position"}
 INTERVALS = {"Status": "status", "Since": "since", "Until": "until", "For": "seconds"}
 SUMMARY = {"Status": "status", "Ended": "count", "In it now": "open", "p50": "p50_seconds", "p95": "p95_seconds"}
+DURATIONS = {
+    "Parent": "parent", "Status": "status", "Ended": "count", "In it now": "open", "p50": "p50_seconds",
+    "p95": "p95_seconds", "p99": "p99_seconds", "Longest": "longest_seconds",
+}  # fmt: skip
 
 
 @click.command("show", cls=Verb)
@@ -44,16 +48,21 @@ def story(session: Session, resource: str, max_results: int) -> None:
 
 @click.command("lifecycle", cls=Verb)
 @click.argument("resource", metavar="KIND[/NAME]")
+@click.option("--by", type=click.Choice(["status", "parent"]), default="status", help="Of a kind: for each parent too.")
+@click.option("--parent", default="", help="Only the resources of this parent, such as an experiment.")
 @click.pass_obj
-def lifecycle(session: Session, resource: str) -> None:
+def lifecycle(session: Session, resource: str, by: str, parent: str) -> None:
     """How long a resource was in each status; without a name, a summary of its kind."""
     kind, slash, _ = resource.partition("/")
     with session.client() as client:
         if slash:
             answer = client.get(f"{history_path(session, resource)}/lifecycle")
             session.table(answer["intervals"], INTERVALS)
+        elif by == "parent" or parent:
+            rows = client.get("/v1/durations", workspace=session.workspace, kind=kind, parent=parent)["rows"]
+            session.table(rows, DURATIONS)
         else:
-            path = session.path(kind).rpartition("/")[0]
+            path = session.path(kind.removesuffix("s")).rpartition("/")[0]
             session.table(client.get(f"{path}/lifecycle", kind=kind)["summary"], SUMMARY)
 
 

@@ -43,13 +43,11 @@ def show(session: Session, name: str, at: str | None, web: bool) -> None:
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--include-archived", "archived", flag_value="any")
 @click.option("--archived-only", "archived", flag_value="true")
+@click.option("--at", metavar="POSITION|TIME", help="As the list was then.")
 @click.pass_obj
-def list_jobs(
-    session: Session, status: str | None, parent: str | None, prefix: str | None, max_results: int, archived: str | None
-) -> None:
+def list_jobs(session: Session, /, max_results: int, **filters: Any) -> None:
     """List jobs, the newest first."""
     people = names_of(session.home)
-    filters: dict[str, Any] = {"status": status, "parent": parent, "prefix": prefix, "archived": archived}
     with session.client() as client:
         found = list(session.listed(client, session.path("job"), max_results, **filters))
     session.table([{**shape(one, people), "run_seconds": run_seconds(one)} for one in found], COLUMNS)

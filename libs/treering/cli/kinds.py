@@ -98,15 +98,16 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
     @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
     @click.option("--include-archived", "archived", flag_value="any")
     @click.option("--archived-only", "archived", flag_value="true")
+    @click.option("--at", metavar="POSITION|TIME", help="As the list was then.")
     @click.pass_obj
-    def list_all(session: Session, prefix: str | None, max_results: int, archived: str | None) -> None:
+    def list_all(session: Session, prefix: str | None, max_results: int, archived: str | None, at: str | None) -> None:
         people = names_of(session.home)
         with session.client() as client:
             path = session.path(kind.name)
             if kind.name == "workspace":  # they come in one answer, archived ones too
-                found = [one for one in client.get(path)["items"] if kept(one, prefix, archived)][:max_results]
+                found = [one for one in client.get(path, at=at)["items"] if kept(one, prefix, archived)][:max_results]
             else:
-                found = list(session.listed(client, path, max_results, prefix=prefix, archived=archived))
+                found = list(session.listed(client, path, max_results, prefix=prefix, archived=archived, at=at))
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
         session.table([shape(one, people) for one in found], {**headings, **CREATED})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,25 +12,55 @@ from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS, kind_named
 from treering.kernel.log import Entry, encoder
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import Address
-from treering.views.moments import moment, time_text
-from treering.views.queries import AtAnswer, AtQuery
+from treering.kernel.subjects import Address, address_of
+from treering.views.audit_answers import ANSWER_BYTES_MAX
+from treering.views.diffs import difference
 from treering.views.states import Resource, Row, fold
+from treering.views.time_queries import Difference
+
+RESOURCE_BYTES = 1000  # of one beside its state, generously
 
 
-def at(db: Database, query: AtQuery, path: Path) -> AtAnswer:
-    """Answer ``qry.at``; ``Refused("<kind>.absent")`` when the resource was not there yet."""
-    kind_named(query.kind)
-    address = Address(query.workspace, query.kind, query.name)
-    limit = moment(query.at, "at")
+def at(db: Database, address: Address, position: int, path: Path) -> Resource:
+    """The resource as it was at ``position``; ``Refused("<kind>.absent")`` when it was not there yet."""
+    kind_named(address.kind)
+    found = folded(db, address, position, path)
+    if found is None:
+        raise Refused(f"{address.kind}.absent", f"there was no {address.kind} of this name at position {position}")
+    return found
+
+
+def folded(db: Database, address: Address, position: int, path: Path) -> Resource | None:
     found: tuple[Row, int] | None = None
     for entry in history(db, address, path):
-        if is_later(entry, limit):
+        if entry.position > position:
             break
         found = fold(address, found, entry)
-    if found is None:
-        raise Refused(f"{query.kind}.absent", f"there was no {query.kind} of this name at {query.at}")
-    return AtAnswer(resource_then(address, found[0]))
+    return resource_then(address, found[0]) if found else None
+
+
+def list_at(db: Database, firsts: Sequence[int], position: int, path: Path) -> tuple[list[Resource], int]:
+    """The resources whose first commits are at ``firsts``, as they were at ``position``, as many as one answer
+    holds; and the first commit of the last of them, 0 when all are there."""
+    found: list[Resource] = []
+    size = 0
+    for first in firsts:
+        row = db.execute("SELECT subject FROM commits WHERE position = ?", (first,)).fetchone()
+        if row is None:
+            raise copy_damaged(first, path)
+        resource = folded(db, address_of(row["subject"]), position, path)
+        if resource is None:
+            raise copy_damaged(first, path)
+        size += RESOURCE_BYTES + len(bytes(resource.state))
+        if found and size > ANSWER_BYTES_MAX:
+            return found, firsts[len(found) - 1]
+        found.append(resource)
+    return found, 0
+
+
+def diff(db: Database, address: Address, since: int, until: int, path: Path) -> Difference | None:
+    """How a resource changed; None when it did not."""
+    return difference(address, history(db, address, path), since, until)
 
 
 def history(db: Database, address: Address, path: Path) -> Iterator[Entry]:
@@ -40,10 +70,6 @@ def history(db: Database, address: Address, path: Path) -> Iterator[Entry]:
         if leaf_of(address.subject, row["body"]) != row["leaf"]:
             raise copy_damaged(row["position"], path)
         yield Entry(row["position"], address.subject, row["body"])
-
-
-def is_later(entry: Entry, limit: int | str) -> bool:
-    return entry.position > limit if isinstance(limit, int) else time_text(entry.commit().at) > limit
 
 
 def resource_then(address: Address, row: Row) -> Resource:

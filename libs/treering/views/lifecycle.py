@@ -1,164 +1,184 @@
-"""How long each resource was in each status: an interval begins with the commit that changed the status."""
+"""Every resource folded along the log: how long it was in each status, its versions, and what its work cost.
+
+An interval begins with the commit that changed the status; a version also where parent or archived mark change.
+"""
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from treering.adapters.sqlite_view import Database
-from treering.domain import KINDS, kind_named
-from treering.kernel.clock import now
+from treering.domain import KINDS
 from treering.kernel.log import Entry, encoder
 from treering.kernel.subjects import Address, address_of
+from treering.views import stuck, usage, versions
 from treering.views.moments import seconds_between, time_text
-from treering.views.queries import Interval, LifecycleAnswer, LifecycleQuery, StatusSummary
 
 CACHED_MAX = 10_000
-INTERVALS_MAX = 1000
 RESOURCE = "workspace = ? AND kind = ? AND key = ?"
+FALLS = (".failed", ".lost")  # how the types of events end that say that it went wrong
 # Made when a replay has caught up, like those of the audit view.
 INDICES = """
 CREATE INDEX IF NOT EXISTS intervals_resource ON intervals (workspace, kind, key);
 CREATE INDEX IF NOT EXISTS intervals_duration ON intervals (workspace, kind, status, seconds);
+CREATE INDEX IF NOT EXISTS intervals_parent ON intervals (workspace, kind, parent, status, seconds);
+CREATE INDEX IF NOT EXISTS current_status ON current (kind, status, since);
+CREATE INDEX IF NOT EXISTS current_parent ON current (workspace, kind, parent, first_position);
+CREATE INDEX IF NOT EXISTS current_first_event ON current (workspace, kind, first_event_seconds);
 """
 
 
 class Now(NamedTuple):
-    """A resource at its last commit: its state, and its open interval."""
+    """A resource at its last commit, with its open interval (``since``, ``position``) and version (``version``)."""
 
     state: Any
     status: str
     since: str
     position: int
+    version: int
+    parent: str
+    archived: bool
+    first_position: int
+    created_at: str
+    created_by: str
+    changed_at: str
+    falls: int  # how often it failed or was lost
+    first_event_seconds: float | None  # from its first commit to its second
 
 
 class LifecycleView:
     name = "lifecycle"
-    version = "1"
-    schema = """
+    version = "2"
+    schema = f"""
     CREATE TABLE IF NOT EXISTS intervals (
       position INTEGER PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-      status TEXT NOT NULL, since TEXT NOT NULL, until TEXT NOT NULL, seconds REAL
+      parent TEXT NOT NULL, status TEXT NOT NULL, since TEXT NOT NULL, until TEXT NOT NULL, seconds REAL
     );
     CREATE TABLE IF NOT EXISTS current (
-      workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-      status TEXT NOT NULL, since TEXT NOT NULL, position INTEGER NOT NULL, state BLOB NOT NULL,
+      workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL, since TEXT NOT NULL,
+      position INTEGER NOT NULL, version INTEGER NOT NULL, parent TEXT NOT NULL, archived INTEGER NOT NULL,
+      first_position INTEGER NOT NULL, created_at TEXT NOT NULL, created_by TEXT NOT NULL, changed_at TEXT NOT NULL,
+      falls INTEGER NOT NULL, first_event_seconds REAL, state BLOB NOT NULL,
       PRIMARY KEY (workspace, kind, key)
     ) WITHOUT ROWID;
+    {versions.SCHEMA}
+    {usage.SCHEMA}
     """
 
     def __init__(self) -> None:
         self.cached: OrderedDict[Address, Now] = OrderedDict()
 
     def project(self, db: Database, entries: Sequence[Entry]) -> None:
-        """Fold each entry; write each interval and each state once a batch."""
-        touched: dict[Address, Now] = {}
-        intervals: dict[int, tuple[Any, ...]] = {}
+        """Fold each entry; write each row once a batch."""
+        batch = Batch(db)
         try:
             for entry in entries:
                 address = address_of(entry.subject)
                 if address.kind not in KINDS:
                     continue  # A kind of a newer release: nobody here can fold it.
-                before = touched.get(address) or self.cached.get(address) or load(db, address)
-                after = advance(address, before, entry)
-                touched[address] = after
-                if before is not None and after.position != before.position:
-                    intervals[before.position] = interval_row(address, before, after.since)
-                intervals[after.position] = interval_row(address, after, "")
-            self.write(db, touched, intervals)
+                before = batch.touched.get(address) or self.cached.get(address) or load(db, address)
+                batch.add(address, before, advance(address, before, entry), entry.position)
+            batch.write()
         except BaseException:
             self.cached.clear()
             raise
-        self.cached.update(touched)
+        self.cached.update(batch.touched)
         while len(self.cached) > CACHED_MAX:
             self.cached.popitem(last=False)
 
-    def write(self, db: Database, touched: dict[Address, Now], intervals: dict[int, tuple[Any, ...]]) -> None:
-        db.executemany("INSERT OR REPLACE INTO intervals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", intervals.values())
-        db.executemany(
-            "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (*address, row.status, row.since, row.position, encoder.encode(row.state))
-                for address, row in touched.items()
-            ],
+
+class Batch:
+    """What one batch of entries changes; a row that changes twice is written once."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.touched: dict[Address, Now] = {}
+        self.intervals: dict[int, tuple[Any, ...]] = {}
+        self.versions: dict[int, tuple[Any, ...]] = {}
+        self.usage = usage.Sums()
+        self.scopes: dict[tuple[str, str], int] = {}
+
+    def add(self, address: Address, before: Now | None, after: Now, position: int) -> None:
+        """``after`` is what the commit at ``position`` made of ``before``."""
+        self.touched[address] = after
+        if before is None or after.position != before.position:
+            if before is not None:
+                self.intervals[before.position] = interval_row(address, before, after.since)
+            self.intervals[after.position] = interval_row(address, after, "")
+            self.usage.add(address, before, after)
+        if before is None or after.version != before.version:
+            scope = self.scope(address)
+            if before is not None:
+                self.versions[before.version] = version_row(scope, before, position)
+            self.versions[after.version] = version_row(scope, after, versions.OPEN)
+
+    def scope(self, address: Address) -> int:
+        """The number of a workspace's kind, given in the order of the log."""
+        key = address[:2]
+        if key not in self.scopes:
+            self.db.execute("INSERT OR IGNORE INTO scopes (workspace, kind) VALUES (?, ?)", key)
+            self.scopes[key] = versions.scope_number(self.db, *key)
+        return self.scopes[key]
+
+    def write(self) -> None:
+        insert_interval = "INSERT OR REPLACE INTO intervals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self.db.executemany(insert_interval, self.intervals.values())
+        self.db.executemany(versions.INSERT, self.versions.values())
+        self.db.executemany(
+            f"INSERT OR REPLACE INTO current VALUES ({', '.join('?' * 16)})",
+            [(*address, *row[1:], encoder.encode(row.state)) for address, row in self.touched.items()],
         )
+        self.usage.write(self.db)
 
 
 def advance(address: Address, before: Now | None, entry: Entry) -> Now:
     """The resource after one more commit; a commit that keeps the status keeps the interval."""
     kind = KINDS[address.kind]
     commit = entry.commit()
-    state = kind.fold(kind.events.decode(commit.events), before.state if before else None)
-    status = kind.summary(state).status
-    if before is not None and before.status == status:
-        return before._replace(state=state)
-    return Now(state, status, time_text(commit.at), entry.position)
+    events = kind.events.decode(commit.events)
+    state = kind.fold(events, before.state if before else None)
+    summary = kind.summary(state)
+    at, position = time_text(commit.at), entry.position
+    falls = sum(str(event.__struct_config__.tag).endswith(FALLS) for event in events)
+    shown = (summary.status, summary.parent, summary.archived)
+    if before is None:
+        first = (position, at, commit.actor, at, falls, None)
+        return Now(state, summary.status, at, position, position, summary.parent, summary.archived, *first)
+    waited = before.first_event_seconds
+    after = before._replace(
+        state=state,
+        changed_at=at,
+        falls=before.falls + falls,
+        first_event_seconds=seconds_between(before.created_at, at) if waited is None else waited,
+    )
+    if shown != (before.status, before.parent, before.archived):
+        after = after._replace(version=position, parent=summary.parent, archived=summary.archived)
+    return (
+        after if summary.status == before.status else after._replace(status=summary.status, since=at, position=position)
+    )
 
 
 def interval_row(address: Address, row: Now, until: str) -> tuple[Any, ...]:
     seconds = seconds_between(row.since, until) if until else None
-    return (row.position, *address, row.status, row.since, until, seconds)
+    return (row.position, *address, row.parent, row.status, row.since, until, seconds)
+
+
+def version_row(scope: int, row: Now, until: int) -> tuple[Any, ...]:
+    return versions.version_row(scope, row.first_position, row.version, until, row.archived, row.status, row.parent)
 
 
 def load(db: Database, address: Address) -> Now | None:
     found = db.execute(f"SELECT * FROM current WHERE {RESOURCE}", address).fetchone()
     if found is None:
         return None
-    state = KINDS[address.kind].states.decode(found["state"])
-    return Now(state, found["status"], found["since"], found["position"])
-
-
-def lifecycle(db: Database, query: LifecycleQuery) -> LifecycleAnswer:
-    """Answer ``qry.lifecycle``; ``Refused("kind.unknown")`` for a kind there is not."""
-    kind_named(query.kind)
-    if query.name:
-        return LifecycleAnswer(intervals=intervals_of(db, Address(query.workspace, query.kind, query.name)))
-    return LifecycleAnswer(summary=summaries(db, query.workspace, query.kind))
-
-
-def intervals_of(db: Database, address: Address) -> list[Interval]:
-    """The newest INTERVALS_MAX of a resource, oldest first."""
-    today = time_text(now())
-    sql = f"SELECT * FROM intervals WHERE {RESOURCE} ORDER BY position DESC LIMIT {INTERVALS_MAX}"
-    return [
-        Interval(
-            row["status"],
-            row["since"],
-            row["position"],
-            seconds_between(row["since"], today) if row["seconds"] is None else row["seconds"],
-            row["until"],
-        )
-        for row in reversed(db.execute(sql, address).fetchall())
-    ]
-
-
-def summaries(db: Database, workspace: str, kind: str) -> list[StatusSummary]:
-    sql = (
-        "SELECT status, count(seconds) AS ended, count(*) - count(seconds) AS open FROM intervals "
-        "WHERE workspace = ? AND kind = ? GROUP BY status ORDER BY status"
-    )
-    return [
-        StatusSummary(
-            row["status"], row["ended"], row["open"],
-            *(percentile(db, (workspace, kind, row["status"]), row["ended"], share) for share in (0.5, 0.95)),
-        )
-        for row in db.execute(sql, (workspace, kind)).fetchall()
-    ]  # fmt: skip
-
-
-def percentile(db: Database, group: tuple[str, str, str], count: int, share: float) -> float:
-    """The smallest duration that at least ``share`` of ``count`` durations do not exceed; 0 when there is none."""
-    rank = max(math.ceil(count * share) - 1, 0)  # the nearest-rank method, counted from 0
-    sql = (
-        "SELECT seconds FROM intervals WHERE workspace = ? AND kind = ? AND status = ? AND seconds IS NOT NULL "
-        "ORDER BY seconds LIMIT 1 OFFSET ?"
-    )
-    row = db.execute(sql, (*group, rank)).fetchone()
-    return float(row["seconds"]) if row else 0.0
+    rest = {name: found[name] for name in Now._fields if name not in ("state", "archived")}
+    return Now(state=KINDS[address.kind].states.decode(found["state"]), archived=bool(found["archived"]), **rest)
 
 
 def make_indices(db: Database) -> None:
     """What questions need beyond the rows; safe to say again."""
     db.executescript(INDICES)
+    versions.make_indices(db)
+    db.execute(stuck.INDEX)

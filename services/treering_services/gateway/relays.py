@@ -11,6 +11,7 @@ from starlette.responses import Response
 from treering.adapters.bus import question
 from treering.kernel.subjects import checked_name
 from treering.views.queries import AuditQuery, CountQuery, LifecycleQuery, StoryQuery, VerifyQuery
+from treering.views.time_queries import ByParentQuery, DiffQuery, StuckQuery, UsageQuery, WorkspaceDiffQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 
@@ -59,9 +60,52 @@ async def lifecycle(call: Call) -> Response:
 
 
 async def lifecycle_summary(call: Call) -> Response:
-    wanted = call.query(LifecycleOf).kind
-    kind = kind_of(wanted if wanted.endswith("s") else f"{wanted}s").kind
+    kind = kind_named_in(call.query(LifecycleOf).kind)
     return await relay(call, "lifecycle", LifecycleQuery(checked_name(call.params["ws"], "workspace"), kind))
+
+
+async def durations(call: Call) -> Response:
+    query = call.query(ByParentQuery)
+    return await relay(call, "by_parent", msgspec.structs.replace(query, kind=kind_named_in(query.kind)))
+
+
+async def usage(call: Call) -> Response:
+    return await relay(call, "usage", call.query(UsageQuery))
+
+
+async def stuck(call: Call) -> Response:
+    return await relay(call, "stuck", call.query(StuckQuery))
+
+
+class Window(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+    """Two moments: what changed behind ``from``, up to ``to``."""
+
+    since: str
+    until: str
+
+
+class WindowPage(Window, frozen=True, forbid_unknown_fields=True):
+    kind: str = ""
+    limit: int = 100
+    page: str = ""
+
+
+async def diff(call: Call) -> Response:
+    window = call.query(Window)
+    address = checked_address(call.workspace, kind_of(call.params["kinds"]).kind, call.params["key"])
+    return await relay(call, "diff", DiffQuery(*address, window.since, window.until))
+
+
+async def workspace_diff(call: Call) -> Response:
+    asked = call.query(WindowPage)
+    kind = kind_named_in(asked.kind) if asked.kind else ""
+    query = WorkspaceDiffQuery(call.workspace, asked.since, asked.until, kind, asked.limit, asked.page)
+    return await relay(call, "workspace_diff", query)
+
+
+def kind_named_in(text: str) -> str:
+    """The kind that ``jobs`` or ``job`` means."""
+    return kind_of(text if text.endswith("s") else f"{text}s").kind
 
 
 async def verify(call: Call) -> Response:

@@ -8,9 +8,11 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from treering.domain.workspace import WORKSPACE
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.views.queries import AtAnswer, AtQuery
 from treering.views.states import PAGE_MAX, Resource, newest, page_mark, show, with_status
+from treering.views.time_queries import ListAtAnswer, ListAtQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.relays import ask_monitor
@@ -20,7 +22,8 @@ Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
 
 class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """``page``: the ``next`` of the page before. ``after``: wait until reads show this position."""
+    """``page``: the ``next`` of the page before. ``after``: wait until reads show this position. ``at``: a
+    position or an ISO 8601 time; the list as it was then."""
 
     status: str = ""
     parent: str = ""
@@ -29,6 +32,7 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 100
     page: Position = 0
     after: Position = 0
+    at: str = ""
 
 
 class ShowQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +56,8 @@ class Page(Struct, frozen=True):
 async def list_resources(call: Call) -> Response:
     query = call.query(ListQuery)
     kind, workspace = kind_of(call.params["kinds"]).kind, call.workspace
+    if query.at:
+        return await list_then(call, workspace, kind, query)
     reader = call.gateway.reader
     await reader.projector.reached(query.after)
     archived = {"false": False, "true": True, "any": None}[query.archived]
@@ -78,8 +84,28 @@ async def list_workspaces(call: Call) -> Response:
     wanted = [address for address, _, _ in reversed(known) if address.key.startswith(query.prefix)]
     chosen = wanted[query.page : query.page + query.limit]
     items = await reader.view.read(lambda db: [one for address in chosen if (one := show(db, address))])
+    if query.at:
+        items = [one for address in chosen if (one := await then(call, address, query.at))]
     after = query.page + query.limit
     return reply(Page(items, after if after < len(wanted) else 0))
+
+
+async def list_then(call: Call, workspace: str, kind: str, query: ListQuery) -> Response:
+    asked = ListAtQuery(
+        workspace, kind, query.at, query.status, query.parent, query.prefix, query.archived, query.limit, query.page
+    )
+    answer = await ask_monitor(call, "list_at", asked, ListAtAnswer)
+    return reply(Page(answer.items, answer.next))
+
+
+async def then(call: Call, address: Address, at: str) -> Resource | None:
+    """The resource as it was, None when it was not there yet."""
+    try:
+        return (await ask_monitor(call, "at", AtQuery(*address, at), AtAnswer)).resource
+    except Refused as refused:
+        if refused.code == f"{address.kind}.absent":
+            return None
+        raise
 
 
 async def show_resource(call: Call) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering.views import queries
+from treering.views import queries, time_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
     blobs,
@@ -46,6 +46,12 @@ ROUTES: tuple[Route, ...] = (
           response=queries.AuditAnswer),
     Route("GET", "/v1/audit/count", relays.audit_count, OWNER, "How many events, by type, actor, day and more",
           query=queries.CountQuery, response=queries.CountAnswer),
+    Route("GET", "/v1/durations", relays.durations, OWNER, "How long a kind's resources were in each status, by parent",
+          query=time_queries.ByParentQuery, response=time_queries.ByParentAnswer),
+    Route("GET", "/v1/usage", relays.usage, OWNER, "What jobs cost: node-seconds and bytes of outputs",
+          query=time_queries.UsageQuery, response=time_queries.UsageAnswer),
+    Route("GET", "/v1/stuck", relays.stuck, OWNER, "What waits too long, is silent or fails again and again",
+          query=time_queries.StuckQuery, response=time_queries.StuckAnswer),
     Route("POST", "/v1/log/verify", relays.verify, OWNER, "Compare the whole log with its second copy",
           request=queries.VerifyQuery, response=queries.VerifyAnswer),
     Route("GET", "/v1/events", events.stream_events, OWNER, "Watch events, as server-sent events or JSON lines",
@@ -71,10 +77,14 @@ ROUTES: tuple[Route, ...] = (
           request=publish.CloudEventIn | list[publish.CloudEventIn], response=publish.PublishAnswer),
     Route("GET", WS + "/lifecycle", relays.lifecycle_summary, OWNER, "How long the resources of a kind are in a status",
           query=relays.LifecycleOf, response=queries.LifecycleAnswer),
+    Route("GET", WS + "/diff", relays.workspace_diff, OWNER, "What changed in a workspace between two moments",
+          query=relays.WindowPage, response=time_queries.WorkspaceDiffAnswer),
     Route("GET", WS + "/{kinds}", resources.list_resources, OWNER, "Resources of a kind, newest first",
           query=resources.ListQuery, response=resources.Page),
     Route("GET", ONE + "/story", relays.story, OWNER, "What happened to a resource, in order",
           query=relays.StoryPage, response=queries.StoryAnswer),
+    Route("GET", ONE + "/diff", relays.diff, OWNER, "What changed in a resource between two moments",
+          query=relays.Window, response=time_queries.Difference),
     Route("GET", ONE + "/lifecycle", relays.lifecycle, OWNER, "How long a resource was in each status",
           response=queries.LifecycleAnswer),
     Route("POST", WS + "/{command}", commands.send_workspace_command, OWNER, "Carry out a command on a workspace",

@@ -24,12 +24,13 @@ from treering.views import queries
 from treering_services.base import ServiceBase
 from treering_services.monitor.audit_questions import AUDIT_QUESTIONS
 from treering_services.monitor.history_questions import HISTORY_QUESTIONS
+from treering_services.monitor.lifecycle_questions import LIFECYCLE_QUESTIONS
 from treering_services.monitor.stores import Stores, opened_stores
 
 WATCH_SECONDS = 15.0
 GATHER_SECONDS = 0.03
 # A file a group of questions; those about the log itself are the monitor's own methods.
-QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS}
+QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS}
 log = structlog.get_logger()
 
 

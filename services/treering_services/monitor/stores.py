@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from treering.adapters.log_copy import FILE_NAME, LogCopy
+from treering.adapters.log_copy import FILE_NAME, CopyDamaged, LogCopy, advice
 from treering.adapters.sqlite_reader import SqliteReaders
 from treering.adapters.sqlite_view import SqliteView
 from treering.config import Home
@@ -22,6 +22,7 @@ class Readers:
 
     audit: SqliteReaders  # with the search index
     lifecycle: SqliteReaders
+    copy: SqliteReaders
 
 
 @dataclass
@@ -77,8 +78,10 @@ async def opened_stores(home: Home) -> AsyncIterator[Stores]:
         await words.open()
         stack.push_async_callback(words.close)
         readers = Readers(
-            SqliteReaders(folder / "audit.db", {search.NAME: words.path}), SqliteReaders(folder / "lifecycle.db")
+            SqliteReaders(folder / "audit.db", {search.NAME: words.path}),
+            SqliteReaders(folder / "lifecycle.db"),
+            SqliteReaders(copy.path, damaged=lambda error: CopyDamaged(0, f"{error}. {advice(copy.path)}")),
         )
-        for reader in (readers.audit, readers.lifecycle):
+        for reader in (readers.audit, readers.lifecycle, readers.copy):
             stack.push_async_callback(reader.close)
         yield Stores(copy, audit_view, lifecycle_view, words, readers)

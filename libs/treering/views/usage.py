@@ -1,0 +1,86 @@
+"""What work cost, a row a day for whom it was done: node-seconds and bytes of outputs.
+
+A node-second is a second in which an attempt held its place on one node; it counts for the day on which its
+status ended. Amounts are whole numbers, so that a sum does not depend on the order it was made in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from treering.adapters.sqlite_view import Database
+from treering.domain.job import HELD, JOB, TERMINAL, Job
+from treering.kernel.subjects import Address
+from treering.views.moments import seconds_between
+
+DAY = len("2026-01-31")
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS usage (
+  day TEXT NOT NULL, workspace TEXT NOT NULL, parent TEXT NOT NULL, actor TEXT NOT NULL,
+  jobs INTEGER NOT NULL, node_milliseconds INTEGER NOT NULL, output_bytes INTEGER NOT NULL,
+  PRIMARY KEY (day, workspace, parent, actor)
+) WITHOUT ROWID;
+"""
+ADD = """
+INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, workspace, parent, actor) DO UPDATE SET
+  jobs = jobs + excluded.jobs, node_milliseconds = node_milliseconds + excluded.node_milliseconds,
+  output_bytes = output_bytes + excluded.output_bytes
+"""
+
+
+class Amount(NamedTuple):
+    jobs: int = 0
+    node_milliseconds: int = 0
+    output_bytes: int = 0
+
+
+class Moment(Protocol):
+    """A resource at a commit, as far as its cost goes."""
+
+    @property
+    def state(self) -> Any: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def since(self) -> str: ...
+    @property
+    def parent(self) -> str: ...
+    @property
+    def created_by(self) -> str: ...
+
+
+class Sums:
+    """The amounts of one batch."""
+
+    def __init__(self) -> None:
+        self.of: dict[tuple[str, str, str, str], Amount] = {}
+
+    def add(self, address: Address, before: Moment | None, after: Moment) -> None:
+        """A job went from one status to another."""
+        if address.kind != JOB.kind:
+            return
+        spent = Amount(
+            jobs=int(before is None),
+            node_milliseconds=milliseconds(before, after) if before else 0,
+            output_bytes=output_bytes(after.state) if after.status in TERMINAL else 0,
+        )
+        key = (after.since[:DAY], address.workspace, after.parent, after.created_by)
+        old = self.of.get(key, Amount())
+        self.of[key] = Amount(*(mine + more for mine, more in zip(old, spent, strict=True)))
+
+    def write(self, db: Database) -> None:
+        db.executemany(ADD, [(*key, *amount) for key, amount in self.of.items() if any(amount)])
+
+
+def milliseconds(before: Moment, after: Moment) -> int:
+    """Node-milliseconds of the status that ended."""
+    return held_milliseconds(before, after.since) if before.status in HELD else 0
+
+
+def held_milliseconds(job: Moment, until: str) -> int:
+    nodes = job.state.spec.instance_count if job.state.spec else 1
+    return round(seconds_between(job.since, until) * 1000) * int(nodes)
+
+
+def output_bytes(job: Job) -> int:
+    return sum(output.size_bytes for output in job.outputs.values())

@@ -1,0 +1,67 @@
+"""What is asked about usage: sums by workspace, experiment, actor or day, and what holds nodes at the moment."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import msgspec
+
+from treering.adapters.sqlite_view import Database
+from treering.domain.job import HELD, JOB
+from treering.kernel.clock import now
+from treering.kernel.refusal import Refused
+from treering.views.moments import seconds_between, time_text
+from treering.views.time_queries import UsageAnswer, UsageQuery, UsageRow
+
+ROWS_MAX = 5000
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+COLUMNS = {"workspace": "workspace", "experiment": "parent", "actor": "actor", "day": "day"}
+OF_JOB = {"workspace": "workspace", "experiment": "parent", "actor": "created_by"}
+
+
+def usage(db: Database, query: UsageQuery) -> UsageAnswer:
+    """Answer ``qry.usage``, the largest first; ``Refused("query.bad_day")`` for what is no day."""
+    column = COLUMNS[query.by]
+    where, values = ["1"], []
+    for field, sign in (("since", ">="), ("until", "<=")):
+        if day := getattr(query, field):
+            where.append(f"day {sign} ?")
+            values.append(checked_day(day, field))
+    if query.workspace:
+        where.append("workspace = ?")
+        values.append(query.workspace)
+    sql = (
+        f"SELECT {column} AS value, sum(jobs) AS jobs, sum(node_milliseconds) AS ms, sum(output_bytes) AS bytes "
+        f"FROM usage WHERE {' AND '.join(where)} GROUP BY 1 ORDER BY ms DESC, value LIMIT {ROWS_MAX}"
+    )
+    rows = {
+        row["value"]: UsageRow(row["value"], row["jobs"], row["ms"] / 1000, row["bytes"])
+        for row in db.execute(sql, values)
+    }
+    if query.by != "day" and not query.until:
+        for value, (running, seconds) in held_now(db, query).items():
+            row = rows.get(value, UsageRow(value, 0, 0.0, 0))
+            rows[value] = msgspec.structs.replace(row, running=running, running_node_seconds=round(seconds, 3))
+    return UsageAnswer(list(rows.values()))
+
+
+def held_now(db: Database, query: UsageQuery) -> dict[str, tuple[int, float]]:
+    """How many jobs hold a node now, and the node-seconds of their present status."""
+    today = time_text(now())
+    found: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+    for status in sorted(HELD):
+        for row in db.execute("SELECT * FROM current WHERE kind = 'job' AND status = ?", (status,)):
+            if query.workspace not in ("", row["workspace"]):
+                continue
+            spec = JOB.states.decode(row["state"]).spec
+            running, seconds = found[value := row[OF_JOB[query.by]]]
+            here = seconds_between(row["since"], today) * (spec.instance_count if spec else 1)
+            found[value] = (running + 1, seconds + here)
+    return found
+
+
+def checked_day(text: str, field: str) -> str:
+    if not DAY.fullmatch(text):
+        raise Refused("query.bad_day", f"{field} {text[:40]!r} is no day; write it as 2026-01-31")
+    return text
