@@ -121,12 +121,24 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
         "TREERING_TOKEN": token,
         "TREERING_WORKSPACE": attempt.job.workspace,
         "TREERING_JOB": attempt.job.key,
+        **mlflow_variables(attempt, gateway_url, token),
         "AZUREML_RUN_ID": attempt.job.key,
         "AZUREML_ARM_WORKSPACE_NAME": attempt.job.workspace,
         **{f"AZURE_ML_INPUT_{name}": value for name, value in attempt.input_paths.items()},
         **{f"AZURE_ML_OUTPUT_{name}": str(path) for name, path in attempt.output_paths.items()},
         **spec.environment.variables,
         **{name: filled(attempt, value) for name, value in spec.environment_variables.items()},
+    }
+
+
+def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str, str]:
+    """What an unmodified MLflow client in the job needs to log to the job's own run; Azure ML sets the same."""
+    experiment = {"MLFLOW_EXPERIMENT_ID": attempt.experiment_id} if attempt.experiment_id else {}
+    return {
+        "MLFLOW_TRACKING_URI": gateway_url,
+        "MLFLOW_TRACKING_TOKEN": token,
+        "MLFLOW_RUN_ID": attempt.job.key,
+        **experiment,
     }
 
 
