@@ -22,6 +22,7 @@ from treering.kernel.blobs import PREFIX, absent, checked_digest, digest_of
 from treering.kernel.refusal import Refused
 
 CHUNK_BYTES = 1024 * 1024
+BLOCK_BYTES = 256 * 1024  # as an upload comes in (gateway/uploads.py)
 ABANDONED_SECONDS = 24 * 60 * 60
 
 
@@ -130,15 +131,20 @@ class Incoming:
 async def write_all(incoming: Incoming, chunks: AsyncIterator[bytes]) -> None:
     """Write what comes, one block in a thread while the next is gathered: a network's chunks are small, and
     each visit to a thread costs as much as hashing a hundred kilobytes."""
-    block = bytearray()
+    block: bytes | bytearray = bytearray()
     writing: asyncio.Task[None] | None = None
     try:
         async for chunk in chunks:
-            block += chunk
-            if len(block) >= CHUNK_BYTES:
-                if writing is not None:
-                    await writing
-                writing, block = asyncio.create_task(run_sync(incoming.write, block)), bytearray()
+            if block or len(chunk) < BLOCK_BYTES:
+                block += chunk
+                if len(block) < BLOCK_BYTES:
+                    continue
+                full, block = block, bytearray()
+            else:
+                full = chunk
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(run_sync(incoming.write, full))
         if writing is not None:
             await writing
         if block:

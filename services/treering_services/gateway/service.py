@@ -22,6 +22,7 @@ from treering_services.gateway.openapi import describe
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
 from treering_services.gateway.tracking_reader import tracking_reader
+from treering_services.gateway.uploads import UploadProtocol
 
 BACKLOG = 512
 CONNECTIONS_MAX = 2000
@@ -110,7 +111,8 @@ def reachable(host: str) -> str:
 async def served(app: Application, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
     """Answer requests inside the block; at its end the open ones get ``DRAIN_SECONDS`` to finish."""
     config = uvicorn.Config(
-        app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        app, http=UploadProtocol, lifespan="off", ws="none", log_config=None,
+        access_log=False, server_header=False, proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=DRAIN_SECONDS,
         limit_concurrency=CONNECTIONS_MAX,
     )  # fmt: skip
