@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -22,6 +23,7 @@ from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.streams import bootstrap
+from treering.adapters.tied_process import tied
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.service import Service, ServiceFailed, run_until_failure
@@ -128,9 +130,11 @@ def core(options: Options, base: ServiceBase) -> Service:
 
 
 def executor_child(options: Options, home: Home) -> Service:
-    """The executor in a process of its own, started again when it dies."""
+    """The executor in a process of its own, started again when it dies. It dies with us: left behind, it would fight
+    with the executor of the next start over their one node, and each would kill the other's jobs.
+    """
     command = [sys.executable, "-m", "treering_services", "executor", "--home", str(home.root)]
-    command += ["--slots", str(options.slots)]
+    command = [*command, "--slots", str(options.slots)]
 
     async def main(started: Callable[[], None]) -> None:
         deaths: list[float] = []

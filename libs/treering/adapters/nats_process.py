@@ -7,30 +7,19 @@ import errno
 import os
 import shutil
 import signal
-import sys
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
 from treering.adapters.nats_credentials import Credential
+from treering.adapters.tied_process import tied
 
 STOP_TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 0.005
 LOG_TAIL_BYTES = 4096
 LOG_TAIL_LINES = 8
 HANDSHAKE_LINE_BYTES_MAX = 64 * 1024
-
-# Runs between fork and the server: when the thread that started it dies, even by kill -9, the kernel sends
-# the server SIGTERM. If the parent died before the request was made, its id has changed, and nothing starts.
-LAUNCH = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 15)
-if os.getppid() != int(sys.argv[1]):
-    os._exit(1)
-os.umask(0o077)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class NatsServerError(Exception):
@@ -72,9 +61,7 @@ async def check_config(server: Path, config: Path) -> None:
 
 async def launch(server: Path, config: Path, log: Path) -> asyncio.subprocess.Process:
     """Start the server; it ends with us. Call it from a thread that lives as long as the server shall."""
-    argv = [str(server), "-c", str(config)]
-    if sys.platform == "linux":
-        argv = [sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), *argv]
+    argv = tied([str(server), "-c", str(config)], signal.SIGTERM, umask=0o077)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return await asyncio.create_subprocess_exec(

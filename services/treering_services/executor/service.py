@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -12,6 +13,7 @@ from nats.aio.client import Client
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import Commands, ask
 from treering.adapters.environments import Environments
+from treering.adapters.file_lock import file_lock
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.launcher import Launcher
 from treering.adapters.pip_shim import make_shims
@@ -33,6 +35,7 @@ from treering_services.executor.attempt import Attempt
 from treering_services.executor.runner import Runner
 
 RETRY_SECONDS = 0.3
+TAKEN_SECONDS = 5.0
 log = structlog.get_logger()
 
 
@@ -219,9 +222,25 @@ def read_url(home: Home) -> str:
     return home.url_file.read_text().strip() if home.url_file.exists() else ""
 
 
+@asynccontextmanager
+async def only_one(home: Home, node: str) -> AsyncIterator[None]:
+    """One executor a node and home. Two would sweep each other's jobs away, and report them as failed.
+
+    Raises ``Refused("node.taken")`` when another holds the node for longer than a dying one takes to be gone.
+    """
+    home.runs(node).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(file_lock(home.runs(node).with_name(f".{node}.lock"), TAKEN_SECONDS))
+        except Refused:
+            message = f"another process runs node {node!r} of {home.root}; stop it, or give this one another --node"
+            raise Refused("node.taken", message) from None
+        yield
+
+
 async def run(base: ServiceBase, started: Callable[[], None], settings: NodeSettings) -> None:
     """The executor as a service: ready when its node has joined."""
-    async with base.connected("executor") as client:
+    async with only_one(base.home, settings.name), base.connected("executor") as client:
         await asyncio.to_thread(make_shims, base.home.shims)
         launcher = Launcher(settings.name, home=base.home.root)
         await launcher.start()
