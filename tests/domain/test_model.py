@@ -58,7 +58,7 @@ def test_a_change_of_stage_says_what_it_was() -> None:
 
 
 def test_a_version_under_another_name_is_what_it_was() -> None:
-    state = ModelState("archived", SPEC, tags={"a": "b"})
+    state = ModelState("active", archived=True, spec=SPEC, tags={"a": "b"})
     given(MODEL).when(TransferModel("old:1", state)).then(ModelTransferred("old:1", state))
     given(MODEL, CREATED).when(TransferModel("old:1", state)).is_refused("model.exists")
     given(MODEL, CREATED, ModelRenamed("new:1")).when(TagModel({"a": "c"})).is_refused("model.absent")

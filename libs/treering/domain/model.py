@@ -1,9 +1,9 @@
 """One version of a registered model; its key is ``name:version``. What it is never changes; what is said of it may.
 
-    (absent) --created--> active --archived--> archived --restored--> active
-    active, archived --deleted--> deleted --restored--> active
-    active, archived --renamed--> renamed
-    absent, deleted, renamed --transferred--> active or archived     what another name's version was
+    (absent) --created--> active --deleted--> deleted --restored--> active
+    active --archived--> active, hidden from lists --restored--> active
+    active --renamed--> renamed
+    absent, deleted, renamed --transferred--> active        what a version of another name was
 
 Versions are made over MLflow's API and from YAML alike, and are the same resources.
 """
@@ -19,9 +19,9 @@ from msgspec import Struct
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
 from treering.kernel.refusal import Refused
 
-STAGES = ("None", "Staging", "Production", "Archived")
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
 Stage = Literal["None", "Staging", "Production", "Archived"]
+STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 
 
 class ModelSpec(Struct, frozen=True, omit_defaults=True):
@@ -44,7 +44,8 @@ class ModelSpec(Struct, frozen=True, omit_defaults=True):
 class ModelState(Struct, frozen=True, omit_defaults=True):
     """A version with all that is said of it. The state of the kind, and what is taken along to another name."""
 
-    status: Literal["absent", "active", "archived", "deleted", "renamed"] = "absent"
+    status: Literal["absent", "active", "deleted", "renamed"] = "absent"
+    archived: bool = False
     spec: ModelSpec | None = None
     description: str | None = None
     tags: dict[str, str] = {}
@@ -160,7 +161,7 @@ def evolve(model: ModelState, event: ModelEvent) -> ModelState:
     change = msgspec.structs.replace
     match event:
         case ModelCreated():
-            return ModelState("active", event.spec, event.description, event.tags)
+            return ModelState("active", spec=event.spec, description=event.description, tags=event.tags)
         case ModelUpdated():
             return change(model, description=event.description)
         case ModelTagged():
@@ -170,9 +171,9 @@ def evolve(model: ModelState, event: ModelEvent) -> ModelState:
         case StageChanged():
             return change(model, stage=event.stage)
         case ModelArchived():
-            return change(model, status="archived")
+            return change(model, archived=True)
         case ModelRestored():
-            return change(model, status="active", with_registered_model=False)
+            return change(model, status="active", archived=False, with_registered_model=False)
         case ModelDeleted():
             return change(model, status="deleted", with_registered_model=event.with_registered_model)
         case ModelRenamed():
@@ -202,11 +203,11 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
             return [] if model.stage == command.stage else [StageChanged(command.stage, model.stage)]
         case ArchiveModel():
             must_be_there(model)
-            return [ModelArchived()] if model.status == "active" else []
+            return [] if model.archived else [ModelArchived()]
         case RestoreModel():
             if model.status != "deleted":
                 must_be_there(model)
-            return [] if model.status == "active" else [ModelRestored()]
+            return [ModelRestored()] if model.status == "deleted" or model.archived else []
         case DeleteModel():
             if model.status == "deleted":
                 return []
@@ -227,7 +228,7 @@ def create(model: ModelState, command: CreateModel) -> list[ModelEvent]:
     """A number is given once: a version that was deleted, or is called otherwise now, still has it."""
     if model.status == "absent":
         return [ModelCreated(command.spec, command.description, command.tags)]
-    if model.status in ("active", "archived") and model.spec == command.spec:
+    if model.status == "active" and model.spec == command.spec:
         return []
     detail = f"version {command.spec.version} exists or existed already and never changes; take another, or none"
     raise Refused("model.exists", detail)
@@ -237,7 +238,7 @@ def transfer(model: ModelState, command: TransferModel) -> list[ModelEvent]:
     event = ModelTransferred(command.previous, command.state)
     if model == evolve(model, event):
         return []
-    if model.status in ("active", "archived"):
+    if model.status == "active":
         raise Refused("model.exists", "this version exists already")
     return [event]
 
@@ -245,13 +246,14 @@ def transfer(model: ModelState, command: TransferModel) -> list[ModelEvent]:
 def must_be_there(model: ModelState) -> None:
     if model.status == "renamed":
         raise Refused("model.absent", f"there is no such version of a model; it is {model.to!r} now")
-    if model.status not in ("active", "archived"):
+    if model.status != "active":
         raise Refused("model.absent", "there is no such version of a model")
 
 
 def summary(model: ModelState) -> Summary:
     parent = model.spec.name if model.spec else ""
-    return Summary(model.status, parent, model.tags, archived=model.status != "active")
+    status = "archived" if model.status == "active" and model.archived else model.status
+    return Summary(status, parent, model.tags, archived=model.archived or model.status != "active")
 
 
 MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(

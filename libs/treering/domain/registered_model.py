@@ -13,6 +13,7 @@ the new name is reserved, the old one lets go, the new one takes what the old on
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal, TypeVar, assert_never
 
 import msgspec
@@ -57,9 +58,11 @@ from treering.domain.registered_model_messages import (
 )
 from treering.kernel.aggregate import Aggregate, Summary
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX
 
 T = TypeVar("T")
 VERSION_MAX = 2**31 - 1
+KEY_CHARACTERS_MAX = NAME_CHARACTERS_MAX - 11  # the key of a version has a colon and ten digits more
 Status = Literal["absent", "reserved", "active", "deleted", "renamed"]
 
 
@@ -75,6 +78,13 @@ class RegisteredModel(Struct, frozen=True, omit_defaults=True):
     was: Status = "absent"
     previous: str = ""
     to: str = ""
+
+
+def registered_model_key(name: str) -> str:
+    """The key of the model called ``name``: the name itself where it can be one, else a digest of it."""
+    if len(name) <= KEY_CHARACTERS_MAX and NAME.fullmatch(name):
+        return name
+    return f"m-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def evolve(model: RegisteredModel, event: RegisteredModelEvent) -> RegisteredModel:

@@ -82,7 +82,7 @@ MODEL_COMMANDS: dict[str, list[Command]] = {
         DeleteModel(),
         DeleteModel(with_registered_model=True),
         RenameModel("new:1"),
-        TransferModel("old:1", ModelState("active", SPEC, stage="Staging")),
+        TransferModel("old:1", ModelState("active", spec=SPEC, stage="Staging")),
     ],
     "logged_model": [
         CreateLoggedModel(LOGGED, {"rate": "0.1"}),

@@ -177,12 +177,12 @@ def forget_version(db: Database, address: Address, before: Folded | None) -> Non
 def write_version(db: Database, address: Address, folded: Folded) -> None:
     model: ModelState = folded.state
     spec = model.spec
-    if spec is None or model.status not in ("active", "archived"):
+    if spec is None or model.status != "active":
         return
     values = (
         address.workspace, spec.name, spec.version, address.key, folded.created_ms, folded.updated_ms,
         model.description, model.stage, spec.source, spec.storage, spec.run_id, spec.run_link, spec.model_id, spec.type,
-        spec.digest, encoder.encode(model.tags), model.status == "archived",
+        spec.digest, encoder.encode(model.tags), model.archived,
     )  # fmt: skip
     db.execute(f"INSERT OR REPLACE INTO model_versions VALUES ({marks(values)})", values)
     tags = [(address.workspace, spec.name, spec.version, key, value) for key, value in model.tags.items()]

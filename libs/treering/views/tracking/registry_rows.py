@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from sqlite3 import Row
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -122,11 +121,13 @@ def of_runs(db: Database, workspace: str, run_ids: Sequence[str]) -> list[Versio
     return [version_row(row) for row in db.execute(sql, (workspace, *run_ids))]
 
 
-def states_of(db: Database, workspace: str, key: str) -> dict[str, Any]:
+def states_of(db: Database, workspace: str, key: str) -> dict[str, Folded]:
     """Every version ever made under the key of a registered model, by its key: also those that are not shown."""
-    sql = "SELECT key, state FROM registry_states WHERE workspace = ? AND kind = ? AND key > ? AND key < ?"
+    sql = "SELECT key FROM registry_states WHERE workspace = ? AND kind = ? AND key > ? AND key < ?"
     values = (workspace, MODEL.kind, f"{key}:", f"{key};")  # ";" follows ":"
-    return {row["key"]: MODEL.states.decode(row["state"]) for row in db.execute(sql, values)}
+    keys = [row["key"] for row in db.execute(sql, values)]
+    found = {one: load(db, Address(workspace, MODEL.kind, one)) for one in keys}
+    return {one: folded for one, folded in found.items() if folded is not None}
 
 
 def registered_state(db: Database, workspace: str, key: str) -> Folded | None:

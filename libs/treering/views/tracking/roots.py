@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from treering.adapters.sqlite_view import Database
+from treering.domain.logged_model import LOGGED_MODEL
 from treering.kernel.subjects import Address
+from treering.views.tracking import registry_rows
+
+VERSION_DIGITS_MAX = 10
 
 
 def artifact_root(db: Database, owner: Address) -> str | None:
     """The ``artifact_uri`` of a run or logged model; None when there is none of this name."""
+    if owner.kind == LOGGED_MODEL.kind:
+        sql = "SELECT artifact_uri FROM logged_models WHERE workspace = ? AND model_id = ?"
+        row = db.execute(sql, (owner.workspace, owner.key)).fetchone()
+        return str(row["artifact_uri"]) if row else None
     return None
 
 
 def version_source(db: Database, workspace: str, name: str, version: str) -> str | None:
-    """What a model version was made from; None when there is no such version."""
-    return None
+    """Where the files of a model version are; None when there is no such version."""
+    if not (version.isascii() and version.isdecimal() and len(version) <= VERSION_DIGITS_MAX):
+        return None
+    row = registry_rows.version(db, workspace, name, int(version))
+    return row.storage or row.source if row else None

@@ -1,0 +1,193 @@
+"""MLflow's calls about the versions of registered models and their aliases, except searches."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.responses import Response
+
+from treering.domain.logged_model import LOGGED_MODEL, TagLoggedModel
+from treering.domain.model import MODEL, ChangeStage, ModelSpec, Stage, TagModel, UntagModel, UpdateModel
+from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.registered_model_messages import AssignAlias, RemoveAlias
+from treering.kernel.refusal import Refused
+from treering.views.tracking.logged_models import logged_model
+from treering.views.tracking.registry_rows import VersionRow, in_stage
+from treering_services.gateway.call import Call
+from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
+from treering_services.gateway.mlflow.messages import answer, read
+from treering_services.gateway.mlflow.model_sources import resolve
+from treering_services.gateway.mlflow.place import workspace_of
+from treering_services.gateway.mlflow.registry_find import get_model, get_version, latest_of
+from treering_services.gateway.mlflow.registry_messages import (
+    AliasOf,
+    DownloadUri,
+    NewAlias,
+    NewVersion,
+    OneVersion,
+    Transition,
+    VersionDescription,
+    VersionOf,
+    VersionTag,
+    version_message,
+)
+from treering_services.gateway.mlflow.registry_rules import (
+    LATEST,
+    alias_name,
+    canonical_stage,
+    check_tag,
+    free_alias_name,
+    model_name,
+    tags_of,
+)
+from treering_services.gateway.registrar import Registrar, together
+
+MODEL_VERSIONS = "mlflow.modelVersions"  # the tag of a logged model that says what was registered from it
+ACTIVE_STAGES = ("Staging", "Production")
+
+
+async def create(call: Call) -> Response:
+    asked = await read(call, NewVersion)
+    name, tags = model_name(asked.name), tags_of(asked.tags)
+    source = await resolve(call, asked, tags)
+    await get_model(call, name)
+    spec = ModelSpec(
+        name, 0, source.uri, source.storage, run_id=source.run_id, run_link=asked.run_link, model_id=source.model_id
+    )
+    registrar = Registrar(call, workspace_of(call))
+    try:
+        number, _ = await registrar.add(spec, asked.description, tags)
+    except Refused as refused:
+        if refused.code == "registered_model.absent":
+            raise absent(f"Registered Model with name={name} not found") from None
+        raise
+    if source.model_id:
+        await note_registration(registrar, source.model_id, name, number)
+    return await one_version(call, name, number)
+
+
+async def note_registration(registrar: Registrar, model_id: str, name: str, number: int) -> None:
+    """The logged model says in a tag which versions were made of it."""
+    known = await registrar.tracking.peek(lambda db: logged_model(db, registrar.workspace, model_id, deleted=True))
+    if known is None:
+        return
+    try:
+        before = json.loads(known.state.tags.get(MODEL_VERSIONS, "[]"))
+    except (ValueError, RecursionError):
+        before = []  # somebody wrote something else there
+    entry = {"name": name, "version": number}
+    if not isinstance(before, list) or entry in before:
+        return
+    tag = TagLoggedModel({MODEL_VERSIONS: json.dumps([*before, entry])})
+    await registrar.say(LOGGED_MODEL.kind, model_id, tag, "registered")
+
+
+async def one_version(call: Call, name: str, number: int) -> Response:
+    model, row = await get_version(call, name, str(number))
+    return answer(OneVersion(version_message(row, model.aliases)))
+
+
+async def get(call: Call) -> Response:
+    asked = await read(call, VersionOf)
+    model, row = await get_version(call, asked.name, asked.version)
+    return answer(OneVersion(version_message(row, model.aliases)))
+
+
+async def update(call: Call) -> Response:
+    asked = await read(call, VersionDescription)
+    _, row = await get_version(call, asked.name, asked.version)
+    await Registrar(call, workspace_of(call)).say(MODEL.kind, row.key, UpdateModel(asked.description))
+    return await one_version(call, row.name, row.version)
+
+
+async def delete(call: Call) -> Response:
+    asked = await read(call, VersionOf)
+    _, row = await get_version(call, asked.name, asked.version)
+    await Registrar(call, workspace_of(call)).delete_version(row.key, row.version)
+    return answer()
+
+
+async def download_uri(call: Call) -> Response:
+    asked = await read(call, VersionOf)
+    _, row = await get_version(call, asked.name, asked.version)
+    return answer(DownloadUri(row.storage or row.source))
+
+
+async def set_tag(call: Call) -> Response:
+    asked = await read(call, VersionTag)
+    check_tag(asked.key, asked.value)
+    _, row = await get_version(call, asked.name, asked.version)
+    await Registrar(call, workspace_of(call)).say(MODEL.kind, row.key, TagModel({asked.key: asked.value}))
+    return answer()
+
+
+async def delete_tag(call: Call) -> Response:
+    asked = await read(call, VersionTag)
+    check_tag(asked.key)
+    _, row = await get_version(call, asked.name, asked.version)
+    await Registrar(call, workspace_of(call)).say(MODEL.kind, row.key, UntagModel(asked.key))
+    return answer()
+
+
+async def transition(call: Call) -> Response:
+    asked = await read(call, Transition)
+    stage = canonical_stage(asked.stage)
+    if asked.archive_existing_versions and stage not in ACTIVE_STAGES:
+        raise MlflowError(
+            "INVALID_PARAMETER_VALUE",
+            "Model version transition cannot archive existing model versions because "
+            f"'{asked.stage}' is not an Active stage. Valid stages are {list(ACTIVE_STAGES)}",
+        )
+    _, row = await get_version(call, asked.name, asked.version)
+    registrar = Registrar(call, workspace_of(call))
+    await registrar.say(MODEL.kind, row.key, ChangeStage(stage))
+    if asked.archive_existing_versions:
+        await archive_others(registrar, row, stage)
+    return await one_version(call, row.name, row.version)
+
+
+async def archive_others(registrar: Registrar, row: VersionRow, stage: Stage) -> None:
+    others = await registrar.tracking.peek(lambda db: in_stage(db, registrar.workspace, row.name, stage))
+    await together(
+        registrar.say(MODEL.kind, one.key, ChangeStage("Archived"), "archived")
+        for one in others
+        if one.version != row.version
+    )
+
+
+async def set_alias(call: Call) -> Response:
+    asked = await read(call, NewAlias)
+    model_name(asked.name)
+    alias = free_alias_name(asked.alias)
+    model, row = await get_version(call, asked.name, asked.version)
+    try:
+        await Registrar(call, workspace_of(call)).say(REGISTERED_MODEL.kind, model.key, AssignAlias(alias, row.version))
+    except Refused as refused:
+        if refused.code == "model.absent":  # it was deleted meanwhile
+            raise absent(f"Model Version (name={asked.name}, version={asked.version}) not found") from None
+        raise
+    return answer()
+
+
+async def delete_alias(call: Call) -> Response:
+    asked = await read(call, AliasOf)
+    model_name(asked.name)
+    alias = alias_name(asked.alias)
+    model = await get_model(call, asked.name)
+    await Registrar(call, workspace_of(call)).say(REGISTERED_MODEL.kind, model.key, RemoveAlias(alias))
+    return answer()
+
+
+async def get_by_alias(call: Call) -> Response:
+    """``latest`` means the highest number; it cannot be assigned."""
+    asked = await read(call, AliasOf)
+    model = await get_model(call, asked.name)
+    alias = alias_name(asked.alias)
+    if alias.lower() == LATEST:
+        found = [row.version for row in await latest_of(call, model)]
+        if not found:
+            raise absent(f"Latest version not found for model {asked.name}.")
+        return await one_version(call, model.name, max(found))
+    if alias not in model.aliases:
+        raise invalid(f"Registered model alias {alias} not found.")
+    return await one_version(call, model.name, model.aliases[alias])

@@ -1,0 +1,190 @@
+"""The messages of MLflow's registry API (mlflow/protos/model_registry.proto), made from the view's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from treering.views.tracking.registry_rows import ModelRow, VersionRow
+from treering_services.gateway.mlflow.messages import Answer, Int64, Request
+
+MODELS_MAX = 1000
+MODELS_DEFAULT = 100
+VERSIONS_MAX = 200_000
+
+
+class KeyValue(Struct, frozen=True):
+    key: str = ""
+    value: str = ""
+
+
+class Alias(Struct, frozen=True):
+    alias: str
+    version: str
+
+
+class ModelVersion(Answer, frozen=True):
+    """Times are milliseconds since 1970. What is said as "" is said so by MLflow too."""
+
+    name: str
+    version: str
+    creation_timestamp: int
+    last_updated_timestamp: int
+    current_stage: str
+    source: str
+    run_id: str
+    status: str
+    run_link: str
+    description: str | None = None
+    tags: list[KeyValue] = []
+    aliases: list[str] = []
+
+
+class RegisteredModel(Answer, frozen=True):
+    name: str
+    creation_timestamp: int
+    last_updated_timestamp: int
+    description: str = ""
+    latest_versions: list[ModelVersion] = []
+    tags: list[KeyValue] = []
+    aliases: list[Alias] = []
+
+
+class OneModel(Answer, frozen=True):
+    registered_model: RegisteredModel
+
+
+class OneVersion(Answer, frozen=True):
+    model_version: ModelVersion
+
+
+class Models(Answer, frozen=True):
+    registered_models: list[RegisteredModel] = []
+    next_page_token: str = ""
+
+
+class Versions(Answer, frozen=True):
+    model_versions: list[ModelVersion] = []
+    next_page_token: str = ""
+
+
+class DownloadUri(Answer, frozen=True):
+    artifact_uri: str
+
+
+class Name(Request, frozen=True):
+    required = ("name",)
+    name: str = ""
+
+
+class NewModel(Request, frozen=True):
+    required = ("name",)
+    name: str = ""
+    tags: list[KeyValue] = []
+    description: str = ""
+
+
+class Renaming(Request, frozen=True):
+    required = ("name", "new_name")
+    name: str = ""
+    new_name: str = ""
+
+
+class Description(Request, frozen=True):
+    required = ("name",)
+    name: str = ""
+    description: str = ""
+
+
+class Search(Request, frozen=True):
+    filter: str = ""
+    max_results: Int64 | None = None
+    order_by: list[str] = []
+    page_token: str = ""
+
+
+class Stages(Request, frozen=True):
+    required = ("name",)
+    name: str = ""
+    stages: list[str] = []
+
+
+class ModelTag(Request, frozen=True):
+    required = ("name", "key")
+    name: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class AliasOf(Request, frozen=True):
+    required = ("name", "alias")
+    name: str = ""
+    alias: str = ""
+
+
+class NewAlias(Request, frozen=True):
+    required = ("name", "alias", "version")
+    name: str = ""
+    alias: str = ""
+    version: str = ""
+
+
+class NewVersion(Request, frozen=True):
+    required = ("name", "source")
+    name: str = ""
+    source: str = ""
+    run_id: str | None = None
+    tags: list[KeyValue] = []
+    run_link: str = ""
+    description: str = ""
+    model_id: str | None = None
+
+
+class VersionOf(Request, frozen=True):
+    required = ("name", "version")
+    name: str = ""
+    version: str = ""
+
+
+class VersionDescription(Request, frozen=True):
+    required = ("name", "version")
+    name: str = ""
+    version: str = ""
+    description: str | None = None
+
+
+class VersionTag(Request, frozen=True):
+    required = ("name", "version", "key")
+    name: str = ""
+    version: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class Transition(Request, frozen=True):
+    required = ("name", "version", "stage")
+    name: str = ""
+    version: str = ""
+    stage: str = ""
+    archive_existing_versions: bool = False
+
+
+def pairs(mapping: Mapping[str, str]) -> list[KeyValue]:
+    return [KeyValue(key, value) for key, value in mapping.items()]
+
+
+def version_message(row: VersionRow, aliases: Mapping[str, int] | None = None) -> ModelVersion:
+    """``aliases`` are those of its model; lists do not say them."""
+    return ModelVersion(
+        row.name, str(row.version), row.created_ms, row.updated_ms, row.stage, row.source, row.run_id, "READY",
+        row.run_link, row.description, pairs(row.tags),
+        [alias for alias, version in (aliases or {}).items() if version == row.version],
+    )  # fmt: skip
+
+
+def model_message(row: ModelRow, latest: Iterable[VersionRow]) -> RegisteredModel:
+    return RegisteredModel(
+        row.name, row.created_ms, row.updated_ms, row.description, [version_message(one) for one in latest],
+        pairs(row.tags), [Alias(alias, str(version)) for alias, version in row.aliases.items()],
+    )  # fmt: skip

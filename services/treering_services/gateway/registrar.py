@@ -1,0 +1,152 @@
+"""What changes a registered model together with its versions: several commands that belong to one request.
+
+Each step is safe to say again, and they are ordered so that a request broken off in the middle can be repeated: a
+number that was taken and not used stays unused, a model that was deleted takes its versions along the next time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from treering.domain.model import MODEL, CreateModel, DeleteModel, ModelSpec, RestoreModel
+from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
+from treering.domain.registered_model_messages import (
+    AddVersion,
+    CreateRegisteredModel,
+    DeleteRegisteredModel,
+    RemoveVersion,
+    RestoreRegisteredModel,
+    ReturnVersion,
+)
+from treering.kernel.aggregate import Command
+from treering.kernel.command import Written
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
+from treering.views.tracking.registry import Folded, load, model_key
+from treering.views.tracking.registry_rows import made_by, registered_model, registered_state, states_of
+from treering_services.gateway.call import Call
+
+ATTEMPTS_MAX = 64
+AT_ONCE_MAX = 32
+
+
+class Registrar:
+    """Of one request. What it writes, the next read of this gateway sees."""
+
+    def __init__(self, call: Call, workspace: str) -> None:
+        self.call = call
+        self.tracking = call.gateway.tracking
+        self.workspace = workspace
+        self.command_id = call.command_id()
+
+    async def say(self, kind: str, key: str, command: Command, step: str = "") -> Written:
+        """Carry out one command; ``step`` tells apart those of one request on one resource."""
+        id, cause = (f"{self.command_id}:{step}", self.command_id) if step else (self.command_id, "")
+        context = self.call.context(id, cause=cause)
+        written = await self.call.gateway.commands.send(Address(self.workspace, kind, key), command, context)
+        self.tracking.wrote(written.position)
+        return written
+
+    async def create(self, name: str, description: str = "", tags: dict[str, str] | None = None) -> Written:
+        """A registered model without versions; ``Refused("registered_model.exists")``."""
+        key = registered_model_key(name)
+        known = await self.state(key)
+        if known is not None and known.state.status == "deleted":
+            await self.delete_versions(key)  # what a deletion that was broken off has left
+        command = CreateRegisteredModel(name, description, tags or {}, self.command_id)
+        return await self.say(REGISTERED_MODEL.kind, key, command)
+
+    async def add(self, spec: ModelSpec, description: str | None, tags: dict[str, str]) -> tuple[int, Written]:
+        """A version of ``spec.name``; when its number is 0 it gets the next one. The number, and what was written.
+
+        Raises ``Refused``: ``registered_model.absent``, ``model.exists``, ``model.version``.
+        """
+        key = registered_model_key(spec.name)
+        step = f"{self.command_id}:version"
+        again = await self.tracking.peek(lambda db: made_by(db, self.workspace, MODEL.kind, step))
+        number = again.state.spec.version if again else await self.take_number(key, spec)
+        command = CreateModel(msgspec.structs.replace(spec, version=number), description, tags)
+        return number, await self.say(MODEL.kind, f"{key}:{number}", command, "version")
+
+    async def take_number(self, key: str, spec: ModelSpec) -> int:
+        """Others may take the next number first; then it is the one after."""
+        number = spec.version
+        for _ in range(ATTEMPTS_MAX):
+            if not spec.version:
+                row = await self.tracking.peek(lambda db: registered_model(db, self.workspace, spec.name))
+                number = max(number + 1, row.version_last + 1 if row else 1)
+            command = AddVersion(number, next=not spec.version, request=self.command_id)
+            try:
+                await self.say(REGISTERED_MODEL.kind, key, command, f"number {number}")
+            except Refused as refused:
+                if refused.code != "registered_model.version_taken":
+                    raise
+                continue
+            return number
+        raise Refused("service.busy", f"others took the next version of {spec.name!r} each time; try again")
+
+    async def delete(self, key: str) -> Written:
+        """A registered model and all its versions."""
+        written = await self.say(REGISTERED_MODEL.kind, key, DeleteRegisteredModel())
+        await self.delete_versions(key)
+        return written
+
+    async def delete_versions(self, key: str) -> None:
+        delete = DeleteModel(with_registered_model=True)
+        await together(
+            self.say(MODEL.kind, version, delete, "deleted")
+            for version, known in (await self.states(key)).items()
+            if known.state.status == "active"
+        )
+
+    async def restore(self, key: str) -> Written:
+        """A registered model that was archived, or was deleted, with the versions that were deleted with it."""
+        written = await self.say(REGISTERED_MODEL.kind, key, RestoreRegisteredModel())
+        await together(
+            self.say(MODEL.kind, version, RestoreModel(), "restored")
+            for version, known in (await self.states(key)).items()
+            if known.state.status == "deleted" and known.state.with_registered_model
+        )
+        return written
+
+    async def delete_version(self, key: str, number: int) -> Written:
+        """A version and the aliases that point at it."""
+        await self.say(REGISTERED_MODEL.kind, model_key(key), RemoveVersion(number), "removed")
+        return await self.say(MODEL.kind, key, DeleteModel())
+
+    async def restore_version(self, key: str, number: int) -> Written:
+        """A version that was deleted or archived; its aliases do not come back."""
+        await self.say(REGISTERED_MODEL.kind, model_key(key), ReturnVersion(number), "returned")
+        return await self.say(MODEL.kind, key, RestoreModel())
+
+    async def state(self, key: str) -> Folded | None:
+        return await self.tracking.peek(lambda db: registered_state(db, self.workspace, key))
+
+    async def version_state(self, key: str) -> Folded | None:
+        return await self.tracking.peek(lambda db: load(db, Address(self.workspace, MODEL.kind, key)))
+
+    async def states(self, key: str) -> dict[str, Folded]:
+        return await self.tracking.read(lambda db: states_of(db, self.workspace, key))
+
+
+async def together(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
+    """Some at a time, so that they share syncs to disk; the first failure is raised when all are done."""
+    permits = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def one(part: Coroutine[Any, Any, Any]) -> None:
+        async with permits:
+            await part
+
+    results = await asyncio.gather(*(one(part) for part in work), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,88 @@
+"""Gives a registered model another name: the new name is reserved, the old one lets go, the versions follow.
+
+Whatever is broken off in between is finished when the request is made again: the old name says where it went.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from treering.domain.model import MODEL, RenameModel, TransferModel
+from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
+from treering.domain.registered_model_messages import (
+    ReleaseName,
+    RenameRegisteredModel,
+    ReserveName,
+    TransferRegisteredModel,
+)
+from treering.kernel.refusal import Refused
+from treering.views.tracking.registry import Folded
+from treering_services.gateway.registrar import Registrar, moment, together
+
+
+async def rename(registrar: Registrar, name: str, new_name: str) -> None:
+    """Raises ``Refused``: ``registered_model.absent`` for the old name, ``registered_model.exists`` for the new."""
+    key, new_key = registered_model_key(name), registered_model_key(new_name)
+    if key == new_key:
+        return
+    known = await registrar.state(key)
+    if known is None or not (known.state.status == "renamed" and known.state.to == new_name):
+        await let_go(registrar, name, new_name)
+    moved = await registrar.state(key)
+    if moved is None:
+        raise Refused("registered_model.absent", "there is no registered model of this name")
+    await take_over(registrar, name, new_name, moved)
+    await move_versions(registrar, key, new_key, new_name)
+
+
+async def let_go(registrar: Registrar, name: str, new_name: str) -> None:
+    key, new_key = registered_model_key(name), registered_model_key(new_name)
+    await registrar.say(REGISTERED_MODEL.kind, new_key, ReserveName(name), "reserved")
+    try:
+        await registrar.say(REGISTERED_MODEL.kind, key, RenameRegisteredModel(new_name))
+    except Refused:
+        await registrar.say(REGISTERED_MODEL.kind, new_key, ReleaseName(name), "released")
+        raise
+
+
+async def take_over(registrar: Registrar, name: str, new_name: str, moved: Folded) -> None:
+    """What the old name held is final: nothing is changed under a name that has let go."""
+    holding = msgspec.structs.replace(moved.state.holding, name=new_name, created_at=moment(moved.created_ms))
+    command = TransferRegisteredModel(name, holding)
+    new_key = registered_model_key(new_name)
+    try:
+        await registrar.say(REGISTERED_MODEL.kind, new_key, command, "transferred")
+    except Refused:
+        known = await registrar.state(new_key)
+        if known is None or known.state.previous != name:  # else it was done before, and changed since
+            raise
+
+
+async def move_versions(registrar: Registrar, key: str, new_key: str, new_name: str) -> None:
+    """First each lets go of its old key, so that what it was then is final; then it is there under the new one."""
+    await together(
+        registrar.say(MODEL.kind, version, RenameModel(renamed(version, new_key)), "renamed")
+        for version, known in (await registrar.states(key)).items()
+        if known.state.status == "active"
+    )
+    await together(
+        transfer(registrar, version, renamed(version, new_key), new_name, known)
+        for version, known in (await registrar.states(key)).items()
+        if known.state.status == "renamed" and known.state.to == renamed(version, new_key)
+    )
+
+
+def renamed(version: str, new_key: str) -> str:
+    return f"{new_key}:{version.rpartition(':')[2]}"
+
+
+async def transfer(registrar: Registrar, version: str, target: str, new_name: str, moved: Folded) -> None:
+    change = msgspec.structs.replace
+    spec = change(moved.state.spec, name=new_name)
+    state = change(moved.state, status="active", to="", previous="", spec=spec, created_at=moment(moved.created_ms))
+    try:
+        await registrar.say(MODEL.kind, target, TransferModel(version, state), "transferred")
+    except Refused:
+        known = await registrar.version_state(target)
+        if known is None or known.state.previous != version:  # else it was done before, and changed since
+            raise
