@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.services.gateway_example import Api, Reply, running_gateway
+from tests.services.mlflow_example import Mlflow
 
 from treering.kernel.blobs import digest_of
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
 A = "/api/2.0/mlflow-artifacts"
+M = "/api/2.0/mlflow"
 ROOT = f"{A}/artifacts"
 LARGE = bytes(range(256)) * 8_000
 
@@ -188,3 +190,54 @@ async def test_what_mlflow_has_and_treering_has_not_is_said_in_its_words(
 ) -> None:
     reply = await api.ask(method, path, {} if method == "POST" else None)
     assert (reply.status, reply.json["error_code"]) == (501 if code == "NOT_IMPLEMENTED" else 404, code)
+
+
+async def test_a_runs_artifacts_are_found_by_the_proxy_and_by_the_run(api: Api) -> None:
+    mlflow = Mlflow(api)
+    experiment = await mlflow.experiment("digits")
+    run = await mlflow.run(experiment)
+    root = (await mlflow.shown(run))["info"]["artifact_uri"]
+    assert root == f"mlflow-artifacts:/{experiment}/{run}/artifacts"
+    await put(api, f"{experiment}/{run}/artifacts/model/MLmodel", b"flavors: {}")
+    listed_ = (await mlflow.get("artifacts/list", run_id=run)).json
+    assert listed_ == {"root_uri": root, "files": [{"path": "model", "is_dir": True}]}
+    below = (await api.ask("GET", f"{M}/artifacts/list?run_id={run}&path=model")).json["files"]
+    assert below == [{"path": "model/MLmodel", "is_dir": False, "file_size": 11}]
+    read = await api.ask("GET", f"/get-artifact?run_id={run}&path=model/MLmodel")
+    assert (read.body, read.headers["content-type"]) == (b"flavors: {}", "text/plain")
+    assert [one["path"] for one in await listed(api, f"{experiment}/{run}/artifacts/model")] == ["MLmodel"]
+    story = (await api.ask("GET", f"/v1/workspaces/main/runs/{run}")).json
+    assert story["state"]["artifact"] == ["model/MLmodel", digest_of(b"flavors: {}")]
+
+
+async def test_a_small_file_may_come_through_the_web_pages_way_in(api: Api) -> None:
+    mlflow = Mlflow(api)
+    run = await mlflow.run()
+    path = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path=notes/a.txt"
+    assert (await api.ask("POST", path, b"hello", {"content-type": "application/octet-stream"})).status == 200
+    assert (await api.ask("GET", f"/get-artifact?run_id={run}&path=notes/a.txt")).body == b"hello"
+    for refused in (path.replace(run, ""), path.replace("notes/a.txt", ""), path.replace("notes", "..")):
+        reply = await api.ask("POST", refused, b"x", {"content-type": "application/octet-stream"})
+        assert (reply.status, reply.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    large = await api.ask("POST", path, b"x" * (10 * 1024 * 1024 + 1), {"content-type": "application/octet-stream"})
+    assert large.status == 400 and "Max size" in large.json["message"]
+
+
+async def test_a_run_that_is_not_there_has_no_artifacts(api: Api) -> None:
+    mlflow = Mlflow(api)
+    for reply in (
+        await mlflow.get("artifacts/list", run_id="0" * 32),
+        await api.ask("GET", f"/get-artifact?run_id={'0' * 32}&path=a"),
+        await mlflow.get("logged-models/m-1/artifacts/directories"),
+    ):
+        assert (reply.status, reply.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+async def test_a_jobs_token_writes_artifacts_of_its_own_run_only(api: Api) -> None:
+    job = await api.held("mine")
+    token = api.tokens.mint_job(job, 1)
+    experiment = (await api.ask("GET", f"{M}/runs/get?run_id=mine", token=token)).json["run"]["info"]["experiment_id"]
+    other = await Mlflow(api).run()
+    for path, status in ((f"{experiment}/mine/artifacts/a", 200), (f"0/{other}/artifacts/a", 403), ("loose", 403)):
+        assert (await api.ask("PUT", f"{ROOT}/{path}", b"x", token=token)).status == status
+        assert (await api.ask("DELETE", f"{ROOT}/{path}", token=token)).status == status

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.logged_model import LOGGED_MODEL
+from treering.domain.run import RUN
 from treering.kernel.subjects import Address
 from treering.views.tracking import registry_rows
+from treering.views.tracking.run_reads import run_info
 
 VERSION_DIGITS_MAX = 10
 
 
 def artifact_root(db: Database, owner: Address) -> str | None:
     """The ``artifact_uri`` of a run or logged model; None when there is none of this name."""
+    if owner.kind == RUN.kind:
+        found = run_info(db, owner.workspace, owner.key)
+        return found.artifact_uri if found else None
     if owner.kind == LOGGED_MODEL.kind:
         sql = "SELECT artifact_uri FROM logged_models WHERE workspace = ? AND model_id = ?"
         row = db.execute(sql, (owner.workspace, owner.key)).fetchone()

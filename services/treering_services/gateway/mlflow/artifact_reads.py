@@ -9,6 +9,7 @@ from treering.kernel.subjects import Address
 from treering.views.tracking.roots import artifact_root, version_source
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
+from treering_services.gateway.mlflow.access import find_run
 from treering_services.gateway.mlflow.artifact_content import content
 from treering_services.gateway.mlflow.artifact_paths import Owned, file_path, owned, proxied, safe_path
 from treering_services.gateway.mlflow.artifact_proxy import FileInfo, Files
@@ -91,13 +92,13 @@ async def get_version_artifact(call: Call) -> Response:
     """A file of what a model version was made from."""
     asked = await read(call, VersionPath)
     path, workspace = safe_path(asked.path), workspace_of(call)
-    source = await call.gateway.tracking.peek(lambda db: version_source(db, workspace, asked.name, asked.version))
+    source = await store.look(call, lambda db: version_source(db, workspace, asked.name, asked.version))
     if source is None:
         raise absent(f"Model Version (name={asked.name}, version={asked.version}) not found")
-    folder = await call.gateway.tracking.peek(lambda db: source_folder(db, workspace, source))
+    folder = await store.look(call, lambda db: source_folder(db, workspace, source))
     if folder is None:
         raise invalid(f"the files of this version are at {source!r}, which this server does not serve")
-    place = await call.gateway.tracking.peek(lambda db: owned(db, workspace, f"{folder}/{path}".strip("/")))
+    place = await store.look(call, lambda db: owned(db, workspace, f"{folder}/{path}".strip("/")))
     return await content(call, await store.find(call, place, path))
 
 
@@ -144,9 +145,9 @@ async def listed(call: Call, owner: Address, folder: str) -> Response:
 
 
 async def root_of(call: Call, owner: Address) -> str:
-    root = await call.gateway.tracking.peek(lambda db: artifact_root(db, owner))
-    if root is None and owner.kind == "run":
-        raise absent(f"Run with id={owner.key} not found")
+    if owner.kind == "run":
+        await find_run(call, owner.key)
+    root = await store.look(call, lambda db: artifact_root(db, owner))
     if root is None:
         raise absent(f"Logged model with ID '{owner.key}' not found.")
     return root
@@ -157,4 +158,4 @@ async def within(call: Call, owner: Address, path: str) -> Owned:
     root = await root_of(call, owner)
     if proxied(root) is None:
         raise invalid(f"the artifacts of {owner} are at {root!r}; this server serves 'mlflow-artifacts:' only")
-    return await call.gateway.tracking.peek(lambda db: owned(db, owner.workspace, f"{proxied(root)}/{path}".strip("/")))
+    return await store.look(call, lambda db: owned(db, owner.workspace, f"{proxied(root)}/{path}".strip("/")))
