@@ -123,10 +123,16 @@ class Scanner:
         return entity, key
 
     def quoted(self, quote: str, start: int) -> str:
-        end = self.text.find(quote, self.at + 1)
-        if end < 0:
-            raise self.invalid(start)
-        content = self.text[self.at + 1 : end]
+        """The text between two quotes; a doubled quote is one within."""
+        end = self.at + 1
+        while True:
+            end = self.text.find(quote, end)
+            if end < 0:
+                raise self.invalid(start)
+            if not self.text.startswith(quote, end + 1):
+                break
+            end += 2
+        content = self.text[self.at + 1 : end].replace(quote * 2, quote)
         self.at = end + 1
         return content
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering_services.gateway.mlflow import experiments, inputs, metrics, runs
+from treering_services.gateway.mlflow import experiments, histories, inputs, metrics, runs, search
 from treering_services.gateway.mlflow.place import OWNER_AND_JOB
 from treering_services.gateway.route import Handler, Route
 
@@ -18,6 +18,10 @@ ROUTES: tuple[Route, ...] = (
     line("POST", "runs/log-metric", metrics.log_metric, "log a metric point"),
     line("POST", "runs/log-batch", metrics.log_batch, "log metric points, parameters and tags"),
     line("POST", "runs/create", runs.create_run, "make a run"),
+    line("POST", "runs/search", search.search_runs, "find runs"),
+    line("GET", "metrics/get-history", histories.get_history, "the points of a metric"),
+    line("GET", "metrics/get-history-bulk", histories.get_history_bulk, "the points of a metric of several runs"),
+    line("GET", "metrics/get-history-bulk-interval", histories.get_history_bulk_interval, "a sample of such points"),
     line("POST", "runs/update", runs.update_run, "change the status, the end or the name of a run"),
     line("POST", "runs/log-parameter", runs.log_parameter, "log a parameter"),
     line("POST", "runs/set-tag", runs.set_tag, "set a tag of a run"),
@@ -29,6 +33,8 @@ ROUTES: tuple[Route, ...] = (
     line("POST", "runs/log-model", inputs.log_model, "record a model, as clients before MLflow 3 do"),
     line("GET", "experiments/get", experiments.get_experiment, "one experiment"),
     line("GET", "experiments/get-by-name", experiments.get_experiment_by_name, "one experiment, by its name"),
+    line("POST", "experiments/search", search.search_experiments, "find experiments"),
+    line("GET", "experiments/search", search.search_experiments, "find experiments"),
     line("POST", "experiments/create", experiments.create_experiment, "make an experiment"),
     line("POST", "experiments/update", experiments.update_experiment, "rename an experiment"),
     line("POST", "experiments/delete", experiments.delete_experiment, "delete an experiment with its runs"),
