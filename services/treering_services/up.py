@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -23,7 +22,6 @@ from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.streams import bootstrap
-from treering.adapters.tied_process import tied
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.service import Service, ServiceFailed, run_until_failure
