@@ -19,6 +19,7 @@ from tests.services.monitor_example import (
     stopped,
 )
 
+from treering.adapters.checkpoints import set_series_aside
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import deep_check, read_alarm
 from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy
@@ -196,7 +197,7 @@ async def test_what_the_log_has_beyond_the_copy_is_saved_first(nats_server: Runn
     await nats_server.server.start()
     copy = LogCopy(copy_file(nats_server))
     await copy.open()
-    assert (await verify(await nats_server.connect("monitor"), copy)).ok
+    assert (await verify(await nats_server.connect("monitor"), copy, Home(nats_server.home))).ok
     await copy.close()
 
 
@@ -210,7 +211,11 @@ async def test_a_view_that_has_seen_more_than_could_be_restored_is_computed_agai
     await stopped(nats_server, killed=False)
     with event_blocks(nats_server.server)[0].open("r+b") as file:
         file.truncate(100)
-    # when the log is restored, then it holds what the copy held, and the views are made again from that.
+    # when the log is restored, then that is refused: what was signed would be gone;
+    with pytest.raises(LogDamaged, match=f"the second copy ends at position 15, but .* it had {len(before)} commits"):
+        await restore(Home(nats_server.home))
+    # when that is accepted, it holds what the copy held, and the views are made again from that.
+    set_series_aside(Home(nats_server.home))
     report = await restore(Home(nats_server.home))
     assert report.positions == 15 < len(before)
     assert [Path(path).name for path in report.views_forgotten] == ["audit.db", "lifecycle.db", "states.db"]

@@ -7,15 +7,20 @@ where the second copy is on this machine, with the newest part of that.
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
 from nats.aio.client import Client
 
+from treering.adapters.checkpoints import check_length, check_root
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy
+from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, LogCopy
 from treering.adapters.log_scrub import scrub
 from treering.adapters.nats_credentials import write_private
 from treering.adapters.streams import StreamState, require_streams, stream_state
+from treering.adapters.witnesses import all_seen
+from treering.config import Home
 from treering.kernel.log import LogDamaged
 from treering.kernel.projector import Checkpoint
 
@@ -88,6 +93,34 @@ def write_alarm(copy_folder: Path, why: str) -> None:
 
 def clear_alarm(copy_folder: Path) -> None:
     (copy_folder / ALARM_FILE_NAME).unlink(missing_ok=True)
+
+
+async def check_signed(client: Client, home: Home, copy: LogCopy | None = None) -> list[str]:
+    """Compare the log, and its copy if there is one, with the last checkpoint and with what the witnesses hold.
+
+    Raises LogDamaged when it was set back or rewritten since; returns what is wrong with witnesses that are silent.
+    """
+    seen, silent = await asyncio.to_thread(all_seen, home)
+    last = (await stream_state(client, "EVT")).last
+    for one in seen:
+        check_length(one, last)
+        if copy is not None:
+            await copy.read(partial(check_root, seen=one))
+    return silent
+
+
+async def check_all_signed(client: Client, home: Home) -> None:
+    """What ``check_signed`` does, before any service has opened the second copy."""
+    path = home.copy / FILE_NAME
+    if not is_there(path):
+        await check_signed(client, home)
+        return
+    copy = LogCopy(path)
+    await copy.open()
+    try:
+        await check_signed(client, home, copy)
+    finally:
+        await copy.close()
 
 
 async def check_against(client: Client, checkpoint: Checkpoint, seen_by: str) -> None:

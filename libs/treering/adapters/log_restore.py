@@ -18,7 +18,8 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED, Ack, acks
-from treering.adapters.log_check import check_against, check_shape, clear_alarm
+from treering.adapters.checkpoints import check_length, check_root
+from treering.adapters.log_check import check_against, check_shape, check_signed, clear_alarm
 from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, CopyRow, LogCopy, rows_between
 from treering.adapters.log_scrub import check_file, entries_between, scrub, scrub_copy
 from treering.adapters.nats_config import ACCOUNT
@@ -27,6 +28,7 @@ from treering.adapters.nats_credentials import make_private_folder, read_credent
 from treering.adapters.nats_process import NatsServerError
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.streams import bootstrap, require_streams, stream_state
+from treering.adapters.witnesses import all_seen
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds, new_id
 from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, commits
@@ -51,8 +53,8 @@ class Report(Struct, frozen=True):
     head: str
 
 
-async def verify(client: Client, copy: LogCopy) -> VerifyAnswer:
-    """Read and hash the whole log and compare it with the copy; damage is not raised, it is the answer.
+async def verify(client: Client, copy: LogCopy, home: Home) -> VerifyAnswer:
+    """Read and hash the whole log, compare it with the copy and both with what was signed; the answer says what is bad.
 
     When all is well, an alarm of an earlier comparison is over.
     """
@@ -67,6 +69,7 @@ async def verify(client: Client, copy: LogCopy) -> VerifyAnswer:
         done = await scrub(client, copy, moved=moved)
         check_shape(await stream_state(client, "EVT"))
         await asyncio.to_thread(check_file, copy.path)
+        await check_signed(client, home, copy)
     except BadPosition as bad:
         return VerifyAnswer(False, reached, bad.position, str(bad), 0.0, "")
     except LogDamaged as damage:
@@ -92,6 +95,7 @@ async def restore(home: Home) -> Report:
         await copy.open()
         await scrub_copy(copy)
         salvaged = await salvage(server, copy)
+        await check_signed_copy(home, copy)
         server.take_lock()
         moved_to = move_aside(server)
         root = await build(server, copy)
@@ -102,6 +106,14 @@ async def restore(home: Home) -> Report:
     finally:
         await server.stop()
         await copy.close()
+
+
+async def check_signed_copy(home: Home, copy: LogCopy) -> None:
+    """LogDamaged unless the copy holds all that was signed: a log restored from less would not start."""
+    head = await copy.checkpoint()
+    for seen in (await asyncio.to_thread(all_seen, home))[0]:
+        check_length(seen, head.position, "second copy")
+        await copy.read(partial(check_root, seen=seen))
 
 
 async def salvage(server: NatsServer, copy: LogCopy) -> int:
@@ -223,8 +235,11 @@ def delete_view(path: Path) -> None:
 
 
 def view_checkpoint(path: Path) -> Checkpoint:
+    """What the view has seen. An index that follows a view has no checkpoint of its own: that view's is what counts."""
     try:
         with closing(sqlite3.connect(path)) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'checkpoint'").fetchone():
+                return Checkpoint(0, "")
             return Checkpoint(*db.execute("SELECT position, hash FROM checkpoint").fetchone())
     except (sqlite3.DatabaseError, TypeError):
         return Checkpoint(-1, "")  # Not readable: to be computed again in any case.

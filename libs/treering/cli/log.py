@@ -1,4 +1,4 @@
-"""``treering log``: compare the log with its second copy, or build it again from that copy."""
+"""``treering log``: compare the log with its second copy and what was signed, or build it again from that copy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.refusal import Refused
 
-log = LazyGroup("log", help="Verify the event log, or restore it from the second copy.")
+PROOF = {
+    "key": ("treering.cli.proof_log:key", "Show the log's public key, with which anybody checks a proof."),
+    "checkpoint": ("treering.cli.proof_log:checkpoint", "Sign what the log is now, and show it."),
+    "consistency": ("treering.cli.proof_log:consistency", "Prove that the log only grew between two checkpoints."),
+}
+log = LazyGroup("log", lazy=PROOF, help="Verify, prove and restore the event log.")
 VERIFY_TIMEOUT_SECONDS = 900.0
 
 
@@ -56,7 +61,7 @@ async def verified_offline(home: Home) -> dict[str, Any]:
         await copy.open()
         await server.start()
         async with bootstrap_client(server) as client:
-            answer: dict[str, Any] = msgspec.to_builtins(await verify(client, copy))
+            answer: dict[str, Any] = msgspec.to_builtins(await verify(client, copy, home))
             return answer
     except (LogDamaged, LogUnavailable) as error:
         raise Refused("log.damaged", str(error)) from None

@@ -59,6 +59,10 @@ class Client:
         """The JSON at ``path``; parameters that are None or "" are left out."""
         return parsed(self.ask("GET", path + query(parameters)))
 
+    def get_bytes(self, path: str, **parameters: Any) -> bytes:
+        """Ask, for what is not JSON."""
+        return self.ask("GET", path + query(parameters))
+
     def post(self, path: str, body: object) -> Any:
         """Say ``body`` as JSON; the JSON of the reply. It happens once however often it has to be said."""
         key = os.urandom(16).hex()

@@ -29,6 +29,7 @@ STATUSES: Mapping[str, int] = {
     "service.busy": 503,
     "view.behind": 503,
     "service.failed": 500,
+    "log.damaged": 500,
     "disk.full": 507,
     "log.full": 507,
 }

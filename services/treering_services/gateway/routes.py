@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering.views import queries, time_queries
+from treering.views import proof_queries, queries, time_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
     blobs,
@@ -13,6 +13,7 @@ from treering_services.gateway import (
     logs,
     nodes,
     operations,
+    proofs,
     publish,
     readiness,
     relays,
@@ -54,6 +55,12 @@ ROUTES: tuple[Route, ...] = (
           query=time_queries.StuckQuery, response=time_queries.StuckAnswer),
     Route("POST", "/v1/log/verify", relays.verify, OWNER, "Compare the whole log with its second copy",
           request=queries.VerifyQuery, response=queries.VerifyAnswer),
+    Route("GET", "/v1/log/checkpoint", proofs.checkpoint, OWNER, "The newest signed checkpoint of the log",
+          response=proof_queries.CheckpointAnswer),
+    Route("POST", "/v1/log/checkpoint", proofs.sign_checkpoint, OWNER, "Sign a checkpoint of all the log has now",
+          request=proof_queries.CheckpointQuery, response=proof_queries.CheckpointAnswer),
+    Route("GET", "/v1/log/consistency", proofs.consistency, OWNER, "Prove that the log is what an older one became",
+          query=proofs.Sizes, response=proof_queries.ConsistencyAnswer),
     Route("GET", "/v1/events", events.stream_events, OWNER, "Watch events, as server-sent events or JSON lines",
           query=events.EventsQuery, response=str, media_type=EVENT_STREAM),
     Route("POST", "/v1/nodes/join", nodes.join_node, JOIN, "Make this machine a node",
@@ -85,6 +92,8 @@ ROUTES: tuple[Route, ...] = (
           query=relays.StoryPage, response=queries.StoryAnswer),
     Route("GET", ONE + "/diff", relays.diff, OWNER, "What changed in a resource between two moments",
           query=relays.Window, response=time_queries.Difference),
+    Route("GET", ONE + "/proof", proofs.proof, OWNER, "Prove that an event of a resource is in the log",
+          query=proofs.ProofOf, response=str, media_type=proofs.PROOF_TYPE),
     Route("GET", ONE + "/lifecycle", relays.lifecycle, OWNER, "How long a resource was in each status",
           response=queries.LifecycleAnswer),
     Route("POST", WS + "/{command}", commands.send_workspace_command, OWNER, "Carry out a command on a workspace",

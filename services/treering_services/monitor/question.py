@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 from treering.kernel.projector import Projector
+from treering_services.monitor.notary import Notary
 from treering_services.monitor.stores import Stores
 
 
@@ -18,6 +19,12 @@ class Asked(Protocol):
     def stores(self) -> Stores: ...
     @property
     def projector(self) -> Projector: ...
+    @property
+    def notary(self) -> Notary: ...
+
+    async def head(self) -> int: ...
+
+    async def alarmed(self, work: Awaitable[Any]) -> Any: ...
 
 
 class Question(NamedTuple):

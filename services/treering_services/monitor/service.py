@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from nats.aio.client import Client
@@ -25,12 +25,15 @@ from treering_services.base import ServiceBase
 from treering_services.monitor.audit_questions import AUDIT_QUESTIONS
 from treering_services.monitor.history_questions import HISTORY_QUESTIONS
 from treering_services.monitor.lifecycle_questions import LIFECYCLE_QUESTIONS
+from treering_services.monitor.notary import Notary
+from treering_services.monitor.proof_questions import PROOF_QUESTIONS
 from treering_services.monitor.stores import Stores, opened_stores
 
 WATCH_SECONDS = 15.0
 GATHER_SECONDS = 0.03
 # A file a group of questions; those about the log itself are the monitor's own methods.
-QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS}
+QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS}
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -42,11 +45,17 @@ class Monitor:
     client: Client
     stores: Stores
     projector: Projector
+    notary: Notary
     alarm: str = ""
     verified_until: int = 0
 
     async def handle(self, subject: str, body: bytes) -> bytes:
-        name = subject.removeprefix("qry.")
+        try:
+            return await self.answer(subject.removeprefix("qry."), body)
+        except LogDamaged as damage:
+            raise Refused("log.damaged", str(damage)) from None
+
+    async def answer(self, name: str, body: bytes) -> bytes:
         answer: dict[str, Callable[[bytes], Awaitable[Any]]] = {"verify": self.verify, "status": self.status}
         if name in answer:
             return answered(await answer[name](body))
@@ -58,7 +67,7 @@ class Monitor:
 
     async def verify(self, body: bytes) -> queries.VerifyAnswer:
         decode(body, queries.VerifyQuery, code="query.malformed")
-        found = await verify(self.client, self.stores.copy)
+        found = await verify(self.client, self.stores.copy, self.home)
         if found.ok:
             self.alarm = ""
         else:
@@ -67,12 +76,16 @@ class Monitor:
 
     async def status(self, body: bytes) -> queries.StatusAnswer:
         decode(body, queries.StatusQuery, code="query.malformed")
-        end = await JetStreamLog(self.client).head()
+        end = await self.head()
         stores = {name: queries.StoreStatus(seen, max(end - seen, 0)) for name, seen in self.stores.positions.items()}
         copy = stores.pop(self.stores.copy.name)
         return queries.StatusAnswer(
             not self.alarm, self.alarm, stores, copy, self.verified_until, self.stores.copy.tree.root().hex()
         )
+
+    async def head(self) -> int:
+        """The position of the log's last commit."""
+        return await JetStreamLog(self.client).head()
 
     def raise_alarm(self, why: str) -> None:
         log.error("log.damaged", why=why)
@@ -105,7 +118,7 @@ class Monitor:
             except LogUnavailable as error:
                 log.warning("log.unavailable", why=str(error))
 
-    async def alarmed(self, work: Awaitable[Any]) -> Any:
+    async def alarmed(self, work: Awaitable[T]) -> T:
         try:
             return await work
         except LogDamaged as damage:
@@ -117,18 +130,25 @@ async def run(base: ServiceBase, started: Callable[[], None]) -> None:
     """The monitor as a service: ready when it answers; the views may still be catching up then."""
     async with base.connected("monitor") as client, opened_stores(base.home) as stores:
         projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS)
-        monitor = Monitor(base.home, client, stores, projector, alarm=read_alarm(base.home.copy))
+        notary = Notary(base.home, stores.copy, projector)
+        monitor = Monitor(base.home, client, stores, projector, notary, alarm=read_alarm(base.home.copy))
         await stores.checkpoint()
         await monitor.alarmed(check_with_copy(client, stores.copy))
+        await notary.open(client)  # What it finds, it finds again at every start: no need to remember it.
         await Responder(client, "qry.*", monitor.handle).start()
-        await base.work(
-            started,
-            monitor.alarmed(projector.run()),
-            index_when_caught_up(projector, stores, await JetStreamLog(client).head()),
-            monitor.scrub_once(),
-            monitor.watch(),
-            stores.search.run(),
-        )
+        try:
+            await base.work(
+                started,
+                monitor.alarmed(projector.run()),
+                index_when_caught_up(projector, stores, await monitor.head()),
+                monitor.scrub_once(),
+                monitor.watch(),
+                monitor.alarmed(notary.run()),
+                stores.search.run(),
+            )
+        finally:
+            if not monitor.alarm:
+                await monitor.alarmed(notary.sign())
 
 
 async def index_when_caught_up(projector: Projector, stores: Stores, head: int) -> None:

@@ -1,0 +1,159 @@
+"""Witnesses: places of somebody else's that hold the newest checkpoint, so that nobody can set the log back alone.
+
+Each checkpoint is compared with what a witness holds before it goes there, and what a witness holds is compared
+with the log at every start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from treering.adapters.checkpoints import Seen, opened, read_own
+from treering.adapters.nats_credentials import write_private
+from treering.adapters.notes import NOTE_BYTES_MAX
+from treering.adapters.signing import VerifierKey, make_log_key
+from treering.adapters.witness_git import GitWitness
+from treering.config import Home
+from treering.kernel.decoding import decode
+from treering.kernel.log import LogDamaged
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
+
+WITNESSES_FILE = "witnesses.json"
+WITNESSES_MAX = 16
+
+
+class WitnessUnreachable(Exception):
+    """The witness does not answer, or what was written there is gone."""
+
+
+class Witness(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``target`` is a file's path or a repository. Without a ``required`` one nothing starts.
+
+    ``written``: a checkpoint was written there once, so that it is not missing for being new.
+    """
+
+    name: str
+    kind: Literal["file", "git"]
+    target: str
+    required: bool = False
+    written: bool = False
+
+
+def read_witnesses(home: Home) -> list[Witness]:
+    path = home.root / WITNESSES_FILE
+    return decode(path.read_bytes(), list[Witness], code="witness.malformed") if path.exists() else []
+
+
+def write_witnesses(home: Home, witnesses: list[Witness]) -> None:
+    write_private(home.root / WITNESSES_FILE, msgspec.json.format(msgspec.json.encode(witnesses)))
+
+
+def add_witness(home: Home, kind: Literal["file", "git"], target: str, name: str, *, required: bool) -> Witness:
+    """Remember a witness; Refused when it could not be one."""
+    known = read_witnesses(home)
+    name = checked_name(name) if name else f"{kind}-{1 + max((number_of(one) for one in known), default=0)}"
+    if len(known) >= WITNESSES_MAX:
+        raise Refused("witness.too_many", f"there are {len(known)} witnesses, at most {WITNESSES_MAX} are kept")
+    if any(name == one.name for one in known):
+        raise Refused("witness.exists", f"there is a witness {name!r}: remove it first, or take another name")
+    witness = Witness(name, kind, absolute(kind, target), required)
+    if any(witness.target == one.target for one in known):
+        raise Refused("witness.exists", f"{witness.target} is a witness already")
+    write_witnesses(home, [*known, witness])
+    return witness
+
+
+def number_of(witness: Witness) -> int:
+    number = witness.name.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdecimal() else 0
+
+
+def absolute(kind: str, target: str) -> str:
+    if kind == "git":
+        return GitWitness.checked(target)
+    path = Path(target).absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        raise Refused(
+            "witness.target", f"{path} must be a file in a folder that exists, best on another machine's disk"
+        )
+    return str(path)
+
+
+def remove_witness(home: Home, name: str) -> Witness:
+    known = read_witnesses(home)
+    found = next((one for one in known if one.name == name), None)
+    if found is None:
+        raise Refused("witness.absent", f"there is no witness {name[:80]!r}; there are {[one.name for one in known]}")
+    write_witnesses(home, [one for one in known if one.name != name])
+    return found
+
+
+def held(home: Home, witness: Witness) -> bytes | None:
+    """The note that the witness holds, None when it is new; WitnessUnreachable otherwise."""
+    try:
+        if witness.kind == "git":
+            note = git_of(home, witness).read()
+        else:
+            path = Path(witness.target)
+            note = path.read_bytes()[: NOTE_BYTES_MAX + 1] if path.exists() else None
+    except OSError as error:
+        raise WitnessUnreachable(f"the witness {witness.name} ({witness.target}) does not answer: {error}") from None
+    if note is None and witness.written:
+        raise WitnessUnreachable(f"the witness {witness.name} ({witness.target}) has lost the checkpoint it had")
+    return note
+
+
+def seen_by(home: Home, witness: Witness, key: VerifierKey) -> Seen | None:
+    """What the witness holds; LogDamaged when this log did not sign it."""
+    note = held(home, witness)
+    if note is None:
+        return None
+    name = f"the witness {witness.name} ({witness.target})"
+    return Seen(name, opened(note, key, f"the checkpoint at {name}"))
+
+
+def give(home: Home, witness: Witness, note: bytes, size: int) -> None:
+    """Put a checkpoint where the witness keeps it; the caller has compared what is there."""
+    try:
+        if witness.kind == "git":
+            git_of(home, witness).write(note, f"{size} commits")
+        else:
+            write_private(Path(witness.target), note)
+    except OSError as error:
+        raise WitnessUnreachable(f"the witness {witness.name} ({witness.target}) takes nothing: {error}") from None
+    if not witness.written:
+        known = [replace(one, written=True) if one.name == witness.name else one for one in read_witnesses(home)]
+        write_witnesses(home, known)
+
+
+def git_of(home: Home, witness: Witness) -> GitWitness:
+    return GitWitness(home.root / "witnesses" / f"{witness.name}.git", witness.target)
+
+
+def all_seen(home: Home) -> tuple[list[Seen], list[str]]:
+    """All that was signed of this log, here and at the witnesses, and what is wrong with those that do not answer.
+
+    LogDamaged for a checkpoint that this log did not sign, and for a required witness that does not answer.
+    """
+    own, witnesses = read_own(home), read_witnesses(home)
+    seen, silent = [own] if own else [], []
+    key = make_log_key(home.keys).verifier if witnesses else None
+    for witness in witnesses:
+        try:
+            found = seen_by(home, witness, key) if key else None
+        except WitnessUnreachable as error:
+            if witness.required:
+                raise LogDamaged(
+                    f"{error}. It is required: nothing starts without it. Make it reachable, "
+                    f"or remove it with `treering witness remove {witness.name}`"
+                ) from None
+            silent.append(str(error))
+        else:
+            seen += [found] if found else []
+    return seen, silent

@@ -1,0 +1,96 @@
+"""``treering witness``: places that hold the newest checkpoint, so that nobody can set the log back unnoticed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import click
+
+from treering.cli.lazy import LazyGroup
+from treering.cli.session import Session
+from treering.config import Home
+from treering.kernel.log import LogDamaged
+from treering.kernel.refusal import Refused
+
+witness = LazyGroup("witness", help="Places that hold the newest checkpoint of the log.")
+COLUMNS = {
+    "Name": "name",
+    "Kind": "kind",
+    "Target": "target",
+    "Required": "required",
+    "Holds": "size",
+    "State": "state",
+}
+
+
+@witness.command("add", help="Give every new checkpoint to a file (TARGET is its path) or a git repository.")
+@click.argument("kind", type=click.Choice(["file", "git"]))
+@click.argument("target")
+@click.option("--name", default="", help="What to call it.")
+@click.option("--required", is_flag=True, help="Nothing starts while it does not answer.")
+@click.pass_obj
+def add(session: Session, kind: Literal["file", "git"], target: str, name: str, required: bool) -> None:
+    from treering.adapters.witnesses import add_witness, remove_witness
+
+    home = Home(session.home.absolute())
+    home.create()
+    added = add_witness(home, kind, target, name, required=required)
+    try:
+        first_given(home, added)
+    except Refused:
+        remove_witness(home, added.name)
+        raise
+    session.show(state_of(home, added))
+
+
+def first_given(home: Home, added: Any) -> None:
+    """The last checkpoint goes there at once; what the witness holds already must be of this log."""
+    from treering.adapters.checkpoints import CHECKPOINT_FILE, log_key_of, read_own
+    from treering.adapters.witnesses import WitnessUnreachable, give, held, seen_by
+
+    try:
+        own = read_own(home)
+        if own is None:
+            held(home, added)
+        elif seen_by(home, added, log_key_of(home)) is None:
+            give(home, added, (home.copy / CHECKPOINT_FILE).read_bytes(), own.head.size)
+    except WitnessUnreachable as error:
+        raise Refused("witness.unreachable", str(error)) from None
+    except LogDamaged as error:
+        raise Refused("witness.other_log", str(error)) from None
+
+
+@witness.command("list", help="The witnesses, what each holds, and whether this log signed it.")
+@click.pass_obj
+def list_(session: Session) -> None:
+    from treering.adapters.witnesses import read_witnesses
+
+    home = Home(session.home.absolute())
+    session.table([state_of(home, one) for one in read_witnesses(home)], COLUMNS)
+
+
+def state_of(home: Home, one: Any) -> dict[str, Any]:
+    import msgspec
+
+    from treering.adapters.signing import LOG_KEY_FILE, read_log_key
+    from treering.adapters.witnesses import WitnessUnreachable, seen_by
+
+    size, state = 0, "holds nothing yet"
+    try:
+        seen = seen_by(home, one, read_log_key(home.keys).verifier) if (home.keys / LOG_KEY_FILE).exists() else None
+        if seen:
+            size, state = seen.head.size, "ok"
+    except (WitnessUnreachable, LogDamaged) as error:
+        state = str(error)
+    found: dict[str, Any] = msgspec.to_builtins(one)
+    return {**found, "required": one.required, "size": size, "state": state}
+
+
+@witness.command("remove", help="Give it no more checkpoints, and ask it no more. What it holds stays.")
+@click.argument("name")
+@click.pass_obj
+def remove(session: Session, name: str) -> None:
+    from treering.adapters.witnesses import remove_witness
+
+    removed = remove_witness(Home(session.home.absolute()), name)
+    session.show({"removed": removed.name, "target": removed.target})

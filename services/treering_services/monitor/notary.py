@@ -1,0 +1,101 @@
+"""Sign what the log is, at a cadence, and give it to the witnesses; never sign what does not continue the last.
+
+A checkpoint is signed after CHECKPOINT_COMMITS commits, or CHECKPOINT_SECONDS after the first one that none
+covers, whichever is sooner; also when the monitor stops, and when somebody asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+
+import structlog
+from nats.aio.client import Client
+
+from treering.adapters.checkpoints import Seen, check_length, check_root, read_own, write_own
+from treering.adapters.log_check import check_signed
+from treering.adapters.log_copy import LogCopy
+from treering.adapters.notes import TreeHead
+from treering.adapters.signing import make_log_key
+from treering.adapters.witnesses import Witness, WitnessUnreachable, give, read_witnesses, seen_by
+from treering.config import Home
+from treering.kernel.merkle import EMPTY_ROOT, Frontier
+from treering.kernel.projector import Projector
+from treering.views.proof_queries import WitnessStatus
+
+CHECKPOINT_COMMITS = 1000
+CHECKPOINT_SECONDS = 60.0
+log = structlog.get_logger()
+
+
+class Notary:
+    """Holds the log's key. ``head`` is what was signed last; once there is a checkpoint, ``note`` is its bytes."""
+
+    def __init__(self, home: Home, copy: LogCopy, projector: Projector) -> None:
+        self.home = home
+        self.copy = copy
+        self.projector = projector
+        self.witnesses: list[WitnessStatus] = []
+        self.signing = asyncio.Lock()
+
+    async def open(self, client: Client) -> None:
+        """Compare the log with all that was signed of it (LogDamaged), then be ready to sign; makes the key once."""
+        for why in await check_signed(client, self.home, self.copy):
+            log.warning("witness.silent", why=why)
+        own = read_own(self.home)
+        self.key = make_log_key(self.home.keys)
+        self.verifier = self.key.verifier
+        self.head = own.head if own else TreeHead(self.key.name, 0, EMPTY_ROOT)
+        self.note = self.key.sign_head(self.head.size, self.head.root)  # The same text has one signature.
+
+    async def run(self) -> None:
+        """Sign at the cadence until cancelled; LogDamaged when the log is not what was signed."""
+        await self.grown_to(self.head.size)
+        await self.copy.read(partial(check_root, seen=self.own))
+        while True:
+            await self.grown_to(self.head.size + 1)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECKPOINT_SECONDS):
+                    await self.grown_to(self.head.size + CHECKPOINT_COMMITS)
+            await self.sign()
+
+    async def grown_to(self, size: int) -> None:
+        while self.copy.tree.size < size:
+            await self.projector.moved.wait()
+
+    @property
+    def own(self) -> Seen:
+        return Seen("the signed checkpoint", self.head)
+
+    async def sign(self) -> None:
+        """Sign what the second copy holds now, unless it is signed; the witnesses have it when this returns."""
+        async with self.signing:
+            tree = self.copy.tree  # The copy replaces it and never changes it.
+            if tree.size <= self.head.size:
+                return
+            await self.copy.read(partial(check_root, seen=self.own))
+            note = self.key.sign_head(tree.size, tree.root())
+            await asyncio.to_thread(write_own, self.home, note)
+            self.head, self.note = TreeHead(self.key.name, tree.size, tree.root()), note
+            log.info("checkpoint.signed", size=tree.size)
+            await self.give_to_all(tree, note)
+
+    async def give_to_all(self, tree: Frontier, note: bytes) -> None:
+        witnesses = await asyncio.to_thread(read_witnesses, self.home)
+        self.witnesses = list(await asyncio.gather(*(self.give_to(witness, tree, note) for witness in witnesses)))
+
+    async def give_to(self, witness: Witness, tree: Frontier, note: bytes) -> WitnessStatus:
+        """Compare with what the witness holds, then replace it; a witness that is away is no reason to stop."""
+        size = 0
+        try:
+            seen = await asyncio.to_thread(seen_by, self.home, witness, self.verifier)
+            if seen:
+                size = seen.head.size
+                check_length(seen, tree.size)
+                await self.copy.read(partial(check_root, seen=seen))
+            await asyncio.to_thread(give, self.home, witness, note, tree.size)
+            return WitnessStatus(witness.name, tree.size)
+        except WitnessUnreachable as error:
+            log.warning("witness.silent", why=str(error))
+            return WitnessStatus(witness.name, size, str(error))
