@@ -11,7 +11,13 @@ from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.artifact_messages import ArtifactDeleted, ArtifactLogged
-from treering.domain.logged_model import LOGGED_MODEL, LoggedModel, LoggedModelDeleted, LoggedModelFinalized
+from treering.domain.logged_model import (
+    LOGGED_MODEL,
+    LoggedModel,
+    LoggedModelDeleted,
+    LoggedModelFinalized,
+    LoggedModelSpec,
+)
 from treering.kernel.log import encoder
 from treering.kernel.points import PointsEntry
 from treering.kernel.subjects import Address
@@ -116,6 +122,7 @@ class LoggedModelRow(Struct, frozen=True):
     created_ms: int
     updated_ms: int
     state: LoggedModel
+    spec: LoggedModelSpec
     metrics: list[MetricRow]
 
 
@@ -134,4 +141,5 @@ def with_metrics(db: Database, workspace: str, row: Row) -> LoggedModelRow:
         for key, value, *rest in db.execute(sql, (workspace, row["model_id"]))
     ]
     state = LOGGED_MODEL.states.decode(row["state"])
-    return LoggedModelRow(row["model_id"], row["created_ms"], row["updated_ms"], state, metrics)
+    assert state.spec is not None  # else there would be no row
+    return LoggedModelRow(row["model_id"], row["created_ms"], row["updated_ms"], state, state.spec, metrics)

@@ -175,4 +175,4 @@ async def run_root(call: Call, run_id: str) -> str:
 async def logged_spec(call: Call, model_id: str) -> LoggedModelSpec | None:
     workspace = workspace_of(call)
     row = await call.gateway.tracking.peek(lambda db: logged_model(db, workspace, model_id))
-    return row.state.spec if row else None
+    return row.spec if row else None

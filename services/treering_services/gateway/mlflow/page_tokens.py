@@ -11,7 +11,7 @@ from msgspec import Struct
 from treering_services.gateway.mlflow.errors import invalid
 
 OFFSET_MAX = 2**53
-CHARACTERS_MAX = 4096
+CHARACTERS_MAX = 256 * 1024  # those of logged models say the whole search
 
 
 class Place(Struct, frozen=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from treering_services.gateway.mlflow import logged_model_messages as logged_messages
+from treering_services.gateway.mlflow import logged_model_searches
+from treering_services.gateway.mlflow import logged_models as logged
 from treering_services.gateway.mlflow import model_versions as versions
 from treering_services.gateway.mlflow import registered_models as models
 from treering_services.gateway.mlflow import registry_messages as messages
@@ -12,7 +15,25 @@ from treering_services.gateway.route import Route
 RM = "/api/2.0/mlflow/registered-models"
 MV = "/api/2.0/mlflow/model-versions"
 
+LM = "/api/2.0/mlflow/logged-models"
+
 ROUTES: tuple[Route, ...] = (
+    Route("GET", LM + "/{model_id}", logged.get, OWNER_AND_JOB, "A logged model", query=logged_messages.Which,
+          response=logged_messages.OneLoggedModel),
+    Route("POST", LM + "/search", logged_model_searches.search_models, OWNER_AND_JOB,
+          "Logged models that match a filter", request=logged_messages.SearchLoggedModels,
+          response=logged_messages.LoggedModels),
+    Route("POST", LM, logged.create, OWNER_AND_JOB, "Begin a logged model", request=logged_messages.NewLoggedModel,
+          response=logged_messages.OneLoggedModel),
+    Route("PATCH", LM + "/{model_id}", logged.finalize, OWNER_AND_JOB, "Say that a logged model is whole, or failed",
+          request=logged_messages.Finalization, response=logged_messages.OneLoggedModel),
+    Route("DELETE", LM + "/{model_id}", logged.delete, OWNER_AND_JOB, "Delete a logged model"),
+    Route("POST", LM + "/{model_id}/params", logged.log_params, OWNER_AND_JOB, "Log parameters of a logged model",
+          request=logged_messages.ModelParams),
+    Route("PATCH", LM + "/{model_id}/tags", logged.set_tags, OWNER_AND_JOB, "Tag a logged model",
+          request=logged_messages.ModelTags),
+    Route("DELETE", LM + "/{model_id}/tags/{key:path}", logged.delete_tag, OWNER_AND_JOB,
+          "Take a tag off a logged model"),
     Route("GET", RM + "/get", models.get, OWNER_AND_JOB, "A registered model", query=messages.Name,
           response=messages.OneModel),
     Route("GET", MV + "/get", versions.get, OWNER_AND_JOB, "A model version", query=messages.VersionOf,
