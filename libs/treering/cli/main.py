@@ -24,6 +24,7 @@ COMMANDS = {
     "service": ("treering.cli.running:service", "Run one service of an installation."),
     "status": ("treering.cli.system:status", "Say what runs, how far it is, and whether all is ready."),
     "job": ("treering.cli.job:job", "Submit, watch and keep jobs."),
+    "run": ("treering.cli.run:run", "Read what training scripts logged."),
     "validate": ("treering.cli.validate:validate", "Judge YAML files of any kind, without a server."),
     "environment": ("treering.cli.resources:environment", "Environments that jobs run in."),
     "experiment": ("treering.cli.resources:experiment", "The names jobs are found under."),

@@ -135,6 +135,9 @@ def table_lines(rows: list[Any], columns: dict[str, str] | None) -> list[str]:
 
 
 def found(row: Any, path: str) -> Any:
+    """The value at a path; a name with a ``.`` in it is found at the top."""
+    if isinstance(row, dict) and path in row:
+        return row[path]
     for part in path.split("."):
         row = row.get(part) if isinstance(row, dict) else None
     return row

@@ -159,15 +159,16 @@ def parsed(data: bytes) -> Any:
 
 
 def refusal(status: int, data: bytes) -> ApiError:
-    """What the problem+json of a refusal says, or as much as can be told without it."""
+    """What the problem+json of a refusal says (or MLflow's form of it), or as much as can be told without it."""
     try:
         said = json.loads(data)
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         said = {}
-    detail = said.get("detail") or said.get("title") or f"the server answered {status}"
-    return ApiError(str(said.get("code") or f"http.{status}"), str(detail), status)
+    detail = said.get("detail") or said.get("message") or said.get("title") or f"the server answered {status}"
+    code = said.get("code") or (f"mlflow.{said['error_code']}".lower() if "error_code" in said else f"http.{status}")
+    return ApiError(str(code), str(detail), status)
 
 
 def pause(attempt: int) -> None:

@@ -1,0 +1,103 @@
+"""``run list`` and ``run show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from treering.cli.lazy import Verb
+from treering.cli.names import named
+from treering.cli.run_shapes import API, experiment_names, one_run, run_client, shape
+from treering.cli.session import Session
+from treering.cli.shapes import Shape
+from treering.kernel.refusal import Refused
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
+
+PAGE_MAX = 1000
+METRIC_COLUMNS_MAX = 4
+COLUMNS = {
+    "Run": "run_id",
+    "Name": "name",
+    "Status": "status",
+    "Experiment": "experiment",
+    "Started": "started_at",
+    "Ran": "run_seconds",
+}
+
+
+@click.command("list", cls=Verb)
+@click.option("--experiment", "-e", "names", multiple=True, metavar="NAME", help="Only of these; default is all.")
+@click.option("--filter", "filter_text", default="", metavar="EXPR", help="metrics.acc > 0.9 AND params.lr = '0.1'")
+@click.option("--order-by", "order_by", multiple=True, metavar="EXPR", help="metrics.acc DESC, say.")
+@click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--deleted", "view", flag_value="DELETED_ONLY", help="Those that were deleted.")
+@click.option("--all", "view", flag_value="ALL", help="Deleted ones too.")
+@click.pass_obj
+def list_runs(
+    session: Session,
+    names: tuple[str, ...],
+    filter_text: str,
+    order_by: tuple[str, ...],
+    max_results: int,
+    view: str | None,
+) -> None:
+    """List runs, the newest first; --filter and --order-by are those of mlflow.search_runs."""
+    with run_client(session) as client:
+        experiments = experiment_names(client)
+        body = {
+            "experiment_ids": ids_of(experiments, names),
+            "filter": filter_text,
+            "order_by": [*order_by],
+            "run_view_type": view or "ACTIVE_ONLY",
+        }
+        rows = [shape(run, experiments) for run in searched(client, body, max_results)]
+    session.table(rows, {**COLUMNS, **metric_columns(rows)})
+
+
+def ids_of(experiments: dict[str, str], names: tuple[str, ...]) -> list[str]:
+    """The numbers of the experiments of these names, or of all of them."""
+    by_name = {name: number for number, name in experiments.items()}
+    for name in names:
+        if name not in by_name:
+            raise Refused("experiment.absent", f"there is no experiment {name!r}; there are {', '.join(by_name)}")
+    return [by_name[name] for name in names] or list(experiments)
+
+
+def searched(client: Client, body: dict[str, Any], runs_max: int) -> Iterator[Shape]:
+    """Page after page, at most ``runs_max`` runs."""
+    page = ""
+    while runs_max > 0:
+        more = {"page_token": page} if page else {}
+        answer = client.post(f"{API}/runs/search", {**body, **more, "max_results": min(runs_max, PAGE_MAX)})
+        found = answer.get("runs", [])
+        yield from found
+        runs_max -= len(found)
+        page = answer.get("next_page_token", "")
+        if not page or not found:
+            return
+
+
+def metric_columns(rows: list[Shape]) -> dict[str, str]:
+    """The first few metrics; ``.`` in a key would be read as a path."""
+    keys = dict.fromkeys(key for row in rows for key in row["metrics"] if "." not in key)
+    return {key: f"metrics.{key}" for key in [*keys][:METRIC_COLUMNS_MAX]}
+
+
+@click.command("show", cls=Verb)
+@named
+@click.pass_obj
+def show(session: Session, name: str) -> None:
+    """Show a run: its id, or the name of the job whose run it is."""
+    with run_client(session) as client:
+        found = one_run(client, name)
+        experiment = client.get(f"{API}/experiments/get", experiment_id=found["info"]["experiment_id"])["experiment"]
+        inputs, outputs = found.get("inputs", {}), found.get("outputs", {})
+        session.show({
+            **shape(found, {experiment["experiment_id"]: experiment["name"]}),
+            "datasets": [one["dataset"] for one in inputs.get("dataset_inputs", [])],
+            "models": [one["model_id"] for one in outputs.get("model_outputs", [])],
+        })  # fmt: skip

@@ -1,0 +1,123 @@
+"""``treering run`` on what a job's script logged with nothing but the variables it was given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Treering, call
+
+from treering.client.http import Client
+
+# What MLflow's client sends, without it: the variables are those that the client itself reads.
+SCRIPT = """
+import json, os, sys, urllib.request
+
+URI, RUN = os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_RUN_ID"]
+EXPERIMENT, TOKEN = os.environ["MLFLOW_EXPERIMENT_ID"], os.environ["MLFLOW_TRACKING_TOKEN"]
+
+def ask(method, path, body=None):
+    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{URI}/api/2.0/{path}", data, headers, method=method)
+    with urllib.request.urlopen(request) as reply:
+        return json.loads(reply.read() or b"{}")
+
+run = ask("GET", f"mlflow/runs/get?run_id={RUN}")["run"]["info"]
+assert run["experiment_id"] == EXPERIMENT and run["status"] == "RUNNING", run
+for step in range(3):
+    ask("POST", "mlflow/runs/log-metric",
+        {"run_id": RUN, "key": "accuracy", "value": float(sys.argv[1]) + step, "timestamp": 1000 + step, "step": step})
+ask("POST", "mlflow/runs/log-parameter", {"run_id": RUN, "key": "depth", "value": sys.argv[1]})
+ask("PUT", f"mlflow-artifacts/artifacts/{run['artifact_uri'].removeprefix('mlflow-artifacts:/')}/model/a.txt", b"hello")
+"""
+JOB = """
+command: python train.py ${{inputs.start}} && mkdir -p outputs && echo kept > outputs/kept.txt
+code: src
+environment: {python: "3.11"}
+experiment_name: runs
+inputs: {start: %d}
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, installation: Path) -> list[str]:
+    """The names of two jobs that completed, which are the ids of their runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "src").mkdir()
+    (folder / "src" / "train.py").write_text(SCRIPT)
+    names = []
+    for start in (1, 5):
+        (folder / "job.yml").write_text(JOB % start)
+        name = f"trained-{start}"
+        done = call(installation, "job", "create", "-f", str(folder / "job.yml"), "--name", name, "--stream")
+        assert done.returncode == 0, done.stdout + done.stderr
+        names.append(name)
+    return names
+
+
+def answer(online: Treering, *arguments: str) -> Any:
+    done = online(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_job_logs_to_its_own_run_with_nothing_but_its_variables(online: Treering, runs: list[str]) -> None:
+    shown = answer(online, "run", "show", runs[0])
+    assert (shown["status"], shown["experiment"], shown["metrics"]) == ("FINISHED", "runs", {"accuracy": 3.0})
+    assert shown["params"] == {"start": "1", "depth": "1"}
+
+
+def test_the_run_and_the_job_are_one_story(online: Treering, runs: list[str]) -> None:
+    told = [row["type"] for row in answer(online, "story", f"job/{runs[0]}")]
+    assert {"job.submitted", "run.params_logged", "run.artifact_logged", "job.completed"} <= set(told)
+    assert told == [row["type"] for row in answer(online, "story", f"run/{runs[0]}")]
+
+
+def test_runs_are_listed_by_the_grammar_of_mlflow(online: Treering, runs: list[str]) -> None:
+    listed = ("run", "list", "-e", "runs")
+    assert [one["run_id"] for one in answer(online, *listed)] == runs[::-1]
+    better = answer(online, *listed, "--filter", "metrics.accuracy > 4 AND params.depth = '5'")
+    assert [one["run_id"] for one in better] == [runs[1]]
+    assert [one["run_id"] for one in answer(online, *listed, "--order-by", "metrics.accuracy ASC")] == runs
+    table = online(*listed, "-o", "table").stdout.splitlines()
+    assert table[0].split()[-1] == "accuracy" and table[2].split()[-1] == "7.0"
+
+
+def test_a_filter_that_is_none_is_one_clear_line(online: Treering, runs: list[str]) -> None:
+    done = online("run", "list", "--filter", "metrics.accuracy >")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "mlflow.invalid_parameter_value" in done.stderr
+
+
+def test_metrics_are_a_table_or_json_lines(online: Treering, runs: list[str]) -> None:
+    points = answer(online, "run", "metrics", runs[0])
+    assert [(one["key"], one["step"], one["value"]) for one in points] == [("accuracy", n, n + 1.0) for n in range(3)]
+    lines = online("run", "metrics", runs[0], "-k", "accuracy", "--lines").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == points
+    assert answer(online, "run", "metrics", runs[0], "--last") == points[-1:]
+
+
+def test_comparing_runs_shows_what_differs(online: Treering, runs: list[str]) -> None:
+    rows = {(row["what"], row["key"]): (row[runs[0]], row[runs[1]]) for row in answer(online, "run", "compare", *runs)}
+    assert rows["metric", "accuracy"] == (3.0, 7.0) and rows["param", "depth"] == ("1", "5")
+    assert ("fact", "status") not in rows
+    assert online("run", "compare", runs[0], runs[0]).returncode == 2
+
+
+def test_what_the_job_left_is_among_the_artifacts_of_its_run(installation: Path, runs: list[str]) -> None:
+    with Client.of_home(installation) as client:
+
+        def listed(path: str) -> list[str]:
+            answer = client.get(f"/api/2.0/mlflow/artifacts/list?run_id={runs[0]}&path={path}")
+            return [one["path"] for one in answer.get("files", [])]
+
+        def read(path: str) -> bytes:
+            return client.ask("GET", f"/get-artifact?run_id={runs[0]}&path={path}")
+
+        assert listed("") == ["model", "outputs", "user_logs"]
+        assert listed("outputs") == ["outputs/kept.txt"] and listed("user_logs") == ["user_logs/std_log.txt"]
+        assert (read("outputs/kept.txt"), read("model/a.txt")) == (b"kept\n", b"hello")
+        assert b"treering: using Python" in read("user_logs/std_log.txt")
