@@ -7,16 +7,16 @@ reconnection all lead to the same cure: a new consumer from the position after t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from treering.adapters.appender import REQUEST_FAILED
+from treering.adapters.nats_connect import Connection
 from treering.kernel.clock import new_id
 
 HEARTBEAT_SECONDS = 0.5
@@ -25,7 +25,6 @@ CREATE_TIMEOUT_SECONDS = 3.0
 RETRY_SECONDS = 0.2
 BATCH_MAX = 1000
 WAITING_MAX = 10_000
-PENDING_BYTES_MAX = 64 * 1024 * 1024
 NANOSECONDS = 1_000_000_000
 log = structlog.get_logger()
 
@@ -61,6 +60,7 @@ async def follow_stream(client: Client, stream: str, *, after: int, subject: str
 
 class Consumer:
     def __init__(self, client: Client, stream: str, after: int, subject: str) -> None:
+        assert isinstance(client, Connection)
         self.client = client
         self.stream = stream
         self.after = after
@@ -75,9 +75,8 @@ class Consumer:
 
     async def open(self) -> None:
         inbox = self.client.new_inbox()
-        self.subscription = await self.client.subscribe(
-            inbox, cb=self.receive, pending_msgs_limit=-1, pending_bytes_limit=PENDING_BYTES_MAX
-        )
+        self.subscription = await self.client.subscribe(inbox)
+        self.client.sinks[self.subscription._id] = self  # before the consumer is there, so nothing came yet
         request = {"stream_name": self.stream, "config": self.config(inbox), "action": "create"}
         subject = f"$JS.API.CONSUMER.CREATE.{self.stream}.{self.name}.{self.subject}"
         reply = await self.client.request(subject, msgspec.json.encode(request), timeout=CREATE_TIMEOUT_SECONDS)
@@ -101,23 +100,18 @@ class Consumer:
             "num_replicas": 1,
         }
 
-    async def receive(self, message: Msg) -> None:
-        """Called by the client for each message, heartbeat and flow-control request, in order."""
-        if not message.reply.startswith("$JS.ACK."):
-            await self.control(message)
-            return
+    def deliver(self, subject: bytes, reply: bytes, data: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>
-        tokens = message.reply.split(".")
+        tokens = reply.split(b".")
         if int(tokens[6]) != self.delivered + 1:
-            self.break_off(f"message {tokens[6]} of the consumer came after {self.delivered}")
+            self.break_off(f"message {int(tokens[6])} of the consumer came after {self.delivered}")
             return
         self.delivered += 1
-        self.waiting.append(Message(int(tokens[5]), message.subject, message.data, int(tokens[8])))
+        self.waiting.append(Message(int(tokens[5]), subject.decode(), data, int(tokens[8])))
         self.arrived.set()
 
-    async def control(self, message: Msg) -> None:
-        headers = message.headers or {}
-        self.held = message.reply or headers.get("Nats-Consumer-Stalled", "") or self.held
+    async def control(self, reply: str, headers: Mapping[str, str]) -> None:
+        self.held = reply or headers.get("Nats-Consumer-Stalled", "") or self.held
         await self.let_flow()
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) != self.delivered:
@@ -150,7 +144,10 @@ class Consumer:
                 raise Broken(self.broken)
 
     async def close(self) -> None:
-        if self.subscription is None or self.client.is_closed:
+        if self.subscription is None:
+            return
+        self.client.sinks.pop(self.subscription._id, None)
+        if self.client.is_closed:
             return
         with suppress(*REQUEST_FAILED):
             await self.subscription.unsubscribe()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import msgspec
 import nats.errors
@@ -36,19 +37,41 @@ class NatsUnavailable(Exception):
     """No server at the address, or it refuses the credential; the message says which."""
 
 
+class Sink(Protocol):
+    """Takes what comes on one subscription where it is read from the socket, in order."""
+
+    def deliver(self, subject: bytes, reply: bytes, data: bytes) -> None:
+        """A message of a stream; ``reply`` says where it stands there."""
+
+    async def control(self, reply: str, headers: Mapping[str, str]) -> None:
+        """Anything else: a heartbeat, or the server's flow control."""
+
+
 class Connection(Client):
     """A client that knows whether it was closed by us, and does not read what nobody asks for.
 
     A message delivered from a stream carries the headers of its append. Reading them took half of the time
-    that following a log takes; what readers need is in the body and the reply subject.
+    that following a log takes; what readers need is in the body and the reply subject. A subscription with a
+    ``Sink`` also goes without the client's message, its queue and its task: half of what was left.
     """
 
     given_up = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.sinks: dict[int, Sink] = {}
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        if reply.startswith(DELIVERED):
-            headers = b""
-        await super()._process_msg(sid, subject, reply, data, headers)
+        delivered = reply.startswith(DELIVERED)
+        sink = self.sinks.get(sid)
+        if sink is None:
+            await super()._process_msg(sid, subject, reply, data, b"" if delivered else headers)
+        elif delivered:
+            self.stats["in_msgs"] += 1
+            self.stats["in_bytes"] += len(data)
+            sink.deliver(subject, reply, data)
+        else:
+            await sink.control(reply.decode(), await self._process_headers(headers) or {})
 
 
 class Events:
