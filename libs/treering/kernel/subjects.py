@@ -43,7 +43,7 @@ def encode_token(name: str) -> str:
 
 
 def decode_token(token: str) -> str:
-    return token.replace("%2E", ".").replace("%25", "%")
+    return token.replace("%2E", ".").replace("%25", "%") if "%" in token else token
 
 
 def checked_name(name: str, what: str = "name") -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from treering.kernel.refusal import Refused
 
 WIDTH = len("2026-01-31T23:59:59.000000Z")
+SECONDS_WIDTH = len("2026-01-31T23:59:59Z")  # how a time without a fraction is written
 POSITION_MAX = 2**63 - 1
 
 
@@ -14,6 +15,8 @@ def fixed_time(at: str) -> str:
     """The time of a commit as UTC with microseconds: ``2026-01-31T23:59:59.000000Z``. ValueError if it is none."""
     if len(at) == WIDTH and at[-1] == "Z":
         return at
+    if len(at) == SECONDS_WIDTH and at[-1] == "Z":
+        return f"{at[:-1]}.000000Z"
     return time_text(datetime.fromisoformat(at))
 
 
@@ -32,6 +35,6 @@ def moment(text: str, field: str) -> int | str:
     if text.isascii() and text.isdigit() and int(text) <= POSITION_MAX:
         return int(text)
     try:
-        return fixed_time(text) if "T" in text else time_text(datetime.fromisoformat(text))
+        return time_text(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise Refused("query.bad_moment", f"{field} {text[:40]!r} is neither a position nor an ISO 8601 time") from None
