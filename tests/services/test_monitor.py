@@ -10,6 +10,9 @@ from tests.services.monitor_example import experiment, filled, installation
 
 from treering.domain.event import PublishEvent, event_key
 from treering.domain.experiment_messages import ArchiveExperiment, CreateExperiment, UpdateExperiment
+from treering.domain.job_messages import SubmitJob
+from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.run_messages import CreateRun, LogToRun
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
@@ -206,3 +209,21 @@ async def test_verify_and_status_agree_on_the_head(nats_server: RunningNats) -> 
         status = await running.caught_up(last)
         assert verified.ok and verified.positions == last and verified.commits_per_second > 0
         assert status.ok and status.head == verified.head and status.copy.lag == 0
+
+
+@pytest.mark.parametrize("kind", ["job", "run"])
+async def test_a_job_and_its_run_have_one_story(nats_server: RunningNats, kind: str) -> None:
+    async with installation(nats_server) as running:
+        # Given a job, whose script logs to the run of the same name, and another run,
+        first = await running.send(Address("w", "job", "digits"), SubmitJob(JobSpec("true", EnvironmentSpec())))
+        await running.send(Address("w", "run", "digits"), CreateRun("Default", of_job=True))
+        await running.send(Address("w", "run", "other"), CreateRun("Default"))
+        last = await running.send(Address("w", "run", "digits"), LogToRun({"rate": "0.1"}))
+        await running.caught_up(last.position)
+        # when the story of either is told, then both are in it, in order.
+        story = await running.ask("story", StoryQuery("w", kind, "digits"), StoryAnswer)
+        assert [(row.position - first.position, row.type) for row in story.rows] == [
+            (0, "job.submitted"),
+            (1, "run.created"),
+            (3, "run.params_logged"),
+        ]

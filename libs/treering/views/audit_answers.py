@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from treering.adapters.sqlite_view import Database
+from treering.domain.job import JOB
+from treering.domain.run import RUN
 from treering.kernel.refusal import Refused
 from treering.views.audit import INDEX_BITS
 from treering.views.event_filters import ID_MAX, ids, scope_of
@@ -27,11 +29,13 @@ ANSWER_BYTES_MAX = 900_000  # a NATS message has at most 1 MiB
 ROW_BYTES = 1000  # of a row beside its data, generously
 DATA_BYTES_MAX = 512 * 1024
 OMITTED = msgspec.Raw(b"null")
+# A job and its run have one name and one story, by whichever kind it is asked for.
+TWINS = {JOB.kind: RUN.kind, RUN.kind: JOB.kind}
 STORY = """
 SELECT id FROM event_rows WHERE key = :name AND +gid IN (
-  SELECT gid FROM groups WHERE workspace = :workspace AND kind = :kind) AND id > :after
+  SELECT gid FROM groups WHERE workspace = :workspace AND kind IN (:kind, :twin)) AND id > :after
 UNION
-SELECT id FROM event_rows WHERE about = :about AND about <> '' AND +gid IN (
+SELECT id FROM event_rows WHERE about IN (:about, :about_twin) AND about <> '' AND +gid IN (
   SELECT gid FROM groups WHERE workspace = :workspace AND kind = 'event') AND id > :after
 ORDER BY id LIMIT :limit
 """
@@ -54,8 +58,9 @@ def story(db: Database, query: StoryQuery) -> StoryAnswer:
     """The events of a resource and those published about it, in order; ``Refused`` for a bad limit or page."""
     limit = checked_limit(query.limit)
     after = row_id(query.page) if query.page else 0
-    about = f"{query.kind}/{query.name}"
-    asked = {"workspace": query.workspace, "kind": query.kind, "name": query.name, "about": about}
+    twin = TWINS.get(query.kind, query.kind)
+    asked = {"workspace": query.workspace, "kind": query.kind, "twin": twin, "name": query.name}
+    asked |= {"about": f"{query.kind}/{query.name}", "about_twin": f"{twin}/{query.name}"}
     found = db.execute(STORY, {**asked, "after": after, "limit": limit + 1})
     rows, next = page(db, (row["id"] for row in found), limit)
     known = {cause: because(db, cause) for cause in {row["cause"] for row in rows}}

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from treering.adapters.sqlite_view import Database
 from treering.views.tracking.filter_sql import Sql, compared
 from treering.views.tracking.run_filters import Clause
-from treering.views.tracking.run_tables import INDEXED_CHARACTERS_MAX
 
 COLUMNS = {
     "run_id": "r.run_id", "run_name": "r.name", "user_id": "r.user", "status": "r.status",
@@ -20,12 +19,13 @@ COLUMNS = {
 }  # fmt: skip
 TABLES = {"metric": "latest_metrics", "parameter": "run_params", "tag": "run_tags", "dataset": "run_datasets"}
 INDEXED = {"=", "<", "<=", ">", ">="}
-FEW = 2000  # runs that it costs less to fetch and sort than to find by walking an order
+FEW = 1000  # runs that it costs less to fetch and sort than to find by walking an order
 
 
 class Driver(NamedTuple):
-    """A table that holds the runs which meet a comparison, and which of its rows they are."""
+    """A table that holds the runs which meet ``clause``, and which of its rows they are."""
 
+    clause: Clause
     table: str
     where: Sql
 
@@ -52,16 +52,13 @@ def driver(clause: Clause, experiment: int) -> Driver | None:
     entity, key, comparator, value = clause
     if entity == "metric" and comparator in INDEXED:
         where = Sql(f"d.experiment = ? AND d.key = ? AND d.value {comparator} ?", (experiment, key, value))
-    elif entity in ("parameter", "tag") and comparator == "=" and isinstance(value, str) and "\0" not in value:
-        where = Sql(
-            f"d.experiment = ? AND d.key = ? AND substr(d.value, 1, {INDEXED_CHARACTERS_MAX}) = ? AND d.value = ?",
-            (experiment, key, value[:INDEXED_CHARACTERS_MAX], value),
-        )
+    elif entity in ("parameter", "tag") and comparator == "=":
+        where = Sql("d.experiment = ? AND d.key = ? AND d.value = ?", (experiment, key, value))
     elif entity == "dataset" and key == "name" and comparator == "=":
         where = Sql("d.experiment = ? AND d.name = ?", (experiment, value))
     else:
         return None
-    return Driver(TABLES[entity], where)
+    return Driver(clause, TABLES[entity], where)
 
 
 def best_driver(db: Database, clauses: list[Clause], experiment: int) -> Driver | None:

@@ -12,6 +12,7 @@ from treering.adapters.sqlite_view import Database
 from treering.domain.run_messages import Dataset
 from treering.views.tracking.experiments import MARKS_MAX, STAGES, KeyValue
 
+SUMMARIES_MAX = 1000
 RUNS = "SELECT runs.*, artifact_location FROM runs JOIN experiments ON experiments.id = runs.experiment"
 
 
@@ -53,6 +54,13 @@ class DatasetRow(Struct, frozen=True, omit_defaults=True):
 class DatasetInputRow(Struct, frozen=True, omit_defaults=True):
     dataset: DatasetRow
     tags: list[KeyValue] = []
+
+
+class DatasetSummary(Struct, frozen=True, omit_defaults=True):
+    experiment_id: str
+    name: str
+    digest: str
+    context: str | None = None
 
 
 class ModelInputRow(Struct, frozen=True):
@@ -185,3 +193,11 @@ def dataset_inputs(db: Database, among: str, numbers: Sequence[int]) -> dict[int
         tags = [KeyValue(key, value) for key, value in one.tags.items()]
         found.setdefault(number, []).append(DatasetInputRow(row, tags))
     return found
+
+
+def dataset_summaries(db: Database, experiments: Sequence[int]) -> list[DatasetSummary]:
+    """Each data set that runs of these experiments used, once for each way they used it."""
+    columns = "experiment, name, digest, context"
+    sql = f"SELECT DISTINCT {columns} FROM run_datasets WHERE experiment IN ({marks(experiments)})"
+    found = db.execute(f"{sql} ORDER BY {columns} LIMIT ?", [*experiments, SUMMARIES_MAX])
+    return [DatasetSummary(str(experiment), name, digest, context) for experiment, name, digest, context in found]

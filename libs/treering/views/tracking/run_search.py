@@ -15,9 +15,8 @@ from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database, bounded
 from treering.views.tracking.filter_sql import SYMBOLS, Sql, all_of
-from treering.views.tracking.run_conditions import COLUMNS, INDEXED, TABLES, Driver, best_driver, condition
+from treering.views.tracking.run_conditions import COLUMNS, INDEXED, TABLES, best_driver, condition
 from treering.views.tracking.run_filters import Clause, Order
-from treering.views.tracking.run_tables import INDEXED_CHARACTERS_MAX
 
 CELLS_MAX = 50  # more (experiment, lifecycle) pairs are searched in one query, with a sort
 SECONDS_MAX = 20.0
@@ -88,8 +87,7 @@ def phases(query: RunSearch) -> Iterator[Phase]:
             return
         yield Phase(join, Sql("o.value IS NULL"), rest, False)
     else:
-        indexed = f"substr(o.value, 1, {INDEXED_CHARACTERS_MAX})"
-        yield Phase(join, Sql("1"), [f"{indexed} {way}", f"o.value {way}", *rest], True)
+        yield Phase(join, Sql("1"), [f"o.value {way}", *rest], True)
     yield Phase(joins, Sql(missing, (first.key,)), rest, False)
 
 
@@ -138,15 +136,12 @@ def in_cell(db: Database, query: RunSearch, phase: Phase, cell: Cell, limit: int
     here = Sql("r.experiment = ? AND r.lifecycle = ?", cell)
     if found is None and phase.walks and query.orders and query.orders[0].entity != "attribute":
         return walk(query, phase, cell, limit)
-    where = all_of([here, *map(condition, query.clauses), phase.where])
     if found is None:
+        where = all_of([here, *map(condition, query.clauses), phase.where])
         return select(phase, f"runs r {phase.join.text}", where, phase.join.values, limit)
-    return driven(phase, found, where, limit)
-
-
-def driven(phase: Phase, found: Driver, where: Sql, limit: int) -> Sql:
+    rest = [condition(clause) for clause in query.clauses if clause != found.clause]
     source = f"{found.table} d CROSS JOIN runs r ON r.number = d.run {phase.join.text}"
-    return select(phase, source, all_of([found.where, where]), phase.join.values, limit)
+    return select(phase, source, all_of([found.where, here, *rest, phase.where]), phase.join.values, limit)
 
 
 def walk(query: RunSearch, phase: Phase, cell: Cell, limit: int) -> Sql:

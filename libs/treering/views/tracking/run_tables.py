@@ -13,8 +13,7 @@ from treering.adapters.sqlite_view import Database
 from treering.views.tracking.experiments import ACTIVE
 from treering.views.tracking.parts import Change
 
-INDEXED_CHARACTERS_MAX = 64  # of a value: enough to find it by, and long values do not fill the index
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   number INTEGER PRIMARY KEY, workspace TEXT NOT NULL, run_id TEXT NOT NULL, experiment INTEGER NOT NULL,
   name TEXT NOT NULL, user TEXT NOT NULL, status TEXT NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER,
@@ -25,13 +24,11 @@ CREATE INDEX IF NOT EXISTS runs_newest ON runs (experiment, lifecycle, start_tim
 CREATE TABLE IF NOT EXISTS run_params (
   run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, experiment INTEGER NOT NULL, PRIMARY KEY (run, key)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS run_params_value
-  ON run_params (experiment, key, substr(value, 1, {INDEXED_CHARACTERS_MAX}));
+CREATE INDEX IF NOT EXISTS run_params_value ON run_params (experiment, key, value);
 CREATE TABLE IF NOT EXISTS run_tags (
   run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, experiment INTEGER NOT NULL, PRIMARY KEY (run, key)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS run_tags_value
-  ON run_tags (experiment, key, substr(value, 1, {INDEXED_CHARACTERS_MAX}));
+CREATE INDEX IF NOT EXISTS run_tags_value ON run_tags (experiment, key, value);
 CREATE TABLE IF NOT EXISTS run_datasets (
   run INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, context TEXT, experiment INTEGER NOT NULL,
   dataset BLOB NOT NULL, PRIMARY KEY (run, name, digest)

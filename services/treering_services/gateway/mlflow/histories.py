@@ -13,7 +13,7 @@ from treering.views.tracking.metrics import Point, history
 from treering.views.tracking.run_reads import MetricRow, run_head
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import find_run
-from treering_services.gateway.mlflow.errors import invalid
+from treering_services.gateway.mlflow.errors import invalid, missing_value
 from treering_services.gateway.mlflow.messages import Answer, Int64, Request, answer, read
 from treering_services.gateway.mlflow.page_tokens import next_token, offset_of
 from treering_services.gateway.mlflow.place import workspace_of
@@ -113,7 +113,7 @@ async def get_history_bulk_interval(call: Call) -> Response:
 
 def check_interval(request: IntervalRequest) -> None:
     if not request.run_ids:
-        raise invalid("GetMetricHistoryBulkInterval request must specify at least one run_id.")
+        raise missing_value("run_ids")
     if len(request.run_ids) > RUNS_MAX:
         raise invalid(
             f"GetMetricHistoryBulkInterval request must specify at most {RUNS_MAX} run_ids."

@@ -27,7 +27,7 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 T = TypeVar("T", bound="Request")
 FLOAT_MAX = 1.7976931348623157e308
 SHOWN_CHARACTERS_MAX = 200
-LIST_ITEMS_MAX = 1000  # of a list in a query string
+LIST_ITEMS_MAX = 2000  # of a list in a query string
 PLACE = re.compile(r" - at `\$\.?(.*)`$")
 EMPTY = b"{}"
 

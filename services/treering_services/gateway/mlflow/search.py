@@ -8,7 +8,7 @@ from treering.adapters.sqlite_view import Database
 from treering.views.tracking.experiment_search import search_experiments as experiment_ids
 from treering.views.tracking.experiments import ACTIVE, DELETED, ExperimentRow, experiments_of, key_of_id
 from treering.views.tracking.run_filters import EXPERIMENTS, RUNS, parse_filter, parse_orders
-from treering.views.tracking.run_reads import RunRow, runs_of
+from treering.views.tracking.run_reads import DatasetSummary, RunRow, dataset_summaries, runs_of
 from treering.views.tracking.run_search import RunSearch, search
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import SEE, invalid
@@ -20,6 +20,7 @@ from treering_services.gateway.mlflow.place import workspace_of
 RESULTS_MAX = 50_000
 RUNS_DEFAULT = 1000
 EXPERIMENTS_ASKED_MAX = 10_000
+DATASET_EXPERIMENTS_MAX = 20
 STAGES: dict[str | int, tuple[int, ...]] = {
     1: (ACTIVE,), 2: (DELETED,), 3: (ACTIVE, DELETED),
     "1": (ACTIVE,), "2": (DELETED,), "3": (ACTIVE, DELETED),
@@ -54,6 +55,14 @@ class ExperimentsRequest(Request, frozen=True):
 class ExperimentsAnswer(Answer, frozen=True):
     experiments: list[ExperimentRow] = []
     next_page_token: str = ""
+
+
+class DatasetsRequest(Request, frozen=True):
+    experiment_ids: list[str] = []
+
+
+class DatasetsAnswer(Answer, frozen=True):
+    dataset_summaries: list[DatasetSummary] = []
 
 
 async def search_runs(call: Call) -> Response:
@@ -112,3 +121,21 @@ async def search_experiments(call: Call) -> Response:
 def check_positive(limit: int) -> None:
     if limit < 1:
         raise invalid(f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer")
+
+
+async def search_datasets(call: Call) -> Response:
+    """The data sets that the runs of some experiments used: what a page of runs offers to filter by."""
+    numbers, workspace = (await read(call, DatasetsRequest)).experiment_ids, workspace_of(call)
+    if not numbers:
+        raise invalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(numbers) > DATASET_EXPERIMENTS_MAX:
+        raise invalid(
+            f"SearchDatasets request cannot specify more than {DATASET_EXPERIMENTS_MAX} experiment_ids."
+            f" Received {len(numbers)} experiment_ids."
+        )
+    asked = [experiment_number(text) for text in numbers]
+
+    def query(db: Database) -> list[DatasetSummary]:
+        return dataset_summaries(db, [id for number in asked if (id := id_here(db, workspace, number)) is not None])
+
+    return answer(DatasetsAnswer(await call.gateway.tracking.read(query)))

@@ -35,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     line("GET", "experiments/get-by-name", experiments.get_experiment_by_name, "one experiment, by its name"),
     line("POST", "experiments/search", search.search_experiments, "find experiments"),
     line("GET", "experiments/search", search.search_experiments, "find experiments"),
+    line("POST", "experiments/search-datasets", search.search_datasets, "the data sets of experiments"),
     line("POST", "experiments/create", experiments.create_experiment, "make an experiment"),
     line("POST", "experiments/update", experiments.update_experiment, "rename an experiment"),
     line("POST", "experiments/delete", experiments.delete_experiment, "delete an experiment with its runs"),
