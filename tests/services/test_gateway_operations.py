@@ -145,3 +145,19 @@ async def test_without_the_monitor_its_questions_are_answered_with_try_again(api
 )  # fmt: skip
 async def test_the_code_of_a_refusal_decides_the_status(code: str, status: int) -> None:
     assert status_of(code) == status
+
+
+async def test_sql_goes_through_the_gateway_and_its_refusals_are_the_callers_fault(watched: Api) -> None:
+    position = (await watched.ask("POST", f"{WS}/experiments/e/create")).json["position"]
+    assert (await watched.ask("GET", f"/v1/audit?after={position}")).status == 200
+    found = await watched.ask("POST", "/v1/audit/sql", {"sql": "SELECT kind FROM events WHERE name = 'e'"})
+    views = (await watched.ask("GET", "/v1/audit/views")).json["views"]
+    assert found.json == {"columns": ["kind"], "rows": [["experiment"]], "truncated": False}
+    assert "events" in {view["name"] for view in views}
+    for body, code in (
+        ({"sql": "DROP TABLE event_rows"}, "sql.forbidden"), ({"sql": "SELECT"}, "sql.invalid"),
+        ({}, "request.malformed"), ({"sql": "SELECT 1", "limit": 0}, "query.bad_limit"),
+    ):  # fmt: skip
+        refused = await watched.ask("POST", "/v1/audit/sql", body)
+        assert refused.code == code and 400 <= refused.status < 500
+    assert (await watched.ask("POST", "/v1/audit/sql", {"sql": "SELECT 1"}, token="")).status == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -106,3 +107,38 @@ def count(
     people = names_of(session.home) if by == "actor" else {}
     rows = [{by: people.get(row["value"], row["value"]), "events": row["events"]} for row in found["rows"]]
     session.table(rows, {by.capitalize(): by, "Events": "events"})
+
+
+@audit.command(
+    "sql", help="One SELECT over the documented views, such as: SELECT type, count(*) FROM events GROUP BY 1"
+)
+@click.argument("sql")
+@click.option("--max-results", "-r", type=click.IntRange(1, 10_000), default=1000, show_default=True)
+@click.pass_obj
+def sql(session: Session, sql: str, max_results: int) -> None:
+    with session.client() as client:
+        answer = client.post("/v1/audit/sql", {"sql": sql, "limit": max_results})
+    columns = distinct(answer["columns"])
+    session.table([dict(zip(columns, row, strict=True)) for row in answer["rows"]], {name: name for name in columns})
+    if answer["truncated"]:
+        print(f"note: there are more rows than the {len(answer['rows'])} shown", file=sys.stderr)
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Column names, those that come again with a number, so that no value is lost."""
+    return [name if name not in names[:index] else f"{name}:{index}" for index, name in enumerate(names)]
+
+
+@audit.command("views", help="The documented views for audit sql, and their columns.")
+@click.argument("name", required=False)
+@click.pass_obj
+def views(session: Session, name: str | None) -> None:
+    with session.client() as client:
+        found = client.get("/v1/audit/views")["views"]
+    if name:
+        chosen = [view for view in found if view["name"].lower() == name.lower()]
+        if not chosen:
+            raise click.UsageError(f"there is no view {name!r}; audit views names those there are")
+        session.table([{"column": column} for column in chosen[0]["columns"]], {"Column": "column"})
+        return
+    session.table(found, {"View": "name", "What": "help"})

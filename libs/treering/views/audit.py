@@ -27,6 +27,7 @@ HOUR, DAY = len("2026-01-31T23"), len("2026-01-31")
 # Made when a replay has caught up: one sort of a million keys costs less than a million insertions.
 INDICES = """
 CREATE INDEX IF NOT EXISTS events_gid ON event_rows (gid);
+CREATE INDEX IF NOT EXISTS events_time ON event_rows (gid, at);
 CREATE INDEX IF NOT EXISTS events_actor ON event_rows (actor, gid);
 CREATE INDEX IF NOT EXISTS events_key ON event_rows (key);
 CREATE INDEX IF NOT EXISTS events_about ON event_rows (about) WHERE about <> '';

@@ -47,7 +47,8 @@ class Where(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """The rows from ``low`` to ``high`` that fulfil ``times`` and are of ``gids`` (None: of any group)."""
+    """The rows from ``low`` to ``high`` that fulfil ``times`` and are of ``gids`` (None: of any group). A ``+``
+    before a column keeps the planner from an index whose order is not that of the ids."""
 
     low: int
     high: int
@@ -71,11 +72,11 @@ def scope_of(db: Database, asked: Asked) -> Scope:
     if asked.since:
         since = moment(asked.since, "since")
         low = since << INDEX_BITS if isinstance(since, int) else first_id_since(db, since)
-        times += [] if isinstance(since, int) else [Where("at >= ?", (since,))]
+        times += [] if isinstance(since, int) else [Where("+at >= ?", (since,))]
     if asked.until:
         until = moment(asked.until, "until")
         high = last_of(until) if isinstance(until, int) else last_id_until(db, until)
-        times += [] if isinstance(until, int) else [Where("at <= ?", (until,))]
+        times += [] if isinstance(until, int) else [Where("+at <= ?", (until,))]
     return Scope(min(low, ID_MAX), high, tuple(times), groups_of(db, asked))
 
 

@@ -26,6 +26,7 @@ CREATE INDEX IF NOT EXISTS intervals_duration ON intervals (workspace, kind, sta
 CREATE INDEX IF NOT EXISTS intervals_parent ON intervals (workspace, kind, parent, status, seconds);
 CREATE INDEX IF NOT EXISTS current_status ON current (kind, status, since);
 CREATE INDEX IF NOT EXISTS current_parent ON current (workspace, kind, parent, first_position);
+CREATE INDEX IF NOT EXISTS current_first ON current (first_position);
 CREATE INDEX IF NOT EXISTS current_first_event ON current (workspace, kind, first_event_seconds);
 """
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from treering.adapters.bus import question
 from treering.kernel.subjects import checked_name
 from treering.views.queries import AuditQuery, CountQuery, LifecycleQuery, StoryQuery, VerifyQuery
+from treering.views.sql_answers import SqlQuery, SqlViewsQuery
 from treering.views.time_queries import ByParentQuery, DiffQuery, StuckQuery, UsageQuery, WorkspaceDiffQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
@@ -62,6 +63,14 @@ async def lifecycle(call: Call) -> Response:
 async def lifecycle_summary(call: Call) -> Response:
     kind = kind_named_in(call.query(LifecycleOf).kind)
     return await relay(call, "lifecycle", LifecycleQuery(checked_name(call.params["ws"], "workspace"), kind))
+
+
+async def audit_sql(call: Call) -> Response:
+    return await relay(call, "sql", await call.json(SqlQuery))
+
+
+async def audit_views(call: Call) -> Response:
+    return await relay(call, "sql_views", SqlViewsQuery())
 
 
 async def durations(call: Call) -> Response:

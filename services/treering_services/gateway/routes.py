@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering.views import proof_queries, queries, time_queries
+from treering.views import proof_queries, queries, sql_answers, time_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
     blobs,
@@ -47,6 +47,10 @@ ROUTES: tuple[Route, ...] = (
           response=queries.AuditAnswer),
     Route("GET", "/v1/audit/count", relays.audit_count, OWNER, "How many events, by type, actor, day and more",
           query=queries.CountQuery, response=queries.CountAnswer),
+    Route("POST", "/v1/audit/sql", relays.audit_sql, OWNER, "One SELECT over the documented views",
+          request=sql_answers.SqlQuery, response=sql_answers.SqlAnswer),
+    Route("GET", "/v1/audit/views", relays.audit_views, OWNER, "The documented views and their columns",
+          response=sql_answers.SqlViewsAnswer),
     Route("GET", "/v1/durations", relays.durations, OWNER, "How long a kind's resources were in each status, by parent",
           query=time_queries.ByParentQuery, response=time_queries.ByParentAnswer),
     Route("GET", "/v1/usage", relays.usage, OWNER, "What jobs cost: node-seconds and bytes of outputs",

@@ -27,12 +27,13 @@ from treering_services.monitor.history_questions import HISTORY_QUESTIONS
 from treering_services.monitor.lifecycle_questions import LIFECYCLE_QUESTIONS
 from treering_services.monitor.notary import Notary
 from treering_services.monitor.proof_questions import PROOF_QUESTIONS
+from treering_services.monitor.sql_questions import SQL_QUESTIONS
 from treering_services.monitor.stores import Stores, opened_stores
 
 WATCH_SECONDS = 15.0
 GATHER_SECONDS = 0.03
 # A file a group of questions; those about the log itself are the monitor's own methods.
-QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS}
+QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS, **SQL_QUESTIONS}
 T = TypeVar("T")
 log = structlog.get_logger()
 

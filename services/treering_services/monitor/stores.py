@@ -13,6 +13,7 @@ from treering.config import Home
 from treering.kernel.log import Entry
 from treering.kernel.projector import Checkpoint, ViewStore
 from treering.views import audit, lifecycle, search
+from treering.views.sql_views import SqlReaders
 from treering_services.base import opened_view
 
 
@@ -23,6 +24,7 @@ class Readers:
     audit: SqliteReaders  # with the search index
     lifecycle: SqliteReaders
     copy: SqliteReaders
+    sql: SqlReaders
 
 
 @dataclass
@@ -81,7 +83,8 @@ async def opened_stores(home: Home) -> AsyncIterator[Stores]:
             SqliteReaders(folder / "audit.db", {search.NAME: words.path}),
             SqliteReaders(folder / "lifecycle.db"),
             SqliteReaders(copy.path, damaged=lambda error: CopyDamaged(0, f"{error}. {advice(copy.path)}")),
+            SqlReaders(folder / "audit.db", folder / "lifecycle.db"),
         )
-        for reader in (readers.audit, readers.lifecycle, readers.copy):
+        for reader in (readers.audit, readers.lifecycle, readers.copy, readers.sql):
             stack.push_async_callback(reader.close)
         yield Stores(copy, audit_view, lifecycle_view, words, readers)
