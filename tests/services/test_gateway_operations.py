@@ -76,7 +76,7 @@ async def test_the_description_is_valid_openapi_and_has_every_route_and_command(
     paths = document["paths"]
     for route in ROUTES:
         if "{kinds}" not in route.path and "{command}" not in route.path:
-            assert route.method.lower() in paths[route.path]
+            assert route.method.lower() in paths[route.path.replace(":path}", "}")]
     for name in KINDS:
         assert "get" in paths[f"/v1/workspaces/{{ws}}/{name}s/{{key}}"]
     assert "post" in paths["/v1/workspaces/{ws}/jobs/{key}/cancel"]
