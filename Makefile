@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := libs services tests bench
+SOURCES := libs services tests bench ops
 
 .PHONY: setup setup-dev check lint types test bench demo lock clean
 setup: $(VENV)/.setup
@@ -41,7 +41,7 @@ bench: setup-dev
 # Lock again after a change in pyproject.toml: hashes, and no registry's name.
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate -q pyproject.toml
 lock: setup
-	$(COMPILE) --extra build --extra dev -o requirements-dev.lock
+	$(COMPILE) --extra build --extra dev --extra otlp -o requirements-dev.lock
 	$(COMPILE) --extra build -c requirements-dev.lock -o requirements.lock
 
 clean:

@@ -13,6 +13,7 @@ import uvloop
 
 from treering.adapters.nats_connect import NatsUnavailable
 from treering.adapters.nats_process import NatsServerError, server_url
+from treering.adapters.otlp import start_export
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.refusal import Refused
@@ -25,6 +26,7 @@ EXPECTED = (ServiceFailed, LogDamaged, LogUnavailable, NatsUnavailable, NatsServ
 
 def host(options: Options, home: Home) -> int:
     """Run what ``options.name`` says until SIGINT or SIGTERM; the process's exit code."""
+    stop_export = start_export(options.name)
     try:
         home.create()
         uvloop.run(hosted(options, home))
@@ -33,6 +35,8 @@ def host(options: Options, home: Home) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        stop_export()
     return 0
 
 

@@ -20,6 +20,7 @@ from treering.kernel.decoding import decode
 from treering.kernel.log import Conflict, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
+from treering.tracing import span, trace_headers
 
 T = TypeVar("T")
 COMMAND_TIMEOUT_SECONDS = 10.0
@@ -40,7 +41,8 @@ class Commands:
         """Carry ``command`` to the registry; raises Refused or LogUnavailable."""
         raw = command if isinstance(command, msgspec.Raw) else msgspec.Raw(encoder.encode(command))
         message = CommandMessage(address.workspace, address.key, context, raw)
-        body = await ask(self.client, f"cmd.{self.service}.{address.kind}", encoder.encode(message))
+        subject = f"cmd.{self.service}.{address.kind}"
+        body = await ask(self.client, subject, encoder.encode(message), trace=context.trace)
         reply = decode(body, Answer)
         return written(reply)
 
@@ -61,10 +63,12 @@ def written(reply: Answer) -> Written:
             return reply.unwrap()
 
 
-async def ask(client: Client, subject: str, body: bytes, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> bytes:
+async def ask(
+    client: Client, subject: str, body: bytes, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS, trace: str = ""
+) -> bytes:
     """One request, one answer; LogUnavailable when none comes in time (the outcome is then unknown)."""
     try:
-        return (await client.request(subject, body, timeout=timeout_seconds)).data
+        return (await client.request(subject, body, timeout=timeout_seconds, headers=trace_headers(trace))).data
     except NoRespondersError:
         raise LogUnavailable(f"no service answers on {subject}; it may be starting") from None
     except REQUEST_FAILED as error:
@@ -108,6 +112,16 @@ class Responder:
         task.add_done_callback(self.tasks.discard)
 
     async def respond(self, message: Msg) -> None:
+        """Answer; as a span of the asker's trace, when the request carries one."""
+        trace = (message.headers or {}).get("traceparent", "")
+        if not trace:
+            await self.handle(message)
+            return
+        about = {"messaging.system": "nats", "messaging.destination.name": message.subject}
+        with span(message.subject, trace, "server", about):
+            await self.handle(message)
+
+    async def handle(self, message: Msg) -> None:
         """Run the handler; whatever it raises, the asker gets an answer, and nothing of our insides."""
         try:
             body = await self.handler(message.subject, message.data)

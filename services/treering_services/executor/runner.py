@@ -17,6 +17,7 @@ from treering.domain.job_messages import CompleteJob, ConfirmCancel, FailJob, Fi
 from treering.kernel.aggregate import Command
 from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
+from treering.tracing import Value, span
 from treering_services.executor import steps
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
@@ -53,7 +54,20 @@ class Runner:
         self.job_token = job_token
 
     async def carry_out(self, attempt: Attempt) -> None:
-        """All steps. Whatever goes wrong on the way, the attempt ends reported, unless it is fenced."""
+        """All steps, as one span of the trace that the job was submitted in."""
+        named: dict[str, Value] = {
+            "treering.job": attempt.job.key,
+            "treering.attempt": attempt.number,
+            "treering.node": self.node,
+        }
+        with span("job.attempt", attempt.trace, attributes=named) as whole:
+            attempt.trace = whole.trace
+            await self.take_steps(attempt)
+            if attempt.failure is not None:
+                whole.fail(attempt.failure.code)
+
+    async def take_steps(self, attempt: Attempt) -> None:
+        """Whatever goes wrong on the way, the attempt ends reported, unless it is fenced."""
         console = Console(self.commands.client, attempt.job, attempt.number, attempt.log_file)
         try:
             await self.prepare(attempt, console)
@@ -77,9 +91,11 @@ class Runner:
 
     async def prepare(self, attempt: Attempt, console: Console) -> None:
         if not attempt.over:
-            await steps.environment(attempt, self.environments, console)
+            with span("job.environment", attempt.trace):
+                await steps.environment(attempt, self.environments, console)
         if not attempt.over:
-            await steps.inputs(attempt, self.blobs, console)
+            with span("job.inputs", attempt.trace):
+                await steps.inputs(attempt, self.blobs, console)
 
     async def fork(self, attempt: Attempt) -> None:
         """Fork the command into its group, where it waits for its go."""
@@ -114,8 +130,9 @@ class Runner:
         if attempt.over:
             return
         attempt.started = True
-        attempt.running.go()
-        await self.watch(attempt, console)
+        with span("job.run", attempt.trace):
+            attempt.running.go()
+            await self.watch(attempt, console)
 
     async def claim_start(self, attempt: Attempt) -> bool:
         return await self.say(attempt, StartJob(attempt.number, self.node))
@@ -151,7 +168,8 @@ class Runner:
             return
         if attempt.spec.outputs and not attempt.cancel_requested.is_set():
             await self.say(attempt, FinalizeJob(attempt.number, self.node))
-        await steps.outputs(attempt, self.blobs, console)
+        with span("job.outputs", attempt.trace):
+            await steps.outputs(attempt, self.blobs, console)
 
     async def report(self, attempt: Attempt) -> None:
         """The outcome. A job that was asked to cancel is canceled, however its command ended."""

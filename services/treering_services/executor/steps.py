@@ -122,6 +122,7 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
         "TREERING_WORKSPACE": attempt.job.workspace,
         "TREERING_JOB": attempt.job.key,
         **mlflow_variables(attempt, gateway_url, token),
+        **({"TRACEPARENT": attempt.trace} if attempt.trace else {}),
         "AZUREML_RUN_ID": attempt.job.key,
         "AZUREML_ARM_WORKSPACE_NAME": attempt.job.workspace,
         **{f"AZURE_ML_INPUT_{name}": value for name, value in attempt.input_paths.items()},

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
+from treering.tracing import Span, span
 from treering_services.gateway.auth import OPEN, authenticate, permit
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
@@ -20,6 +21,7 @@ from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES
 
 FAILED = "the service failed on this request; its log says why"
+SERVER_ERROR = 500
 NOWHERE = "-"  # the route of a request that matches none
 log = structlog.get_logger()
 
@@ -33,11 +35,20 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self.gateway, scope, receive)
+        about = {"http.request.method": self.route.method, "http.route": self.route.path}
+        with span(f"{self.route.method} {self.route.path}", call.asked_trace, "server", about) as whole:
+            call.trace = whole.trace or call.trace
+            await self.handle(call, send, whole)
+
+    async def handle(self, call: Call, send: Send, whole: Span) -> None:
         started = monotonic_seconds()
         try:
             response = await self.respond(call)
         except ClientDisconnect:
             return
+        whole.set("http.response.status_code", response.status_code)
+        if response.status_code >= SERVER_ERROR:
+            whole.fail(str(response.status_code))
         await answer(call, response, send)
         seconds = monotonic_seconds() - started
         self.gateway.metrics.observe(self.route.method, self.route.path, response.status_code, seconds)

@@ -48,7 +48,7 @@ NOBODY = Caller("", "")
 class Call:
     """A request under way. ``params`` are the decoded parts of the path."""
 
-    __slots__ = ("caller", "gateway", "headers", "params", "receive", "scope", "trace")
+    __slots__ = ("asked_trace", "caller", "gateway", "headers", "params", "receive", "scope", "trace")
 
     def __init__(self, gateway: Gateway, scope: Scope, receive: Receive) -> None:
         self.gateway = gateway
@@ -58,7 +58,8 @@ class Call:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.caller = NOBODY
         trace = self.header(b"traceparent")
-        self.trace = trace if TRACEPARENT.fullmatch(trace) else new_traceparent()
+        self.asked_trace = trace if TRACEPARENT.fullmatch(trace) else ""
+        self.trace = self.asked_trace or new_traceparent()
 
     def header(self, name: bytes) -> str:
         """The header ``name`` (in lower case), "" when it is absent."""
