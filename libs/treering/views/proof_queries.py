@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Position = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class CheckpointQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,14 +21,14 @@ class ProveQuery(Struct, frozen=True, forbid_unknown_fields=True):
     workspace: str
     kind: str
     name: str
-    position: int = 0
+    position: Position = 0
 
 
 class ConsistencyQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """``qry.consistency``: that the log of ``new`` commits (0: all that are signed) begins with the one of ``old``."""
 
-    old: int
-    new: int = 0
+    old: Position
+    new: Position = 0
 
 
 class WitnessStatus(Struct, frozen=True):

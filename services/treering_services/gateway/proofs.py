@@ -14,6 +14,7 @@ from treering.views.proof_queries import (
     CheckpointQuery,
     ConsistencyAnswer,
     ConsistencyQuery,
+    Position,
     ProveAnswer,
     ProveQuery,
 )
@@ -27,14 +28,14 @@ PROOF_TYPE = "text/plain"
 class ProofOf(Struct, frozen=True, forbid_unknown_fields=True):
     """``event``: the position of one of the resource's events; 0 is its newest."""
 
-    event: int = 0
+    event: Position = 0
 
 
 class Sizes(Struct, frozen=True, forbid_unknown_fields=True):
     """How many commits the log had; ``new`` 0 is all that it has now."""
 
-    old: int
-    new: int = 0
+    old: Position
+    new: Position = 0
 
 
 async def checkpoint(call: Call) -> Response:
