@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Treering
 
 from treering.adapters.proofs import Inclusion, inclusion_bytes
-from treering.adapters.signing import SigningKey
+from treering.adapters.signing import SigningKey, make_log_key
 from treering.kernel.merkle import leaf_hash
 
 KEY = SigningKey("treering/test", bytes(range(32)))
@@ -70,6 +70,19 @@ def test_where_no_log_is_nothing_is_signed_or_shown(offline: Treering, command: 
     done = offline("log", *command)
     assert done.returncode in (1, 3)
     assert done.stdout == "" and len(done.stderr.splitlines()) == 1
+
+
+def test_a_new_series_is_begun_only_when_no_witness_holds_the_old_one(offline: Treering, tmp_path: Path) -> None:
+    keys = tmp_path / "home" / "keys"
+    keys.mkdir(parents=True)
+    key = make_log_key(keys).verifier
+    assert offline("log", "key").stdout == f"{key}\n"
+    shown(offline, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
+    done = offline("log", "key", "--new", "--yes")
+    assert done.returncode == 1 and "the witnesses notary hold the old series" in done.stderr
+    shown(offline, "witness", "remove", "notary")
+    assert shown(offline, "log", "key", "--new", "--yes") == {"set_aside": [str(keys / "log.key.old-1")]}
+    assert not (keys / "log.key").exists() and (keys / "log.key.old-1").exists()
 
 
 def test_witnesses_are_added_listed_and_removed(offline: Treering, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -336,6 +337,16 @@ def test_a_repository_that_would_run_something_is_refused(tmp_path: Path, target
     home.create()
     with pytest.raises(Refused, match=r"witness\.target"):
         add_witness(home, "git", target, "", required=False)
+
+
+def test_witnesses_added_at_once_are_all_remembered(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    with ThreadPoolExecutor(8) as threads:
+        added = list(
+            threads.map(lambda n: add_witness(home, "file", f"{tmp_path}/{n}", f"w{n}", required=False), range(8))
+        )
+    assert sorted(read_witnesses(home), key=lambda one: one.name) == added
 
 
 def test_a_witness_is_one_file_or_repository_under_one_name(tmp_path: Path) -> None:

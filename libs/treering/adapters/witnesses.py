@@ -6,6 +6,9 @@ with the log at every start.
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +28,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 
 WITNESSES_FILE = "witnesses.json"
+LOCK_FILE = "witnesses.lock"
 WITNESSES_MAX = 16
 
 
@@ -50,13 +54,30 @@ def read_witnesses(home: Home) -> list[Witness]:
     return decode(path.read_bytes(), list[Witness], code="witness.malformed") if path.exists() else []
 
 
+@contextmanager
+def changing(home: Home) -> Iterator[None]:
+    """One change at a time: the command line and the monitor both make them."""
+    with (home.root / LOCK_FILE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def write_witnesses(home: Home, witnesses: list[Witness]) -> None:
     write_private(home.root / WITNESSES_FILE, msgspec.json.format(msgspec.json.encode(witnesses)))
 
 
 def add_witness(home: Home, kind: Literal["file", "git"], target: str, name: str, *, required: bool) -> Witness:
     """Remember a witness; Refused when it could not be one."""
-    known = read_witnesses(home)
+    with changing(home):
+        witness = new_witness(read_witnesses(home), kind, target, name, required=required)
+        write_witnesses(home, [*read_witnesses(home), witness])
+    return witness
+
+
+def new_witness(
+    known: list[Witness], kind: Literal["file", "git"], target: str, name: str, *, required: bool
+) -> Witness:
+    """A witness beside those that are ``known``; Refused when it could not be one."""
     name = checked_name(name) if name else f"{kind}-{1 + max((number_of(one) for one in known), default=0)}"
     if len(known) >= WITNESSES_MAX:
         raise Refused("witness.too_many", f"there are {len(known)} witnesses, at most {WITNESSES_MAX} are kept")
@@ -65,7 +86,6 @@ def add_witness(home: Home, kind: Literal["file", "git"], target: str, name: str
     witness = Witness(name, kind, absolute(kind, target), required)
     if any(witness.target == one.target for one in known):
         raise Refused("witness.exists", f"{witness.target} is a witness already")
-    write_witnesses(home, [*known, witness])
     return witness
 
 
@@ -86,11 +106,13 @@ def absolute(kind: str, target: str) -> str:
 
 
 def remove_witness(home: Home, name: str) -> Witness:
-    known = read_witnesses(home)
-    found = next((one for one in known if one.name == name), None)
-    if found is None:
-        raise Refused("witness.absent", f"there is no witness {name[:80]!r}; there are {[one.name for one in known]}")
-    write_witnesses(home, [one for one in known if one.name != name])
+    with changing(home):
+        known = read_witnesses(home)
+        found = next((one for one in known if one.name == name), None)
+        if found is None:
+            names = ", ".join(one.name for one in known) or "none"
+            raise Refused("witness.absent", f"there is no witness {name[:80]!r}; there are: {names}")
+        write_witnesses(home, [one for one in known if one.name != name])
     return found
 
 
@@ -128,8 +150,9 @@ def give(home: Home, witness: Witness, note: bytes, size: int) -> None:
     except OSError as error:
         raise WitnessUnreachable(f"the witness {witness.name} ({witness.target}) takes nothing: {error}") from None
     if not witness.written:
-        known = [replace(one, written=True) if one.name == witness.name else one for one in read_witnesses(home)]
-        write_witnesses(home, known)
+        with changing(home):
+            known = [replace(one, written=True) if one.name == witness.name else one for one in read_witnesses(home)]
+            write_witnesses(home, known)
 
 
 def git_of(home: Home, witness: Witness) -> GitWitness:
