@@ -113,6 +113,12 @@ class Application:
             await self.router(scope, receive, send)
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("//"):  # a client that joined a base and a path, each with its own slash
+            target = "/" + scope["raw_path"].decode("latin-1").lstrip("/")
+            query = scope["query_string"].decode("latin-1")
+            location = {"location": f"{target}?{query}" if query else target}
+            await refuse(self.gateway, Response(status_code=308, headers=location), scope, receive, send)
+            return
         refusal = problem("route.unknown", "there is nothing at this path; GET /openapi.json says what there is")
         await refuse(self.gateway, refusal, scope, receive, send)
 
