@@ -44,7 +44,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.kernel.writer import Writer
 from treering.views.tracking import TrackingView
-from treering.views.tracking.metrics import CHUNK_POINTS_MAX, history
+from treering.views.tracking.metrics import CHUNK_POINTS_MAX, history, points_of
 from treering.views.tracking.run_reads import run
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +179,7 @@ async def test_a_history_has_every_point_once_in_order_and_the_latest_is_the_gre
     ]
     assert len(said) > 3 * CHUNK_POINTS_MAX
     found = await both.store.read(lambda db: history(db, 1, "x"))
-    assert [tuple(point) for point in found] == sorted(set(said))
+    assert [tuple(point) for point in points_of(found)] == sorted(set(said))
     sql = "SELECT step, timestamp, value FROM latest_metrics WHERE run = 1 AND key = 'x'"
     latest = await both.store.read(lambda db: db.execute(sql).fetchone())
     greatest = max((step, timestamp, value) for timestamp, step, value, _ in said)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.sqlite_view import Database
-from treering.views.tracking.metrics import Point, history
+from treering.views.tracking.metrics import Columns, by_step, history
 from treering.views.tracking.run_reads import MetricRow, run_head
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import find_run
@@ -70,14 +70,17 @@ async def get_history(call: Call) -> Response:
         raise invalid(f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer.")
     offset = offset_of(request.page_token)
     head = await find_run(call, request.id)
-    points = await call.gateway.tracking.read(lambda db: history(db, head.number, key))
-    page = points[offset : offset + limit] if limit is not None else points[offset:]
-    token = "" if limit is None else next_token(offset, limit, len(points) - offset)
-    return answer(HistoryAnswer([MetricRow(key, shown(point), point.timestamp, point.step) for point in page], token))
+    columns = await call.gateway.tracking.read(lambda db: history(db, head.number, key))
+    count = len(columns.values)
+    page = columns.part(offset, count if limit is None else min(count, offset + limit))
+    token = "" if limit is None else next_token(offset, limit, count - offset)
+    return answer(HistoryAnswer([MetricRow(key, *point) for point in shown(page)], token))
 
 
-def shown(point: Point) -> float | str:
-    return "NaN" if point.nan else point.value
+def shown(columns: Columns) -> Iterator[tuple[float | str, int, int]]:
+    """Value, timestamp and step of each point, as they are answered."""
+    for value, timestamp, step in zip(*columns, strict=True):
+        yield ("NaN" if value != value else value), timestamp, step
 
 
 async def get_history_bulk(call: Call) -> Response:
@@ -93,8 +96,8 @@ async def get_history_bulk(call: Call) -> Response:
         raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
     key, limit = request.metric_key, max(0, min(request.max_results, POINTS_MAX))
     found: list[MetricOfRun] = []
-    for run_id, points in await histories(call, sorted(set(request.run_id)), key, strict=False):
-        found += of_run(run_id, key, points[: limit - len(found)])
+    for run_id, columns in await histories(call, sorted(set(request.run_id)), key, strict=False):
+        found += of_run(run_id, key, columns.part(0, limit - len(found)))
     return answer(BulkAnswer(found))
 
 
@@ -103,11 +106,11 @@ async def get_history_bulk_interval(call: Call) -> Response:
     check_interval(request)
     start, end, limit, key = request.start_step, request.end_step, request.max_results, request.metric_key
     found: list[MetricOfRun] = []
-    for run_id, points in await histories(call, request.run_ids, key, strict=True):
+    for run_id, columns in await histories(call, request.run_ids, key, strict=True):
         if start is not None and end is not None:
-            points = [point for point in points if start <= point.step <= end]
-        in_order = sorted(points, key=lambda point: (point.step, point.timestamp, point.value, point.nan))
-        found += of_run(run_id, key, sample(in_order, limit))
+            columns = columns.chosen([at for at, step in enumerate(columns.steps) if start <= step <= end])
+        columns = by_step(columns)
+        found += of_run(run_id, key, columns.chosen(sample(len(columns.values), limit)))
     return answer(BulkAnswer(found))
 
 
@@ -128,11 +131,11 @@ def check_interval(request: IntervalRequest) -> None:
         raise invalid(f"end_step must be greater than start_step. Found start_step={start} and end_step={end}.")
 
 
-async def histories(call: Call, run_ids: Sequence[str], key: str, *, strict: bool) -> list[tuple[str, list[Point]]]:
+async def histories(call: Call, run_ids: Sequence[str], key: str, *, strict: bool) -> list[tuple[str, Columns]]:
     """The history of each run; one that does not exist is refused when ``strict``, else left out."""
     workspace = workspace_of(call)
 
-    def query(db: Database) -> list[tuple[str, list[Point]]]:
+    def query(db: Database) -> list[tuple[str, Columns]]:
         heads = [(run_id, run_head(db, workspace, run_id)) for run_id in run_ids]
         return [(run_id, history(db, head.number, key)) for run_id, head in heads if head is not None]
 
@@ -142,20 +145,17 @@ async def histories(call: Call, run_ids: Sequence[str], key: str, *, strict: boo
     return await call.gateway.tracking.read(query)
 
 
-def of_run(run_id: str, key: str, points: Sequence[Point]) -> list[MetricOfRun]:
-    return [MetricOfRun(key, shown(point), point.timestamp, point.step, run_id) for point in points]
+def of_run(run_id: str, key: str, columns: Columns) -> list[MetricOfRun]:
+    return [MetricOfRun(key, *point, run_id) for point in shown(columns)]
 
 
-def sample(points: list[Point], limit: int) -> list[Point]:
-    """At most ``limit`` points, evenly spaced, always with the first and the last (of one: the last)."""
-    count = len(points)
+def sample(count: int, limit: int) -> Sequence[int]:
+    """At most ``limit`` of ``count`` places, evenly spaced, always with the first and the last (of one: the last)."""
     if count <= limit:
-        return points
+        return range(count)
     if limit == 1:
-        return points[-1:]
+        return [count - 1]
     # The first of each of ``limit`` buckets of nearly equal size, larger ones first, as SQL's NTILE makes them.
     size, larger = divmod(count, limit)
     starts = [bucket * size + min(bucket, larger) for bucket in range(limit)]
-    chosen = [points[start] for start in starts]
-    chosen[-1] = points[-1]
-    return chosen
+    return [*starts[:-1], count - 1]
