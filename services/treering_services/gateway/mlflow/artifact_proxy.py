@@ -42,7 +42,7 @@ async def put_artifact(call: Call) -> Response:
     place = await where(call, file_path(call.params["path"]))
     await store.check_writable(call, place)
     await store.put(call, place, *await received(call))
-    return answer()
+    return Response()
 
 
 async def get_artifact(call: Call) -> Response:

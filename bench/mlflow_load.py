@@ -1,6 +1,6 @@
 """treering against ``mlflow server`` 3.18: the same load on both, one after the other, in one run.
 
-    python -m bench.mlflow --mlflow VENV [--seconds 5] [--runs 1000]
+    python -m bench.mlflow_load --mlflow VENV [--seconds 5] [--runs 1000]
 
 VENV is a virtual environment with mlflow. Every write that treering acknowledges is on the disk; MLflow's SQLite
 store is as it comes. ``--runs`` is how many runs the search is over; they are made over REST, which takes MLflow's
