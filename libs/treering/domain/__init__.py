@@ -7,6 +7,7 @@ from typing import Any
 from treering.domain.compute import COMPUTE
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
+from treering.domain.event_schema import EVENT_SCHEMA
 from treering.domain.experiment import EXPERIMENT
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
@@ -14,6 +15,7 @@ from treering.domain.model import MODEL
 from treering.domain.node import NODE
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.run import RUN
+from treering.domain.webhook import WEBHOOK
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate
 from treering.kernel.refusal import Refused
@@ -29,6 +31,8 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
         JOB,
         RUN,
         EVENT,
+        EVENT_SCHEMA,
+        WEBHOOK,
         REGISTERED_MODEL,
         MODEL,
         LOGGED_MODEL,

@@ -6,6 +6,12 @@ from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
 from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
 from treering.domain.event import PublishEvent
+from treering.domain.event_schema import (
+    ArchiveEventSchema,
+    CreateEventSchema,
+    RestoreEventSchema,
+    UpdateEventSchema,
+)
 from treering.domain.experiment_messages import (
     ArchiveExperiment,
     CreateExperiment,
@@ -45,6 +51,14 @@ from treering.domain.run_messages import (
     ModelOutput,
     RestoreRun,
     UpdateRun,
+)
+from treering.domain.webhook import (
+    CreateWebhook,
+    DeleteWebhook,
+    PauseWebhook,
+    ReplayWebhook,
+    ResumeWebhook,
+    UpdateWebhook,
 )
 from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
 from treering.kernel.aggregate import Command
@@ -118,6 +132,20 @@ COMMANDS: dict[str, list[Command]] = {
         LogRunInputs([Dataset("digits", "d1", "http", "https://example.com/digits")], ["m-1"]),
         LogRunOutputs([ModelOutput("m-2", 3)]),
         *ARTIFACTS,
+    ],
+    "event_schema": [
+        CreateEventSchema({"type": "object", "required": ["ok"]}),
+        UpdateEventSchema({"type": "object"}),
+        ArchiveEventSchema(),
+        RestoreEventSchema(),
+    ],
+    "webhook": [
+        CreateWebhook("https://example.com/hook", since=7, kind="job", types=["job.completed", "model.*"]),
+        UpdateWebhook(url="https://example.com/other", attempts_max=3),
+        PauseWebhook(),
+        ResumeWebhook(),
+        ReplayWebhook(3, "r1"),
+        DeleteWebhook(),
     ],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,

@@ -1,0 +1,261 @@
+"""A webhook: an address that is told of every event of a selection, signed, until it has taken it.
+
+    (absent) --created--> active --paused--> paused --resumed--> active
+    active, paused --deleted--> deleted --created--> active
+
+Its secret is never here: it lives in a sealed file outside the log. How far it has come is the notifier's to know.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
+
+URL_CHARACTERS_MAX = 2048
+TEXT_CHARACTERS_MAX = 4096
+TYPES_MAX = 64
+ATTEMPTS_MAX = 20
+TIMEOUT_SECONDS_MAX = 30
+Body = Literal["cloudevents", "eventgrid"]
+
+
+class CreateWebhook(Command, frozen=True, tag="create"):
+    """``since``: the position behind which its first event is. ``types`` may end in ``*``; empty is every type."""
+
+    url: str
+    since: int = 0
+    kind: str = ""
+    name: str = ""
+    types: list[str] = []
+    body: Body = "cloudevents"
+    attempts_max: int = 8
+    timeout_seconds: int = 10
+    description: str = ""
+
+
+class UpdateWebhook(Command, frozen=True, tag="update"):
+    url: str | None = None
+    types: list[str] | None = None
+    attempts_max: int | None = None
+    timeout_seconds: int | None = None
+    description: str | None = None
+
+
+class PauseWebhook(Command, frozen=True, tag="pause"):
+    pass
+
+
+class ResumeWebhook(Command, frozen=True, tag="resume"):
+    pass
+
+
+class ReplayWebhook(Command, frozen=True, tag="replay"):
+    """Tell it again of everything behind ``since``. ``request`` is the asker's own id, so that twice is once."""
+
+    since: int
+    request: str
+
+
+class DeleteWebhook(Command, frozen=True, tag="delete"):
+    pass
+
+
+WebhookCommand = CreateWebhook | UpdateWebhook | PauseWebhook | ResumeWebhook | ReplayWebhook | DeleteWebhook
+
+
+class WebhookCreated(Event, frozen=True, tag="webhook.created"):
+    url: str
+    since: int = 0
+    kind: str = ""
+    name: str = ""
+    types: list[str] = []
+    body: Body = "cloudevents"
+    attempts_max: int = 8
+    timeout_seconds: int = 10
+    description: str = ""
+
+
+class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
+    url: str | None = None
+    types: list[str] | None = None
+    attempts_max: int | None = None
+    timeout_seconds: int | None = None
+    description: str | None = None
+
+
+class WebhookPaused(Event, frozen=True, tag="webhook.paused"):
+    pass
+
+
+class WebhookResumed(Event, frozen=True, tag="webhook.resumed"):
+    pass
+
+
+class WebhookReplayRequested(Event, frozen=True, tag="webhook.replay_requested"):
+    since: int
+    request: str
+
+
+class WebhookDeleted(Event, frozen=True, tag="webhook.deleted"):
+    pass
+
+
+WebhookEvent = (
+    WebhookCreated | WebhookUpdated | WebhookPaused | WebhookResumed | WebhookReplayRequested | WebhookDeleted
+)
+
+
+class Webhook(Struct, frozen=True, omit_defaults=True):
+    """``replay`` is the last replay asked for, and ``since`` where it, or else the first delivery, begins."""
+
+    status: Literal["absent", "active", "paused", "deleted"] = "absent"
+    url: str = ""
+    since: int = 0
+    kind: str = ""
+    name: str = ""
+    types: list[str] = []
+    body: Body = "cloudevents"
+    attempts_max: int = 8
+    timeout_seconds: int = 10
+    description: str = ""
+    replay: str = ""
+
+
+def evolve(webhook: Webhook, event: WebhookEvent) -> Webhook:
+    match event:
+        case WebhookCreated():
+            return Webhook("active", **msgspec.structs.asdict(event))
+        case WebhookUpdated():
+            new = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
+            return msgspec.structs.replace(webhook, **new)
+        case WebhookPaused():
+            return msgspec.structs.replace(webhook, status="paused")
+        case WebhookResumed():
+            return msgspec.structs.replace(webhook, status="active")
+        case WebhookReplayRequested():
+            return msgspec.structs.replace(webhook, since=event.since, replay=event.request)
+        case WebhookDeleted():
+            return Webhook("deleted")
+        case _:
+            assert_never(event)
+
+
+def decide(webhook: Webhook, command: WebhookCommand) -> list[WebhookEvent]:
+    match command:
+        case CreateWebhook():
+            return create(webhook, command)
+        case UpdateWebhook():
+            return update(webhook, command)
+        case PauseWebhook():
+            must_exist(webhook)
+            return [WebhookPaused()] if webhook.status == "active" else []
+        case ResumeWebhook():
+            must_exist(webhook)
+            return [WebhookResumed()] if webhook.status == "paused" else []
+        case ReplayWebhook():
+            return replay(webhook, command)
+        case DeleteWebhook():
+            if webhook.status == "absent":
+                must_exist(webhook)
+            return [WebhookDeleted()] if webhook.status != "deleted" else []
+        case _:
+            assert_never(command)
+
+
+def create(webhook: Webhook, command: CreateWebhook) -> list[WebhookEvent]:
+    check_url(command.url)
+    check_types(command.types)
+    check_numbers(command.attempts_max, command.timeout_seconds, command.description)
+    if command.since < 0:
+        raise Refused("webhook.invalid", f"since is {command.since}; it must be a position, 0 or more")
+    if command.name and not command.kind:
+        raise Refused("webhook.invalid", "name needs kind: a name alone does not say of what")
+    created = WebhookCreated(**msgspec.structs.asdict(command))
+    if webhook.status in ("absent", "deleted"):
+        return [created]
+    same = all(
+        getattr(webhook, name) == value for name, value in msgspec.structs.asdict(created).items() if name != "since"
+    )
+    if same:
+        return []
+    raise Refused("webhook.exists", "a webhook of this name exists already; change it with update, or delete it first")
+
+
+def update(webhook: Webhook, command: UpdateWebhook) -> list[WebhookEvent]:
+    must_exist(webhook)
+    event = WebhookUpdated(**msgspec.structs.asdict(command))
+    after = evolve(webhook, event)
+    check_url(after.url)
+    check_types(after.types)
+    check_numbers(after.attempts_max, after.timeout_seconds, after.description)
+    return [event] if after != webhook else []
+
+
+def replay(webhook: Webhook, command: ReplayWebhook) -> list[WebhookEvent]:
+    must_exist(webhook)
+    checked_name(command.request, "request")
+    if command.since < 0:
+        raise Refused("webhook.invalid", f"since is {command.since}; it must be a position, 0 or more")
+    return [WebhookReplayRequested(command.since, command.request)] if command.request != webhook.replay else []
+
+
+def must_exist(webhook: Webhook) -> None:
+    if webhook.status in ("absent", "deleted"):
+        raise Refused("webhook.absent", "there is no webhook of this name")
+
+
+def check_url(url: str) -> None:
+    """Its form only: where it leads is found out when it is connected to."""
+    refused = Refused("webhook.url_invalid", f"url is {url[:100]!r}; it must be http(s)://HOST[:PORT]/PATH, ASCII")
+    if not url or len(url) > URL_CHARACTERS_MAX or not url.isascii() or not url.isprintable() or " " in url:
+        raise refused
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise refused from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
+        raise refused
+    if parts.username is not None or parts.password is not None:
+        raise Refused("webhook.url_invalid", "url has a user or a password in it, which would stay in the log for ever")
+
+
+def check_types(types: list[str]) -> None:
+    if len(types) > TYPES_MAX:
+        raise Refused("webhook.invalid", f"types has {len(types)} entries, at most {TYPES_MAX} are allowed")
+    for one in types:
+        if not 1 <= len(one) <= 255 or "," in one:
+            raise Refused("webhook.invalid", f"types has {one[:60]!r}; write an event type, or job.* for all of jobs")
+
+
+def check_numbers(attempts_max: int, timeout_seconds: int, description: str) -> None:
+    for name, value, most in (
+        ("attempts_max", attempts_max, ATTEMPTS_MAX),
+        ("timeout_seconds", timeout_seconds, TIMEOUT_SECONDS_MAX),
+    ):
+        if not 1 <= value <= most:
+            raise Refused("webhook.invalid", f"{name} is {value}; it must be 1 to {most}")
+    if len(description) > TEXT_CHARACTERS_MAX:
+        raise Refused("webhook.invalid", f"description has more than {TEXT_CHARACTERS_MAX} characters")
+
+
+def summary(webhook: Webhook) -> Summary:
+    return Summary(webhook.status, archived=webhook.status == "deleted")
+
+
+WEBHOOK: Aggregate[WebhookCommand, WebhookEvent, Webhook] = Aggregate(
+    "webhook",
+    state=Webhook,
+    commands=WebhookCommand,
+    events=WebhookEvent,
+    decide=decide,
+    evolve=evolve,
+    summary=summary,
+)

@@ -1,0 +1,64 @@
+"""Rules of webhooks: which addresses they may have, and what their commands do."""
+
+from __future__ import annotations
+
+import pytest
+
+from treering.domain.webhook import (
+    WEBHOOK,
+    CreateWebhook,
+    DeleteWebhook,
+    PauseWebhook,
+    ReplayWebhook,
+    UpdateWebhook,
+    WebhookCreated,
+    WebhookDeleted,
+    WebhookPaused,
+    WebhookReplayRequested,
+)
+from treering.testing.scenario import given
+
+URL = "https://example.com/hook"
+CREATED = WebhookCreated(URL, since=7)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "example.com", "ftp://example.com/", "https://", "http://u:p@example.com/", "http://u@example.com/",
+     "http://example.com/#part", "http://exa mple.com/", "http://example.com:0/", "http://example.com:99999/",
+     "http://ex\u00e4mple.com/", "http://example.com/\r\nHost: evil", "javascript:alert(1)", "http://[::1/",
+     "http://example.com/" + "x" * 2048],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    given(WEBHOOK).when(CreateWebhook(url)).is_refused("webhook.url_invalid")
+    given(WEBHOOK, CREATED).when(UpdateWebhook(url=url)).is_refused("webhook.url_invalid")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [CreateWebhook(URL, attempts_max=0), CreateWebhook(URL, attempts_max=21), CreateWebhook(URL, timeout_seconds=31),
+     CreateWebhook(URL, since=-1), CreateWebhook(URL, name="a"), CreateWebhook(URL, types=[""]),
+     CreateWebhook(URL, types=["a"] * 65), CreateWebhook(URL, description="x" * 5000)],
+)  # fmt: skip
+def test_numbers_and_texts_are_bounded(command: CreateWebhook) -> None:
+    given(WEBHOOK).when(command).is_refused("webhook.invalid")
+
+
+def test_the_same_webhook_may_be_created_twice_whatever_the_head_is_meanwhile() -> None:
+    given(WEBHOOK, CREATED).when(CreateWebhook(URL, since=99)).nothing_happens()
+    given(WEBHOOK, CREATED).when(CreateWebhook(URL, kind="job")).is_refused("webhook.exists")
+
+
+def test_a_deleted_webhook_takes_no_command_but_create() -> None:
+    given(WEBHOOK, CREATED, WebhookDeleted()).when(PauseWebhook()).is_refused("webhook.absent")
+    given(WEBHOOK, CREATED, WebhookDeleted()).when(CreateWebhook(URL, since=9)).then(WebhookCreated(URL, since=9))
+    given(WEBHOOK, CREATED).when(DeleteWebhook()).then(WebhookDeleted())
+    given(WEBHOOK).when(DeleteWebhook()).is_refused("webhook.absent")
+
+
+def test_a_replay_is_asked_for_once_by_its_request() -> None:
+    asked = WebhookReplayRequested(3, "r1")
+    given(WEBHOOK, CREATED).when(ReplayWebhook(3, "r1")).then(asked)
+    given(WEBHOOK, CREATED, asked).when(ReplayWebhook(3, "r1")).nothing_happens()
+    given(WEBHOOK, CREATED, asked, WebhookPaused()).when(ReplayWebhook(3, "r2")).then(WebhookReplayRequested(3, "r2"))
+    given(WEBHOOK, CREATED).when(ReplayWebhook(-1, "r1")).is_refused("webhook.invalid")
