@@ -10,7 +10,7 @@ from pathlib import Path
 from treering.config import DEFAULT_PORT, Home, default_home
 from treering.telemetry import configure_logging
 
-NAMES = ("up", "nats", "registry", "gateway", "scheduler", "executor", "monitor")
+NAMES = ("up", "nats", "registry", "gateway", "scheduler", "executor", "monitor", "notifier")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
             sub.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
             sub.add_argument("--auth", choices=("token", "none"), default="token", help="none: on loopback only")
+        if name in ("up", "notifier"):
+            sub.add_argument(
+                "--allow-address", action="append", default=allowed_addresses(), metavar="IP[/BITS]",
+                help="webhooks may lead there although it is no public address (127.0.0.1, say)",
+            )  # fmt: skip
         if name == "nats":
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
             sub.add_argument("--port", type=int, default=0, help="0 keeps the last one, or takes a free one")
@@ -39,6 +44,11 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--compute", default="local", help="the compute target it joins")
             sub.add_argument("--workspace", "-w", default="main")
     return root
+
+
+def allowed_addresses() -> list[str]:
+    """``TREERING_ALLOW_ADDRESSES``: the same as ``--allow-address``, with commas between."""
+    return [one.strip() for one in os.environ.get("TREERING_ALLOW_ADDRESSES", "").split(",") if one.strip()]
 
 
 def main(arguments: list[str] | None = None) -> int:

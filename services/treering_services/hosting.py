@@ -96,6 +96,16 @@ def monitor(options: Options, base: ServiceBase) -> Service:
     return Service("monitor", lambda started: run(base, started))
 
 
+def notifier(options: Options, base: ServiceBase) -> Service:
+    from treering_services.notifier.service import run
+
+    async def main(started: Callable[[], None]) -> None:
+        async with base.connected("notifier") as client, states_reader(base, "notifier", client) as reader:
+            await run(base, reader, started, allowed=options.allow_address)
+
+    return Service("notifier", main)
+
+
 def executor(options: Options, base: ServiceBase) -> Service:
     from treering_services.executor.service import NodeSettings, run
 
@@ -108,5 +118,6 @@ SERVICES: dict[str, Callable[[Options, ServiceBase], Service]] = {
     "gateway": gateway,
     "scheduler": scheduler,
     "monitor": monitor,
+    "notifier": notifier,
     "executor": executor,
 }

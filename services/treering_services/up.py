@@ -104,9 +104,10 @@ async def watched(server: NatsServer, home: Home, started: Callable[[], None]) -
 
 
 def core(options: Options, base: ServiceBase) -> Service:
-    """Registry, monitor, scheduler and gateway on one states view."""
+    """Registry, monitor, scheduler, notifier and gateway on one states view."""
     from treering_services.gateway import service as gateway
     from treering_services.monitor import service as monitor
+    from treering_services.notifier import service as notifier
     from treering_services.registry import service as registry
     from treering_services.scheduler import service as scheduler
 
@@ -117,6 +118,7 @@ def core(options: Options, base: ServiceBase) -> Service:
                 Service("registry", lambda ready: registry.run(base, reader, ready)),
                 Service("monitor", lambda ready: monitor.run(base, ready)),
                 Service("scheduler", lambda ready: scheduler.run(base, reader, ready)),
+                Service("notifier", lambda ready: notifier.run(base, reader, ready, allowed=options.allow_address)),
                 Service(
                     "gateway",
                     lambda ready: gateway.run(base, reader, ready, host=options.host, port=options.port, auth=auth),

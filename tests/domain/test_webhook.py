@@ -37,7 +37,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [CreateWebhook(URL, attempts_max=0), CreateWebhook(URL, attempts_max=21), CreateWebhook(URL, timeout_seconds=31),
-     CreateWebhook(URL, since=-1), CreateWebhook(URL, name="a"), CreateWebhook(URL, types=[""]),
+     CreateWebhook(URL, since=-1), CreateWebhook(URL, resource="a"), CreateWebhook(URL, types=[""]),
      CreateWebhook(URL, types=["a"] * 65), CreateWebhook(URL, description="x" * 5000)],
 )  # fmt: skip
 def test_numbers_and_texts_are_bounded(command: CreateWebhook) -> None:
@@ -45,7 +45,7 @@ def test_numbers_and_texts_are_bounded(command: CreateWebhook) -> None:
 
 
 def test_the_same_webhook_may_be_created_twice_whatever_the_head_is_meanwhile() -> None:
-    given(WEBHOOK, CREATED).when(CreateWebhook(URL, since=99)).nothing_happens()
+    given(WEBHOOK, CREATED).when(CreateWebhook(URL, since=99, secret="other")).nothing_happens()
     given(WEBHOOK, CREATED).when(CreateWebhook(URL, kind="job")).is_refused("webhook.exists")
 
 

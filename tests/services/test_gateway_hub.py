@@ -21,7 +21,7 @@ from treering_services.gateway.subscriber import Start, Subscriber
 
 pytestmark = pytest.mark.anyio
 RESUMES = 1000
-READ_SECONDS = 20.0
+READ_SECONDS = 60.0
 
 
 @pytest.fixture

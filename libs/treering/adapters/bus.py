@@ -76,10 +76,10 @@ async def ask(
 
 
 async def question(
-    client: Client, name: str, query: msgspec.Struct, type: type[T], *, timeout_seconds: float = 30.0
+    client: Client, name: str, query: msgspec.Struct, type: type[T], *, timeout_seconds: float = 30.0, to: str = "qry"
 ) -> T:
-    """Ask the monitor ``qry.<name>``; raises Refused with the monitor's own words."""
-    body = await ask(client, f"qry.{name}", encoder.encode(query), timeout_seconds=timeout_seconds)
+    """Ask the monitor ``qry.<name>`` (or another, ``to``); raises Refused with its own words."""
+    body = await ask(client, f"{to}.{name}", encoder.encode(query), timeout_seconds=timeout_seconds)
     if body.startswith(b'{"refused":'):
         refused = decode(body, RefusedAnswer).refused
         raise Refused(refused.code, refused.detail)

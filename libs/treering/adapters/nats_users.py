@@ -68,17 +68,19 @@ PUBLISH: dict[str, tuple[str, ...]] = {
     "bootstrap": (*create(*STREAMS), *info(*STREAMS), *read("EVT"), "evt.>"),
     "registry": ("evt.>", *read("EVT"), *answer("gateway", "scheduler", "executor")),
     "gateway": (
-        "cmd.gateway.*", "qry.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"), "_INBOX_publisher.>",
+        "cmd.gateway.*", "qry.*", "hook.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"), "_INBOX_publisher.>",
     ),
     "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor")),
     "executor": ("cmd.executor.*", "lease.renew", "log.>", *read("EVT"), *info("LOG")),
     "monitor": (*read("EVT"), *info("MET", "LOG"), *answer("gateway")),
+    "notifier": (*read("EVT"), *answer("gateway")),
 }  # fmt: skip
 ANSWERS: dict[str, tuple[str, ...]] = {
     "registry": ("cmd.*.*",),
     "gateway": ("pub.*",),
     "scheduler": ("lease.renew",),
     "monitor": ("qry.*",),
+    "notifier": ("hook.*",),
 }
 SERVICES = tuple(PUBLISH)
 # Of the system account: two questions about the server itself, so that a check can see what really runs.
@@ -116,7 +118,7 @@ def asker_inbox(subject: str) -> str:
             return inbox_of(service)
         case ["pub", publisher]:
             return inbox_of(PUBLISHER_PREFIX + publisher)
-        case ["qry", _]:
+        case ["qry" | "hook", _]:
             return inbox_of("gateway")
         case ["lease", "renew"]:
             return inbox_of("executor")

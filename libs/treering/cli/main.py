@@ -38,6 +38,7 @@ COMMANDS = {
     "usage": ("treering.cli.usage:usage", "What jobs cost: node-seconds and bytes of outputs."),
     "stuck": ("treering.cli.usage:stuck", "What waits too long, is silent or fails again and again."),
     "events": ("treering.cli.events:events", "Read, follow and publish events."),
+    "webhook": ("treering.cli.webhook:webhook", "Tell other programs of events over HTTP."),
     "audit": ("treering.cli.audit:audit", "Ask who did what, when."),
     "log": ("treering.cli.log:log", "Verify, prove and restore the event log."),
     "witness": ("treering.cli.witness:witness", "Places that hold the newest checkpoint of the log."),

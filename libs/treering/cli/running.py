@@ -38,5 +38,5 @@ def up(context: click.Context, arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def service(context: click.Context, arguments: tuple[str, ...]) -> None:
-    """Run one service of an installation: nats, registry, gateway, scheduler, executor or monitor."""
+    """Run one service of an installation: nats, registry, gateway, scheduler, executor, monitor or notifier."""
     become(context, arguments or ("--help",))

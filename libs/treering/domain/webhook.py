@@ -27,17 +27,19 @@ Body = Literal["cloudevents", "eventgrid"]
 
 
 class CreateWebhook(Command, frozen=True, tag="create"):
-    """``since``: the position behind which its first event is. ``types`` may end in ``*``; empty is every type."""
+    """``since``: the position behind which its first event is. ``types`` may end in ``*``; what is empty selects
+    all: ``kind`` every kind, ``resource`` (its name) every one of them."""
 
     url: str
     since: int = 0
     kind: str = ""
-    name: str = ""
+    resource: str = ""
     types: list[str] = []
     body: Body = "cloudevents"
     attempts_max: int = 8
     timeout_seconds: int = 10
     description: str = ""
+    secret: str = ""  # the id of the sealed file it is in, never the secret
 
 
 class UpdateWebhook(Command, frozen=True, tag="update"):
@@ -46,6 +48,7 @@ class UpdateWebhook(Command, frozen=True, tag="update"):
     attempts_max: int | None = None
     timeout_seconds: int | None = None
     description: str | None = None
+    secret: str | None = None
 
 
 class PauseWebhook(Command, frozen=True, tag="pause"):
@@ -74,12 +77,13 @@ class WebhookCreated(Event, frozen=True, tag="webhook.created"):
     url: str
     since: int = 0
     kind: str = ""
-    name: str = ""
+    resource: str = ""
     types: list[str] = []
     body: Body = "cloudevents"
     attempts_max: int = 8
     timeout_seconds: int = 10
     description: str = ""
+    secret: str = ""
 
 
 class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
@@ -88,6 +92,7 @@ class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
     attempts_max: int | None = None
     timeout_seconds: int | None = None
     description: str | None = None
+    secret: str | None = None
 
 
 class WebhookPaused(Event, frozen=True, tag="webhook.paused"):
@@ -119,12 +124,13 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     url: str = ""
     since: int = 0
     kind: str = ""
-    name: str = ""
+    resource: str = ""
     types: list[str] = []
     body: Body = "cloudevents"
     attempts_max: int = 8
     timeout_seconds: int = 10
     description: str = ""
+    secret: str = ""
     replay: str = ""
 
 
@@ -175,15 +181,13 @@ def create(webhook: Webhook, command: CreateWebhook) -> list[WebhookEvent]:
     check_numbers(command.attempts_max, command.timeout_seconds, command.description)
     if command.since < 0:
         raise Refused("webhook.invalid", f"since is {command.since}; it must be a position, 0 or more")
-    if command.name and not command.kind:
-        raise Refused("webhook.invalid", "name needs kind: a name alone does not say of what")
+    if command.resource and not command.kind:
+        raise Refused("webhook.invalid", "resource needs kind: a name alone does not say of what")
     created = WebhookCreated(**msgspec.structs.asdict(command))
     if webhook.status in ("absent", "deleted"):
         return [created]
-    same = all(
-        getattr(webhook, name) == value for name, value in msgspec.structs.asdict(created).items() if name != "since"
-    )
-    if same:
+    said = msgspec.structs.asdict(created)
+    if all(getattr(webhook, name) == value for name, value in said.items() if name not in ("since", "secret")):
         return []
     raise Refused("webhook.exists", "a webhook of this name exists already; change it with update, or delete it first")
 

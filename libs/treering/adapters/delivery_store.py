@@ -1,0 +1,146 @@
+"""How far each webhook has come, what is to be tried again, and what was given up: one SQLite file.
+
+Unlike a view it cannot be computed from the log, so it is kept: a webhook's position moves in the transaction that
+writes down what was not delivered before it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+DEAD_MAX = 10_000  # of one webhook; the oldest go first
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS webhooks (
+  workspace TEXT, name TEXT, epoch TEXT NOT NULL, position INTEGER NOT NULL, delivered INTEGER NOT NULL DEFAULT 0,
+  dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (workspace, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retries (
+  workspace TEXT, name TEXT, position INTEGER, number INTEGER, attempts INTEGER NOT NULL, due_at REAL NOT NULL,
+  why TEXT NOT NULL, PRIMARY KEY (workspace, name, position, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (
+  workspace TEXT, name TEXT, position INTEGER, number INTEGER, attempts INTEGER NOT NULL, at REAL NOT NULL,
+  why TEXT NOT NULL, PRIMARY KEY (workspace, name, position, number)
+) WITHOUT ROWID;
+"""
+Key = tuple[str, str]  # workspace and name
+
+
+class Letter(NamedTuple):
+    """One event on its way: the ``number``-th part of what the commit at ``position`` makes for this webhook."""
+
+    position: int
+    number: int
+    attempts: int = 0
+    at: float = 0.0  # seconds since the epoch: when it is due again, or when it was given up
+    why: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.position}.{self.number}"
+
+
+class Standing(NamedTuple):
+    epoch: str
+    position: int
+    delivered: int
+    dropped: int
+
+
+class DeliveryStore:
+    """Opened by one process; every call is one small transaction."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def standing(self, key: Key) -> Standing | None:
+        sql = "SELECT epoch, position, delivered, dropped FROM webhooks WHERE workspace = ? AND name = ?"
+        row = self.db.execute(sql, key).fetchone()
+        return Standing(*row) if row else None
+
+    def begin(self, key: Key, epoch: str, position: int) -> None:
+        """Start from ``position``: a new webhook, or a replay. What waited to be tried again is behind it, or comes
+        again."""
+        with self.db:
+            self.db.execute("BEGIN IMMEDIATE")
+            self.db.execute("DELETE FROM retries WHERE workspace = ? AND name = ?", key)
+            sql = "INSERT OR REPLACE INTO webhooks (workspace, name, epoch, position) VALUES (?, ?, ?, ?)"
+            self.db.execute(sql, (*key, epoch, position))
+
+    def forget(self, key: Key) -> None:
+        with self.db:
+            self.db.execute("BEGIN IMMEDIATE")
+            for table in ("webhooks", "retries", "dead"):
+                self.db.execute(f"DELETE FROM {table} WHERE workspace = ? AND name = ?", key)
+
+    def save(
+        self,
+        key: Key,
+        position: int,
+        delivered: int,
+        again: Iterable[Letter],
+        given_up: Sequence[Letter],
+        done: Iterable[Letter],
+    ) -> None:
+        """All before or at ``position`` was delivered, or is in ``again`` or ``given_up``; ``done`` is in neither."""
+        with self.db:
+            self.db.execute("BEGIN IMMEDIATE")
+            sql = "UPDATE webhooks SET position = ?, delivered = delivered + ? WHERE workspace = ? AND name = ?"
+            self.db.execute(sql, (position, delivered, *key))
+            gone = [(*key, one.position, one.number) for one in (*done, *given_up)]
+            self.db.executemany("DELETE FROM retries WHERE (workspace, name, position, number) = (?, ?, ?, ?)", gone)
+            self.put("retries", key, again)
+            self.put("dead", key, given_up)
+            if given_up:
+                self.trim(key)
+
+    def put(self, table: str, key: Key, letters: Iterable[Letter]) -> None:
+        self.db.executemany(
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)", [(*key, *letter) for letter in letters]
+        )
+
+    def trim(self, key: Key) -> None:
+        mine = "FROM dead WHERE workspace = ?1 AND name = ?2"
+        kept = f"SELECT position, number {mine} ORDER BY position DESC, number DESC LIMIT ?3"
+        sql = f"DELETE {mine} AND (position, number) NOT IN ({kept})"
+        removed = self.db.execute(sql, (*key, DEAD_MAX)).rowcount
+        if removed > 0:
+            self.db.execute(
+                "UPDATE webhooks SET dropped = dropped + ? WHERE workspace = ? AND name = ?", (removed, *key)
+            )
+
+    def retries(self, key: Key) -> list[Letter]:
+        sql = "SELECT position, number, attempts, due_at, why FROM retries WHERE workspace = ? AND name = ?"
+        return [Letter(*row) for row in self.db.execute(sql, key)]
+
+    def dead(self, key: Key, limit: int, after: tuple[int, int] = (0, -1)) -> list[Letter]:
+        """Given up, oldest first, behind ``after``."""
+        sql = (
+            "SELECT position, number, attempts, at, why FROM dead WHERE workspace = ? AND name = ?"
+            " AND (position, number) > (?, ?) ORDER BY position, number LIMIT ?"
+        )
+        return [Letter(*row) for row in self.db.execute(sql, (*key, *after, limit))]
+
+    def dead_count(self, key: Key) -> int:
+        sql = "SELECT count(*) FROM dead WHERE workspace = ? AND name = ?"
+        return int(self.db.execute(sql, key).fetchone()[0])
+
+    def revive(self, key: Key, letters: Sequence[Letter], due_at: float) -> list[Letter]:
+        """Dead letters become ones to be tried, with their attempts counted anew."""
+        again = [Letter(one.position, one.number, 0, due_at, one.why) for one in letters]
+        with self.db:
+            self.db.execute("BEGIN IMMEDIATE")
+            gone = [(*key, one.position, one.number) for one in letters]
+            self.db.executemany("DELETE FROM dead WHERE (workspace, name, position, number) = (?, ?, ?, ?)", gone)
+            self.put("retries", key, again)
+        return again

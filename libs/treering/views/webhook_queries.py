@@ -1,0 +1,83 @@
+"""What the notifier is asked about webhooks, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+LIMIT_MAX = 1000
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+
+
+class AddressCheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """May this URL be connected to, as far as can be told now?"""
+
+    url: str
+
+
+class AddressAnswer(Struct, frozen=True):
+    """``known`` False: the name does not resolve yet."""
+
+    known: bool
+
+
+class WebhookQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    workspace: str
+    name: str
+
+
+class TestAnswer(Struct, frozen=True):
+    """One delivery that is not an event: ``status`` 0 when there was no answer."""
+
+    ok: bool
+    status: int
+    why: str
+    milliseconds: float
+
+
+class DeliveryAnswer(Struct, frozen=True):
+    """All up to ``position`` was delivered, is ``retrying``, or is ``dead``. ``dropped``: dead ones there was no room
+    for. ``last_failure``: what the sink answered last when it did not take an event."""
+
+    position: int
+    head: int
+    delivered: int
+    retrying: int
+    dead: int
+    dropped: int
+    last_failure: str = ""
+
+
+class DeadQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    workspace: str
+    name: str
+    limit: Limit = 100
+    page: str = ""
+
+
+class DeadLetter(Struct, frozen=True):
+    id: str  # the webhook-id it was sent with: <position>.<number>
+    position: int
+    attempts: int
+    given_up_at: str
+    why: str
+
+
+class DeadAnswer(Struct, frozen=True):
+    """Oldest first; ``next`` is the ``page`` to ask for then."""
+
+    items: list[DeadLetter]
+    next: str = ""
+
+
+class RedeliverQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``ids`` of dead letters; none is all of them."""
+
+    workspace: str
+    name: str
+    ids: list[str] = []
+
+
+class RedeliverAnswer(Struct, frozen=True):
+    count: int
