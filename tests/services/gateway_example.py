@@ -137,7 +137,7 @@ class Api:
 
 
 @asynccontextmanager
-async def running_gateway(nats: RunningNats, *, auth: bool = True) -> AsyncIterator[Api]:
+async def running_gateway(nats: RunningNats, *, auth: bool = True, port: int = 0) -> AsyncIterator[Api]:
     """Registry and gateway on ``nats``; the workspace ``w`` with its compute ``local`` is there."""
     home = Home(nats.home)
     home.create()
@@ -148,7 +148,7 @@ async def running_gateway(nats: RunningNats, *, auth: bool = True) -> AsyncItera
             Service("registry", lambda started: registry.run(base, reader, started)),
             Service(
                 "gateway",
-                lambda started: gateway.run(base, reader, started, host="127.0.0.1", port=0, auth=auth),
+                lambda started: gateway.run(base, reader, started, host="127.0.0.1", port=port, auth=auth),
             ),
         ]
         for service in services:

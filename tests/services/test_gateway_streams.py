@@ -150,6 +150,13 @@ async def test_a_published_event_comes_out_as_it_went_in(api: Api) -> None:
     assert {name: event[name] for name in sent} == sent and event["position"] == position
 
 
+async def test_an_event_without_data_comes_out_without_data(api: Api) -> None:
+    sent = {"id": "1", "source": "ci", "type": "build.begun"}
+    position = (await api.ask("POST", f"{WS}/events", sent)).json["results"][0]["position"]
+    event = msgspec.json.decode((await api.events(f"/v1/events?since={position - 1}", 1))[0]["data"])
+    assert event["type"] == "build.begun" and "data" not in event and "datacontenttype" not in event
+
+
 async def test_the_bad_events_of_a_batch_are_named_and_the_good_ones_kept(api: Api) -> None:
     batch: list[Any] = [
         EVENT,

@@ -22,6 +22,7 @@ class Connections:
             raise Refused("url.invalid", f"{url[:200]!r} is no address of an installation; write http://HOST:PORT")
         self.url = url.rstrip("/")
         self.prefix = parts.path.rstrip("/")
+        self.netloc = parts.netloc.rpartition("@")[2]
         self.secure = parts.scheme == "https"
         self.host, self.port = parts.hostname, parts.port
         self.idle: list[http.client.HTTPConnection] = []

@@ -13,12 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from treering.client.connections import Connections
 from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.client.urls import query
+from treering.config import default_home
 from treering.kernel.refusal import Refused
+
+if TYPE_CHECKING:
+    from treering.client.events import Event
+    from treering.client.publisher import Publisher
 
 TRIES_MAX = 6
 PAUSE_SECONDS = 0.1
@@ -31,20 +36,19 @@ Body = bytes | Callable[[], IO[bytes]] | None
 
 
 class Client:
-    """``url`` and ``token`` of one installation. Threads may share it; ``close`` it in the end."""
+    """``url`` and ``token`` of one installation; without them, the one of this machine (see ``of_home``). Threads may
+    share it; ``close`` it in the end."""
 
-    def __init__(self, url: str, token: str = "", timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self.connections = Connections(url)
-        self.token = token
+    def __init__(self, url: str = "", token: str = "", timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        found, its_token = (url, token) if url else address_at(default_home())
+        self.connections = Connections(found)
+        self.token = token or its_token
         self.timeout_seconds = timeout_seconds
 
     @classmethod
     def of_home(cls, home: Path) -> Client:
         """The installation ``TREERING_URL`` and ``TREERING_TOKEN`` name, or else the one whose home this is."""
-        url = os.environ.get("TREERING_URL") or first_line(home / "url")
-        if not url:
-            raise NotRunning(f"treering is not running in {home}: start it with `treering up`")
-        return cls(url, os.environ.get("TREERING_TOKEN") or first_line(home / "token"))
+        return cls(*address_at(home))
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +58,29 @@ class Client:
 
     def close(self) -> None:
         self.connections.close()
+
+    def events(
+        self,
+        *,
+        workspace: str = "",
+        kind: str = "",
+        name: str = "",
+        type: str | list[str] | tuple[str, ...] = "",
+        since: int | str | None = None,
+        follow: bool = True,
+    ) -> Iterator[Event]:
+        """The events of the log, then each new one as it comes: of a workspace, a kind, a name of that kind, some
+        types (``job.*`` is all of jobs). ``since``: None is the beginning, "now", a position, or an event's ``place``.
+        Without ``follow`` it ends with what there is now."""
+        from treering.client.events import events, watch
+
+        return events(self, watch(workspace, kind, name, type, since, follow))
+
+    def publisher(self, workspace: str = "main", *, source: str, outbox: Path | None = None) -> Publisher:
+        """Publishes events of ``source`` into a workspace; see publisher.py."""
+        from treering.client.publisher import Publisher
+
+        return Publisher(self, workspace, source=source, outbox=outbox)
 
     def get(self, path: str, **parameters: object) -> Any:
         """The JSON at ``path``; parameters that are None or "" are left out."""
@@ -131,6 +158,14 @@ class Client:
         return Unreachable(f"the connection to {self.connections.url} was lost {TRIES_MAX} times: {why}")
 
 
+def address_at(home: Path) -> tuple[str, str]:
+    """Address and token: what ``TREERING_URL`` and ``TREERING_TOKEN`` say, else the files of the home."""
+    url = os.environ.get("TREERING_URL") or first_line(home / "url")
+    if not url:
+        raise NotRunning(f"treering is not running in {home}: start it with `treering up`")
+    return url, os.environ.get("TREERING_TOKEN") or first_line(home / "token")
+
+
 def opened(body: Callable[[], IO[bytes]]) -> IO[bytes]:
     """The file to send; what is wrong with it is no fault of the connection."""
     try:
@@ -172,8 +207,12 @@ def refusal(status: int, data: bytes) -> ApiError:
 
 
 def pause(attempt: int) -> None:
-    """Wait longer each time, and not all clients equally long."""
-    time.sleep(min(PAUSE_SECONDS * 2**attempt, PAUSE_SECONDS_MAX) * (0.5 + os.urandom(1)[0] / 512))
+    time.sleep(pause_seconds(attempt))
+
+
+def pause_seconds(attempt: int) -> float:
+    """Longer each time, and not for all clients equally long."""
+    return float(min(PAUSE_SECONDS * 2**attempt, PAUSE_SECONDS_MAX)) * (0.5 + os.urandom(1)[0] / 512)
 
 
 def first_line(file: Path) -> str:

@@ -20,13 +20,46 @@ class Message(NamedTuple):
     data: str
 
 
-def messages(client: Client, path: str, *, ends: bool = False) -> Iterator[Message]:
-    """Every event of the stream at ``path``. Unless it ``ends``, a stream that is over is opened again: the reader
-    stops when it has enough.
+class Parser:
+    """The events in bytes as they come, as the WHATWG specification of server-sent events reads them."""
+
+    def __init__(self, last_id: str = "") -> None:
+        self.rest = b""
+        self.event, self.last_id, self.data = "", last_id, list[str]()
+
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """ValueError for a line that has no end."""
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        if len(self.rest) > LINE_BYTES_MAX:
+            raise ValueError(f"an event has a line of more than {LINE_BYTES_MAX} bytes")
+        for raw in lines:
+            message = self.line(raw.decode(errors="replace").rstrip("\r"))
+            if message is not None:
+                yield message
+
+    def line(self, line: str) -> Message | None:
+        if not line:
+            message = Message(self.event or "message", self.last_id, "\n".join(self.data)) if self.data else None
+            self.event, self.data = "", []
+            return message
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            self.data.append(value)
+        elif field == "event":
+            self.event = value
+        elif field == "id":
+            self.last_id = value
+        return None
+
+
+def messages(client: Client, path: str, *, ends: bool = False, last_id: str = "") -> Iterator[Message]:
+    """Every event of the stream at ``path``, behind the one with ``last_id``. Unless it ``ends``, a stream that is
+    over is opened again: the reader stops when it has enough.
 
     Raises ``ApiError`` when the stream is refused, ``Unreachable`` after ten tries in a row that brought nothing.
     """
-    silent, last_id = 0, ""
+    silent = 0
     why = "the stream ended"
     while silent < SILENT_TRIES_MAX:
         if silent:
@@ -37,7 +70,7 @@ def messages(client: Client, path: str, *, ends: bool = False) -> Iterator[Messa
             headers["Last-Event-ID"] = last_id
         try:
             with client.reply("GET", path, headers=headers, timeout_seconds=SILENCE_SECONDS) as reply:
-                for message in decoded(reply):
+                for message in decoded(reply, last_id):
                     silent = 0
                     last_id = message.id or last_id
                     yield message
@@ -47,28 +80,13 @@ def messages(client: Client, path: str, *, ends: bool = False) -> Iterator[Messa
             if error.status != 503:
                 raise
             why = error.detail
-        except LOST as error:
+        except (*LOST, ValueError) as error:
             why = str(error) or type(error).__name__
     raise Unreachable(f"the stream from {client.connections.url} broke {SILENT_TRIES_MAX} times: {why}")
 
 
-def decoded(reply: http.client.HTTPResponse) -> Iterator[Message]:
-    """The events of one reply, as the WHATWG specification of server-sent events reads them."""
-    event, last_id, data = "", "", list[str]()
+def decoded(reply: http.client.HTTPResponse, last_id: str = "") -> Iterator[Message]:
+    """The events of one reply."""
+    parser = Parser(last_id)
     while raw := reply.readline(LINE_BYTES_MAX + 1):
-        if len(raw) > LINE_BYTES_MAX:
-            raise http.client.HTTPException(f"an event has a line of more than {LINE_BYTES_MAX} bytes")
-        line = raw.decode(errors="replace").rstrip("\r\n")
-        if not line:
-            if data:
-                yield Message(event or "message", last_id, "\n".join(data))
-            event, data = "", []
-            continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if field == "data":
-            data.append(value)
-        elif field == "event":
-            event = value
-        elif field == "id":
-            last_id = value
+        yield from parser.feed(raw)

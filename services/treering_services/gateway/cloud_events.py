@@ -27,7 +27,7 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
     subject: str = ""
     time: datetime | None = None
     datacontenttype: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     actor: str = ""
     commandid: str = ""
     cause: str = ""
@@ -78,6 +78,6 @@ def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position
         SPECIFICATION, event.id, event.source, event.event_type, position,
         subject=event.subject, time=event.time or commit.at,
         datacontenttype=JSON if has_data else "",
-        data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.Raw(b""),
+        data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.UNSET,
         actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
     )  # fmt: skip

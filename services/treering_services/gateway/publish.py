@@ -24,6 +24,7 @@ from treering_services.gateway.core import Gateway, checked_address
 
 EVENTS_MAX = 500
 SENDING_MAX = 64
+UNAVAILABLE = ("log.unavailable", "service.busy")  # saying it again later may help
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
 
@@ -63,6 +64,12 @@ class PublishAnswer(Struct, frozen=True):
     refused: int = 0
 
 
+class PublishQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``ordered``: store the events of a batch in their order, which takes longer."""
+
+    ordered: bool = False
+
+
 class PublishMessage(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a request on ``pub.<publisher>``."""
 
@@ -80,13 +87,27 @@ class Publisher:
         self.trace = trace
         self.permits = asyncio.Semaphore(SENDING_MAX)
 
-    async def publish(self, events: list[msgspec.Raw]) -> PublishAnswer:
-        """Each event on its own: a bad one does not keep the others out."""
+    async def publish(self, events: list[msgspec.Raw], *, ordered: bool = False) -> PublishAnswer:
+        """Each event on its own: a bad one does not keep the others out. ``ordered``: one after the other, and none
+        behind one that the log did not take."""
         if not 1 <= len(events) <= EVENTS_MAX:
             raise Refused("event.batch", f"the batch has {len(events)} events; it must have 1 to {EVENTS_MAX}")
         await self.gateway.require_workspace(self.workspace)
-        results = await asyncio.gather(*(self.publish_one(index, raw) for index, raw in enumerate(events)))
+        if ordered:
+            results = await self.in_order(events)
+        else:
+            results = await asyncio.gather(*(self.publish_one(index, raw) for index, raw in enumerate(events)))
         return PublishAnswer(list(results), sum(1 for one in results if one.code))
+
+    async def in_order(self, events: list[msgspec.Raw]) -> list[PublishedOne]:
+        results = list[PublishedOne]()
+        for index, raw in enumerate(events):
+            if results and results[-1].code in UNAVAILABLE:
+                detail = f"event {index}: one before it was not stored"
+                results.append(PublishedOne("", code=results[-1].code, detail=detail))
+            else:
+                results.append(await self.publish_one(index, raw))
+        return results
 
     async def publish_one(self, index: int, raw: msgspec.Raw) -> PublishedOne:
         id = ""
@@ -137,7 +158,7 @@ async def publish_events(call: Call) -> Response:
     batch = body.lstrip()[:1] == b"["
     events = decode(body, list[msgspec.Raw]) if batch else [decode(body, msgspec.Raw)]
     publisher = Publisher(call.gateway, call.caller, call.workspace, call.trace)
-    answer = await publisher.publish(events)
+    answer = await publisher.publish(events, ordered=call.query(PublishQuery).ordered)
     if not batch and answer.refused:
         raise Refused(answer.results[0].code, answer.results[0].detail)
     headers = written_headers(max(one.position for one in answer.results))

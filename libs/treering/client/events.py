@@ -1,0 +1,85 @@
+"""Watch an installation's events from Python, for as long as wanted, whatever happens to the connection.
+
+    for event in Client().events(kind="job", type="job.completed", since="now"): ...
+    async for event in AsyncClient().events(kind="model"): ...
+
+A lost connection is made anew and goes on behind the last event that was given out: none is missed, none comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from treering.client import async_sse, sse
+from treering.client.errors import ApiError
+from treering.client.http import Client
+from treering.client.urls import query
+
+Since = int | str | None
+
+
+class Event(Struct, frozen=True, rename={"command_id": "commandid", "data_content_type": "datacontenttype"}):
+    """A CloudEvent 1.0 with our attributes. ``place`` says where it is in the log: give it as ``since`` to go on
+    behind it."""
+
+    id: str
+    source: str
+    type: str
+    position: int
+    subject: str = ""
+    time: datetime | None = None
+    data: Any = None
+    actor: str = ""
+    command_id: str = ""
+    cause: str = ""
+    traceparent: str = ""
+    data_content_type: str = ""
+    place: str = ""
+
+
+decoder = msgspec.json.Decoder(Event)
+
+
+class Watch(Struct, frozen=True):
+    """What to watch; see ``Client.events``."""
+
+    path: str
+    last_id: str
+    follow: bool
+
+
+def watch(
+    workspace: str, kind: str, name: str, type: str | list[str] | tuple[str, ...], since: Since, follow: bool
+) -> Watch:
+    """``since``: None is the beginning, "now", a position (its events are not given out), or an event's ``place``."""
+    types = type if isinstance(type, str) else ",".join(type)
+    text = "" if since is None else str(since)
+    place = text if "." in text else ""
+    fields = {"ws": workspace, "kind": kind, "name": name, "type": types, "follow": follow}
+    fields["since"] = "" if place else text
+    return Watch(f"/v1/events{query(fields)}", place, follow)
+
+
+def events(client: Client, wanted: Watch) -> Iterator[Event]:
+    """Raises ``ApiError`` when the request is refused, ``Unreachable`` when nobody has answered for a while."""
+    for message in sse.messages(client, wanted.path, ends=not wanted.follow, last_id=wanted.last_id):
+        yield event_of(message)
+
+
+async def async_events(client: Client, wanted: Watch) -> AsyncIterator[Event]:
+    """The same, in an event loop."""
+    async for message in async_sse.messages(client, wanted.path, ends=not wanted.follow, last_id=wanted.last_id):
+        yield event_of(message)
+
+
+def event_of(message: sse.Message) -> Event:
+    try:
+        event = decoder.decode(message.data)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ApiError("reply.malformed", f"an event is not as this version knows it: {error}", 200) from None
+    return msgspec.structs.replace(event, place=message.id)

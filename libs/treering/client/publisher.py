@@ -1,0 +1,213 @@
+"""Publish events from Python without waiting for each: batches, said until they are stored, stored once.
+
+    with Client().publisher("main", source="/ci") as publisher:
+        publisher.publish("build.finished", {"ok": True}, subject="job/train-1")
+
+``publish`` gives an event its id, so however often a batch has to be said, each is stored once. When more wait than
+``waiting_max``, ``publish`` waits too: that is the back-pressure. With ``outbox`` the events wait on disk instead,
+and survive the end of this process, however it comes; see outbox.py.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+from uuid import uuid4
+
+from treering.client.errors import ApiError, Unreachable
+from treering.client.http import Client, pause_seconds
+from treering.client.urls import segment
+from treering.kernel.refusal import Refused
+
+BATCH_MAX = 500
+BATCH_BYTES_MAX = 512 * 1024
+WAITING_MAX = 10_000
+REFUSED_MAX = 1000
+CLOSE_SECONDS = 30.0
+
+
+class Waiting(NamedTuple):
+    number: int
+    body: bytes  # the CloudEvent as JSON
+
+
+class NotStored(NamedTuple):
+    """An event the installation will not have, and why; saying it again is no use."""
+
+    event: dict[str, Any]
+    code: str
+    detail: str
+
+
+class Box(Protocol):
+    """Where events wait, in order."""
+
+    def put(self, body: bytes) -> None: ...
+
+    def first(self, count_max: int, bytes_max: int) -> list[Waiting]: ...
+
+    def remove(self, numbers: list[int], refused: list[NotStored]) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class MemoryBox:
+    """Waits in memory; ``put`` blocks while it is full."""
+
+    def __init__(self, waiting_max: int) -> None:
+        self.waiting: deque[Waiting] = deque()
+        self.waiting_max = waiting_max
+        self.count = 0
+        self.room = threading.Condition()
+
+    def put(self, body: bytes) -> None:
+        with self.room:
+            self.room.wait_for(lambda: len(self.waiting) < self.waiting_max)
+            self.count += 1
+            self.waiting.append(Waiting(self.count, body))
+
+    def first(self, count_max: int, bytes_max: int) -> list[Waiting]:
+        with self.room:
+            return bounded(self.waiting, count_max, bytes_max)
+
+    def remove(self, numbers: list[int], refused: list[NotStored]) -> None:
+        gone = set(numbers)
+        with self.room:
+            self.waiting = deque(one for one in self.waiting if one.number not in gone)
+            self.room.notify_all()
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def close(self) -> None:
+        pass
+
+
+def bounded(waiting: deque[Waiting] | list[Waiting], count_max: int, bytes_max: int) -> list[Waiting]:
+    """The first of them, at least one, in as many bytes as one request may have."""
+    found, size_bytes = list[Waiting](), 0
+    for one in waiting:
+        size_bytes += len(one.body) + 1
+        if found and (len(found) == count_max or size_bytes > bytes_max):
+            break
+        found.append(one)
+    return found
+
+
+class Publisher:
+    """A thread of its own sends. ``on_refused`` is called there for each event that is refused for good; without it
+    the last thousand are in ``refused``."""
+
+    def __init__(
+        self,
+        client: Client,
+        workspace: str = "main",
+        *,
+        source: str,
+        outbox: Path | None = None,
+        waiting_max: int = WAITING_MAX,
+        on_refused: Callable[[NotStored], None] | None = None,
+    ) -> None:
+        self.client = client
+        self.path = f"/v1/workspaces/{segment(workspace)}/events?ordered=true"
+        self.source = source
+        self.on_refused = on_refused
+        self.refused: deque[NotStored] = deque(maxlen=REFUSED_MAX)
+        self.box: Box = box_of(outbox, workspace, waiting_max)
+        self.state = threading.Condition()
+        self.ending = False
+        self.failure = ""
+        self.thread = threading.Thread(target=self.run, name="treering-publisher", daemon=True)
+        self.thread.start()
+
+    def publish(
+        self, type: str, data: Any = None, *, subject: str = "", id: str = "", time: datetime | None = None,
+        cause: str = "",
+    ) -> str:  # fmt: skip
+        """Hand an event over; its id. With an outbox it is on disk when this returns. TypeError for data that is
+        no JSON, ``Refused("publisher.closed")`` after ``close``."""
+        if self.ending:
+            raise Refused("publisher.closed", "this publisher is closed")
+        event = {"specversion": "1.0", "id": id or uuid4().hex, "source": self.source, "type": type}
+        event["time"] = (time or datetime.now(UTC)).isoformat()
+        more = {"subject": subject, "cause": cause, "data": data}
+        event |= {name: value for name, value in more.items() if value not in ("", None)}
+        self.box.put(json.dumps(event, allow_nan=False).encode())
+        with self.state:
+            self.state.notify_all()
+        return event["id"]
+
+    def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until all that was published is stored or refused; False when that takes too long."""
+        with self.state:
+            return self.state.wait_for(lambda: not len(self.box), timeout_seconds)
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """Flush, then stop. ``Unreachable`` when events are left that are in no outbox."""
+        done = self.flush(timeout_seconds)
+        with self.state:
+            self.ending = True
+            self.state.notify_all()
+        self.thread.join(timeout_seconds)
+        left = len(self.box)
+        self.box.close()
+        if not done and isinstance(self.box, MemoryBox):
+            raise Unreachable(f"{left} events were not stored in {timeout_seconds:g} s: {self.failure}")
+
+    def run(self) -> None:
+        failures = 0
+        while True:
+            with self.state:
+                self.state.wait_for(lambda: self.ending or len(self.box))
+                if self.ending:
+                    return
+            try:
+                failures = 0 if self.send_some() else failures + 1
+            except (Unreachable, ApiError, OSError) as error:
+                self.failure, failures = str(error), failures + 1
+            if failures:
+                with self.state:
+                    self.state.wait_for(lambda: self.ending, pause_seconds(min(failures, 8)))
+
+    def send_some(self) -> bool:
+        """One batch; False when the log did not take any of it for now."""
+        batch = self.box.first(BATCH_MAX, BATCH_BYTES_MAX)
+        body = b"[" + b",".join(one.body for one in batch) + b"]"
+        headers = {"Content-Type": "application/cloudevents-batch+json"}
+        answer = json.loads(self.client.ask("POST", self.path, body, headers))
+        done, refused = list[int](), list[NotStored]()
+        for one, result in zip(batch, answer["results"], strict=True):
+            code = result.get("code", "")
+            if code in ("log.unavailable", "service.busy"):
+                continue
+            done.append(one.number)
+            if code:
+                refused.append(NotStored(json.loads(one.body), code, result.get("detail", "")))
+        self.box.remove(done, refused)
+        for event in refused:
+            (self.on_refused or self.refused.append)(event)
+        with self.state:
+            self.state.notify_all()
+        return bool(done)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+
+def box_of(outbox: Path | None, workspace: str, waiting_max: int) -> Box:
+    if outbox is None:
+        return MemoryBox(waiting_max)
+    from treering.client.outbox import Outbox
+
+    return Outbox(outbox, workspace)
