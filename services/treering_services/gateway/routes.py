@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treering.views import proof_queries, queries, sql_answers, time_queries
+from treering.views import webhook_queries as hook_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
     blobs,
@@ -35,11 +36,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", WS + "/jobs/{key}/token", nodes.job_token, NODE, "The token of a job this node holds",
           query=resources.AfterQuery, response=nodes.JobTokenAnswer),
     Route("POST", WS + "/webhooks/{key}/test", webhooks.test_webhook, OWNER, "Send a webhook one test message",
-          response=webhooks.queries.TestAnswer),
+          response=hook_queries.TestAnswer),
     Route("POST", WS + "/webhooks/{key}/secret", webhooks.rotate_secret, OWNER, "Give a webhook a new secret",
           response=webhooks.SecretAnswer),
     Route("POST", WS + "/webhooks/{key}/redeliver", webhooks.redeliver, OWNER, "Try dead letters again",
-          request=webhooks.RedeliverRequest, response=webhooks.queries.RedeliverAnswer),
+          request=webhooks.RedeliverRequest, response=hook_queries.RedeliverAnswer),
     Route("POST", ONE + "/{command}", commands.send_command, OWNER, "Carry out a command on a resource",
           response=commands.CommandAnswer),
     Route("GET", ONE, resources.show_resource, OWN_JOB, "One resource, as it is or as it was",
@@ -88,9 +89,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", WS + "/webhooks", webhooks.create_webhook, OWNER, "Create a webhook; the secret is shown this once",
           request=webhooks.NewWebhook, response=webhooks.SecretAnswer, status=201),
     Route("GET", WS + "/webhooks/{key}/delivery", webhooks.delivery, OWNER, "How far a webhook is",
-          response=webhooks.queries.DeliveryAnswer),
+          response=hook_queries.DeliveryAnswer),
     Route("GET", WS + "/webhooks/{key}/dead", webhooks.dead_letters, OWNER, "What a webhook was not able to deliver",
-          query=webhooks.DeadPage, response=webhooks.queries.DeadAnswer),
+          query=webhooks.DeadPage, response=hook_queries.DeadAnswer),
     Route("POST", WS + "/jobs", jobs.submit_job, OWNER, "Submit a job", request=jobs.SubmittedJob, response=Resource,
           status=201),
     Route("GET", WS + "/jobs/{key}/logs", logs.job_logs, OWN_JOB, "A job's console, as it is or live",
