@@ -163,16 +163,9 @@ def create(run: Run, command: CreateRun) -> list[RunEvent]:
 
 def log(run: Run, command: LogToRun) -> list[RunEvent]:
     must_be_active(run)
-    changed = [
-        {"key": key, "old_value": run.params[key], "new_value": value}
-        for key, value in command.params.items()
-        if run.params.get(key, value) != value
-    ]
+    changed = {key: value for key, value in command.params.items() if run.params.get(key, value) != value}
     if changed:
-        shown = [{name: text[:SHOWN_CHARACTERS_MAX] for name, text in one.items()} for one in changed]
-        raise Refused(
-            "run.param_changed", f"Changing param values is not allowed. Params were already logged='{shown}'"
-        )
+        raise Refused("run.param_changed", f"Changing param values is not allowed. {as_they_are(run, changed)}")
     events: list[RunEvent] = []
     params = {key: value for key, value in command.params.items() if key not in run.params}
     if params:
@@ -181,6 +174,18 @@ def log(run: Run, command: LogToRun) -> list[RunEvent]:
     if tags:
         events.append(RunTagsSet(tags))
     return events
+
+
+def as_they_are(run: Run, changed: dict[str, str]) -> str:
+    """Which parameters have which values already, shortened to what a message may be."""
+    pairs = [
+        (key, run.params[key][:SHOWN_CHARACTERS_MAX], value[:SHOWN_CHARACTERS_MAX]) for key, value in changed.items()
+    ]
+    if len(pairs) == 1:
+        key, old, new = pairs[0]
+        return f"Param with key='{key}' was already logged with value='{old}', and not with '{new}',"
+    shown = [{"key": key, "old_value": old, "new_value": new} for key, old, new in pairs]
+    return f"Params were already logged='{shown}'"
 
 
 def log_inputs(run: Run, command: LogRunInputs) -> list[RunEvent]:

@@ -1,9 +1,12 @@
-"""Experiments by the number MLflow's clients know them by, and by name."""
+"""Experiments by the number MLflow's clients know them by, and by name.
+
+The number of an experiment is how many were made before it; the Default of the workspace main has the 0.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -44,6 +47,13 @@ class ExperimentRow(Struct, frozen=True, omit_defaults=True):
     tags: list[KeyValue] = []
 
 
+class Place(NamedTuple):
+    """Where the runs of an experiment belong, and where their artifacts go."""
+
+    id: int
+    location: str
+
+
 class ExperimentsPart:
     version = "1"
     kinds = frozenset({"experiment"})
@@ -74,13 +84,18 @@ class ExperimentsPart:
 
 def create(db: Database, change: Change, event: ExperimentCreated) -> None:
     workspace, _, key = change.address
-    id = 0 if (workspace, key) == DEFAULT else change.position
+    # Counted in the order of the log: whoever computes the view again comes to the same numbers.
+    id = 0 if (workspace, key) == DEFAULT else last_id(db) + 1
     location = event.artifact_location or f"{ARTIFACTS}/{id}"
     db.execute(
         "INSERT INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (id, workspace, key, event.name or key, ACTIVE, location, change.at_ms, change.at_ms),
     )
     set_tags(db, id, event.tags)
+
+
+def last_id(db: Database) -> int:
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM experiments").fetchone()[0])
 
 
 def alter(db: Database, id: int, event: Any) -> None:
@@ -121,11 +136,9 @@ def key_of_id(db: Database, workspace: str, id: int) -> tuple[str, int] | None:
     return None if found is None else (found[0], found[1])
 
 
-def artifact_location(db: Database, workspace: str, key: str) -> str:
-    """Where the artifacts of an experiment's runs go; "" without one."""
-    sql = "SELECT artifact_location FROM experiments WHERE workspace = ? AND key = ?"
-    row = db.execute(sql, (workspace, key)).fetchone()
-    return "" if row is None else str(row[0])
+def place_of(db: Database, workspace: str, key: str) -> Place:
+    sql = "SELECT id, artifact_location FROM experiments WHERE workspace = ? AND key = ?"
+    return Place(*db.execute(sql, (workspace, key)).fetchone())
 
 
 def experiment(db: Database, workspace: str, id: int) -> ExperimentRow | None:

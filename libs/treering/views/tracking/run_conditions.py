@@ -14,8 +14,7 @@ from treering.views.tracking.run_filters import Clause
 COLUMNS = {
     "run_id": "r.run_id", "run_name": "r.name", "user_id": "r.user", "status": "r.status",
     "start_time": "r.start_time", "end_time": "r.end_time",
-    "artifact_uri": "((SELECT artifact_location FROM experiments WHERE id = r.experiment)"
-                    " || '/' || r.run_id || '/artifacts')",
+    "artifact_uri": "(SELECT artifact_uri(artifact_location, r.run_id) FROM experiments WHERE id = r.experiment)",
 }  # fmt: skip
 TABLES = {"metric": "latest_metrics", "parameter": "run_params", "tag": "run_tags", "dataset": "run_datasets"}
 INDEXED = {"=", "<", "<=", ">", ">="}

@@ -137,8 +137,14 @@ def info(row: Any) -> RunInfo:
     run_id = row["run_id"]
     return RunInfo(
         run_id, str(row["experiment"]), row["name"], row["user"], row["status"], row["start_time"],
-        f"{row['artifact_location']}/{run_id}/artifacts", STAGES[row["lifecycle"]], run_id, row["end_time"],
+        artifact_uri(row["artifact_location"], run_id), STAGES[row["lifecycle"]], run_id, row["end_time"],
     )  # fmt: skip
+
+
+def artifact_uri(location: str, run_id: str) -> str:
+    """Where a run's artifacts go: below the location of its experiment, before a query if it has one."""
+    place, mark, query = location.partition("?")
+    return f"{place.rstrip('/')}/{run_id}/artifacts{mark}{query}"
 
 
 def full(db: Database, rows: Sequence[Any]) -> list[RunRow]:

@@ -17,6 +17,7 @@ from treering.adapters.sqlite_view import Database, bounded
 from treering.views.tracking.filter_sql import SYMBOLS, Sql, all_of
 from treering.views.tracking.run_conditions import COLUMNS, INDEXED, TABLES, best_driver, condition
 from treering.views.tracking.run_filters import Clause, Order
+from treering.views.tracking.run_reads import artifact_uri
 
 CELLS_MAX = 50  # more (experiment, lifecycle) pairs are searched in one query, with a sort
 SECONDS_MAX = 20.0
@@ -55,6 +56,7 @@ def search(db: Database, query: RunSearch) -> list[int]:
     wanted = query.offset + query.limit
     numbers: list[int] = []
     cells = [Cell(one, stage) for one in dict.fromkeys(query.experiments) for stage in query.lifecycles]
+    db.create_function("artifact_uri", 2, artifact_uri, deterministic=True)
     with bounded(db, SECONDS_MAX):
         for phase in phases(query):
             if not cells or len(numbers) >= wanted:

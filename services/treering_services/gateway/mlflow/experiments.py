@@ -20,7 +20,7 @@ from treering.domain.experiment_messages import (
 )
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
-from treering.views.tracking.experiments import ACTIVE, ExperimentRow, KeyValue, experiment, experiment_named
+from treering.views.tracking.experiments import ACTIVE, ExperimentRow, KeyValue, experiment, experiment_named, id_of_key
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import find_experiment, no_experiment, send_to_experiment
 from treering_services.gateway.mlflow.errors import EXISTS, MlflowError, absent, invalid
@@ -90,7 +90,10 @@ async def create_experiment(call: Call) -> Response:
         raise taken(request.name) if refused.code == "experiment.exists" else refused from None
     if not written.changed:
         raise taken(request.name)
-    return answer(CreateAnswer(str(written.position)))
+    tracking, workspace = call.gateway.tracking, workspace_of(call)
+    await tracking.commits.reached(written.position)
+    id = await tracking.view.peek(lambda db: id_of_key(db, workspace, key))
+    return answer(CreateAnswer(str(id)))
 
 
 async def key_for_new(call: Call, name: str) -> str:

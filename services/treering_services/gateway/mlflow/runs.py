@@ -18,10 +18,10 @@ from treering.domain.run_messages import (
 )
 from treering.kernel.clock import new_id, now
 from treering.kernel.subjects import Address
-from treering.views.tracking.experiments import ACTIVE, KeyValue, artifact_location
-from treering.views.tracking.run_reads import RunData, RunInfo, RunRow, run, run_info
+from treering.views.tracking.experiments import ACTIVE, KeyValue, place_of
+from treering.views.tracking.run_reads import RunData, RunInfo, RunRow, artifact_uri, run, run_info
 from treering_services.gateway.call import Call
-from treering_services.gateway.jobs import ADJECTIVES, NOUNS
+from treering_services.gateway.jobs import NOUNS
 from treering_services.gateway.mlflow.access import find_experiment, find_run, send_to_run, writable_run
 from treering_services.gateway.mlflow.errors import absent, invalid
 from treering_services.gateway.mlflow.limits import check_key, experiment_number, param_value, tag_value
@@ -37,6 +37,12 @@ from treering_services.gateway.mlflow.run_messages import (
     UpdateRequest,
 )
 
+# The words MLflow's own made-up names may begin with, as far as anybody would like to be called so.
+PREDICATES = (
+    "able", "adaptable", "bold", "bright", "calm", "capable", "charming", "colorful", "delightful", "efficient",
+    "fearless", "gentle", "gifted", "judicious", "luminous", "melodic", "nimble", "orderly", "peaceful", "persistent",
+    "polite", "resilient", "serious", "sincere", "skillful", "thoughtful", "unique", "upbeat", "useful", "wise",
+)  # fmt: skip
 # The numbers of the statuses in MLflow's protocol; a status it does not know is not looked at.
 STATUSES: dict[str | int, RunStatus] = {
     1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED",
@@ -57,10 +63,18 @@ async def create_run(call: Call) -> Response:
     start = int(now().timestamp() * 1000) if request.start_time is None else request.start_time
     command = CreateRun(key, name, request.user_id, start, tags)
     gateway, address = call.gateway, Address(workspace_of(call), RUN.kind, run_id)
-    location = await gateway.tracking.view.peek(lambda db: artifact_location(db, address.workspace, key))
+    place = await gateway.tracking.view.peek(lambda db: place_of(db, address.workspace, key))
     gateway.tracking.wrote((await gateway.commands.send(address, command, call.context())).position)
     info = RunInfo(
-        run_id, str(number), name, request.user_id, "RUNNING", start, f"{location}/{run_id}/artifacts", "active", run_id
+        run_id,
+        str(place.id),
+        name,
+        request.user_id,
+        "RUNNING",
+        start,
+        artifact_uri(place.location, run_id),
+        "active",
+        run_id,
     )
     shown = [KeyValue(key, value) for key, value in {**tags, NAME_TAG: name}.items()]
     return answer(RunAnswer(RunRow(info, RunData(tags=shown))))
@@ -74,7 +88,7 @@ def run_name(asked: str, tagged: str, run_id: str) -> str:
             f"different values (run_name='{asked}', mlflow.runName='{tagged}')."
         )
     digest = hashlib.sha256(run_id.encode()).digest()
-    made = f"{ADJECTIVES[digest[0] % len(ADJECTIVES)]}-{NOUNS[digest[1] % len(NOUNS)]}-{digest[2] + digest[3]}"
+    made = f"{PREDICATES[digest[0] % len(PREDICATES)]}-{NOUNS[digest[1] % len(NOUNS)]}-{digest[2] + digest[3]}"
     return asked or tagged or made
 
 
