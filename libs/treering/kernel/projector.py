@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from treering.kernel.clock import monotonic_seconds
@@ -36,13 +37,16 @@ class Projector:
     """Keeps one view up with the log, and lets readers wait until it has reached a position."""
 
     def __init__(self, log: EventLog, view: ViewStore, *, subject: str = "evt.>", gather_seconds: float = 0.0) -> None:
-        """``gather_seconds`` is how long to let entries gather after a batch: fewer transactions, later reads."""
+        """``gather_seconds`` is how long to let entries gather after a batch, unless a reader waits for one of them:
+        fewer transactions, and no later reads."""
         self.log = log
         self.view = view
         self.subject = subject
         self.gather_seconds = gather_seconds
         self.position = 0
         self.moved = asyncio.Event()
+        self.readers = 0  # that wait
+        self.asked = asyncio.Event()
         self.moved_at_seconds = monotonic_seconds()
 
     async def run(self) -> None:
@@ -56,8 +60,14 @@ class Projector:
                 )
             await self.view.apply(batch)
             self.advance(batch[-1].position)
-            if self.gather_seconds:
-                await asyncio.sleep(self.gather_seconds)
+            if self.gather_seconds and not self.readers:
+                await self.gather()
+
+    async def gather(self) -> None:
+        self.asked.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.gather_seconds):
+                await self.asked.wait()
 
     def advance(self, position: int) -> None:
         self.position = position
@@ -69,6 +79,8 @@ class Projector:
         """Wait until the view shows ``position``; ``Refused("view.behind")`` when that takes too long."""
         if self.position >= position:
             return
+        self.readers += 1
+        self.asked.set()
         try:
             async with asyncio.timeout(timeout_seconds):
                 while self.position < position:
@@ -77,3 +89,5 @@ class Projector:
             raise Refused(
                 "view.behind", f"{self.view.name} is at position {self.position}, {position} was asked for; try again"
             ) from None
+        finally:
+            self.readers -= 1

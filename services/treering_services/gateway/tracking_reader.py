@@ -16,7 +16,7 @@ from treering.adapters.sqlite_view import Database, SecondStream, SqliteView
 from treering.adapters.streams import stream_state
 from treering.kernel.projector import Projector
 from treering.views.tracking import TrackingView
-from treering_services.base import ServiceBase, opened_view
+from treering_services.base import GATHER_SECONDS, ServiceBase, opened_view
 
 T = TypeVar("T")
 POINTS_STREAM = "MET"
@@ -83,8 +83,10 @@ async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[Tr
             log.error("points.lost", stream=POINTS_STREAM, seen=(await second.checkpoint()).position)
         reader = TrackingReader(
             view,
-            Projector(JetStreamLog(client), view),
-            Projector(JetStreamLog(client, POINTS_STREAM), second, subject=POINTS_SUBJECT),
+            Projector(JetStreamLog(client), view, gather_seconds=GATHER_SECONDS),
+            Projector(
+                JetStreamLog(client, POINTS_STREAM), second, subject=POINTS_SUBJECT, gather_seconds=GATHER_SECONDS
+            ),
         )
         tasks = {asyncio.create_task(projector.run()) for projector in (reader.commits, reader.points)}
         for task in tasks:
