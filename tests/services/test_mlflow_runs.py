@@ -8,7 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.services.mlflow_example import BASE, Mlflow, mlflow_gateway, pairs
 
+from treering.kernel.service import Service
 from treering.testing.nats import RunningNats
+from treering.views.tracking import TrackingView
+from treering_services.base import ServiceBase, opened_view
+from treering_services.gateway import service as gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -191,3 +195,26 @@ async def test_inputs_and_outputs_are_shown_once(mlflow: Mlflow) -> None:
     run = await mlflow.shown(run_id)
     assert run["inputs"] == {"model_inputs": [{"model_id": "m-1"}], "dataset_inputs": [used]}
     assert run["outputs"] == {"model_outputs": [{"model_id": "m-2", "step": 3}]}
+
+
+async def test_points_survive_a_stream_that_was_lost_and_new_ones_are_taken(mlflow: Mlflow) -> None:
+    # Given a gateway whose view has points of a stream that is no longer the one it followed,
+    run_id = await mlflow.run()
+    await mlflow.done("runs/log-metric", run_id=run_id, key="old", value=1, timestamp=1)
+    await mlflow.shown(run_id)
+    api = mlflow.api
+    await api.service.stop()
+    async with opened_view(api.home, "gateway", TrackingView()) as store:
+        sql = "UPDATE streams SET position = 7, hash = 'of another'"
+        await store.read(lambda db: db.execute(sql))
+    # when it starts again, then the old points are shown, and so are new ones.
+    base = ServiceBase(api.home, api.nats.urls)
+    again = Service(
+        "gateway", lambda ready: gateway.run(base, api.reader, ready, host="127.0.0.1", port=api.port, auth=True)
+    )
+    await again.start()
+    try:
+        await mlflow.done("runs/log-metric", run_id=run_id, key="new", value=2, timestamp=1)
+        assert pairs((await mlflow.shown(run_id))["data"]["metrics"]) == {"old": 1.0, "new": 2.0}
+    finally:
+        await again.stop()

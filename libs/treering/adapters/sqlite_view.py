@@ -155,6 +155,11 @@ class SecondStream:
     async def open(self) -> None:
         await self.store.on_thread(lambda: self.store.opened().executescript(STREAMS_TABLE))
 
+    async def forget(self) -> None:
+        """The stream began anew: what came of the one before stays, and every entry of this one is new."""
+        sql = "DELETE FROM streams WHERE name = ?"
+        await self.store.on_thread(lambda: self.store.opened().execute(sql, (self.name,)))
+
     async def checkpoint(self) -> Checkpoint:
         return await self.store.read(self.read_checkpoint)
 

@@ -78,9 +78,7 @@ async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[Tr
         await base.check_log(client, view)
         second = SecondStream(view, POINTS_STREAM, definition.project_points)
         await second.open()
-        if (await second.checkpoint()).position > (await stream_state(client, POINTS_STREAM)).last:
-            # The event log has its second copy; the points have none. What the stream lost, the view still shows.
-            log.error("points.lost", stream=POINTS_STREAM, seen=(await second.checkpoint()).position)
+        await check_points(client, second)
         reader = TrackingReader(
             view,
             Projector(JetStreamLog(client), view, gather_seconds=GATHER_SECONDS),
@@ -97,3 +95,18 @@ async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[Tr
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+
+async def check_points(client: Client, second: SecondStream) -> None:
+    """The points have no second copy. When the stream is another one, or was lost, what the view knows of it stays
+    and the new one is followed from its start: said loudly, because a view computed again would lack the old points.
+    """
+    seen = await second.checkpoint()
+    if seen.position == 0:
+        return
+    entry = None
+    if seen.position <= (await stream_state(client, POINTS_STREAM)).last:
+        entry = await JetStreamLog(client, POINTS_STREAM).at(seen.position)
+    if entry is None or entry.hash() != seen.hash:
+        log.error("points.lost", stream=POINTS_STREAM, seen=seen.position)
+        await second.forget()
