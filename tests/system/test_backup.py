@@ -23,6 +23,7 @@ from treering.adapters.backup import make_backup, reader
 from treering.adapters.backup_restore import restore_backup
 from treering.adapters.nats_connect import close
 from treering.config import Home
+from treering.kernel.log import LogDamaged
 from treering.kernel.points import Points, RunPoints, Series
 from treering.kernel.refusal import Refused
 
@@ -111,6 +112,7 @@ async def test_a_running_installation_is_backed_up_lost_and_restored_as_it_was(t
     restored = await answer(empty, "restore", str(backup), *seal)
     assert (restored["log"], restored["points"]) == (second["log"], second["points"])
     # then it starts with the same token and the same log, and answers what the lost one answered,
+    assert (empty.copy / "checkpoint").read_text().startswith("treering/")  # signed, and checked against the log
     assert empty.token_file.read_text() == token and stat.S_IMODE(empty.token_file.stat().st_mode) == 0o600
     async with up(empty.root):
         verified = await answer(empty, "log", "verify")
@@ -167,6 +169,18 @@ async def test_damage_to_a_backup_is_found_whatever_file_it_hit(tmp_path: Path) 
             )
         await refuses(backup, Home(tmp_path / f"empty-{name}"))
         (backup / name).write_bytes(kept)
+    manifest = backup / "backup.json"
+    kept = manifest.read_bytes()
+    position = json.loads(kept)["log"]["positions"]
+    for old, new in (
+        (b'"positions": %d' % position, b'"positions": %d' % (position - 1)),
+        (b"treering/", b"treerinx/"),
+    ):
+        manifest.write_bytes(kept.replace(old, new))
+        with pytest.raises((Refused, LogDamaged)):
+            await restore_backup(backup, Home(tmp_path / "empty-m"), passphrase=b"correct horse battery")
+        assert manifest.read_bytes() != kept and not (tmp_path / "empty-m").exists()
+    manifest.write_bytes(kept)
     with pytest.raises(Refused, match=r"passphrase\.wrong"):
         await restore_backup(backup, Home(tmp_path / "empty-p"), passphrase=b"correct horse cattery")
     # What is left whole is restored,

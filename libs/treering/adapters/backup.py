@@ -19,6 +19,7 @@ from treering.adapters.backup_keys import collect, sealed
 from treering.adapters.backup_layout import FORMAT, BlobSet, Keys, Layout, Manifest, Tree, list_hash, list_text
 from treering.adapters.backup_streams import PointsCopy, copy_log, copy_points
 from treering.adapters.blobs import LocalBlobs
+from treering.adapters.checkpoints import CHECKPOINT_FILE
 from treering.adapters.file_lock import file_lock
 from treering.adapters.free_space import require_room
 from treering.adapters.jetstream_log import JetStreamLog
@@ -27,11 +28,13 @@ from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import CredentialMissing, make_private_folder, read_credential, write_private
 from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.nats_server import NatsServer
+from treering.adapters.witnesses import WITNESSES_FILE
 from treering.config import Home
 from treering.kernel.blobs import PREFIX
 from treering.kernel.clock import monotonic_seconds, now
 from treering.kernel.refusal import Refused
 
+SMALL_FILES = (f"copy/{CHECKPOINT_FILE}", WITNESSES_FILE)
 READER = "gateway"  # the user that may read commits and points, and nobody's secrets
 CONNECT_SECONDS = 2.0
 CATCH_UP_SECONDS_MAX = 60.0
@@ -66,10 +69,11 @@ async def make_backup(
     make_private_folder(layout.folder)
     async with file_lock(layout.lock, wait_seconds=1.0):
         before = layout.read_manifest()
+        files = small_files(home)  # before the log: the log that is copied then holds what was signed
         log, points = await copy_streams(home, layout)
         blobs, new_blobs = await copy_blobs(home, layout)
         keys = keep_keys(home, layout, passphrase, keys_file)
-        layout.write_manifest(Manifest(FORMAT, treering.__version__, now(), log, points, blobs, keys))
+        layout.write_manifest(Manifest(FORMAT, treering.__version__, now(), log, points, blobs, keys, files))
         if keys != "sealed":
             layout.keys.unlink(missing_ok=True)
     new_commits = log.positions - (before.log.positions if before else 0)
@@ -84,6 +88,10 @@ def refuse_other_folder(home: Home, layout: Layout) -> None:
     if foreign or folder.is_relative_to(home.root.resolve()):
         why = f"{layout.folder} holds other things than a backup of this installation: choose an empty folder outside"
         raise Refused("backup.folder_used", why)
+
+
+def small_files(home: Home) -> dict[str, str]:
+    return {name: (home.root / name).read_text() for name in SMALL_FILES if (home.root / name).exists()}
 
 
 async def copy_streams(home: Home, layout: Layout) -> tuple[Tree, Tree]:

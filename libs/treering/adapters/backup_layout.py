@@ -52,6 +52,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     points: Tree
     blobs: BlobSet
     keys: Keys
+    files: dict[str, str] = {}  # small files by their path below the home: the signed checkpoint, the witnesses
 
 
 class Layout:

@@ -15,15 +15,18 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED, acks
-from treering.adapters.backup import reader
+from treering.adapters.backup import SMALL_FILES, reader
 from treering.adapters.backup_keys import opened, put_back
 from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, list_hash
 from treering.adapters.backup_streams import POINTS_STREAM, PointsCopy
 from treering.adapters.blobs import LocalBlobs
+from treering.adapters.checkpoints import check_length, check_root, read_own
 from treering.adapters.log_copy import FILE_NAME, CopyRow, LogCopy, rows_between
 from treering.adapters.log_restore import build
 from treering.adapters.nats_connect import close
+from treering.adapters.nats_credentials import write_private
 from treering.adapters.nats_server import NatsServer
+from treering.adapters.signing import LOG_KEY_FILE
 from treering.adapters.streams import stream_state
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
@@ -67,6 +70,7 @@ async def restore_backup(
     try:
         key_files = put_back(keys, home) if keys is not None else 0
         await put_blobs(layout, home, digests)
+        put_small_files(home, manifest.files)
         await put_log(layout, home, manifest.log)
         await put_points(layout, home, manifest.points)
     except BaseException:
@@ -102,12 +106,25 @@ async def put_blobs(layout: Layout, home: Home, digests: list[str]) -> None:
             raise
 
 
+def put_small_files(home: Home, files: dict[str, str]) -> None:
+    """What was signed is only of use with the key that signed it; a new key begins a new series."""
+    if not (home.keys / LOG_KEY_FILE).exists():
+        return
+    for name, text in files.items():
+        if name not in SMALL_FILES:
+            raise damaged(f"the manifest of the backup names the file {name[:100]!r}")
+        write_private(home.root / name, text.encode())
+
+
 async def put_log(layout: Layout, home: Home, wanted: Tree) -> None:
     """The second copy first, verified commit by commit; of that the log, by the same road as a damaged one."""
     await put_copy(LogCopy(layout.log), LogCopy(home.copy / FILE_NAME), wanted)
     copy, server = LogCopy(home.copy / FILE_NAME), NatsServer(home.root)
     await copy.open()
     try:
+        if seen := read_own(home):
+            check_length(seen, wanted.positions, "backup")
+            await copy.read(partial(check_root, seen=seen))
         root = await build(server, copy)
     finally:
         await server.stop()
