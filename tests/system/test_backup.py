@@ -96,6 +96,7 @@ async def test_a_running_installation_is_backed_up_lost_and_restored_as_it_was(t
         writers = [asyncio.create_task(keep_writing(home, stopped, number)) for number in range(WRITERS)]
         await run_job(home, "second")
         await log_points(home, 2)
+        assert (await treering(home, "log", "checkpoint")).returncode == 0
         second = await answer(home, "backup", str(backup), *seal)
         stopped.set()
         await asyncio.gather(*writers)
@@ -172,10 +173,8 @@ async def test_damage_to_a_backup_is_found_whatever_file_it_hit(tmp_path: Path) 
     manifest = backup / "backup.json"
     kept = manifest.read_bytes()
     position = json.loads(kept)["log"]["positions"]
-    for old, new in (
-        (b'"positions": %d' % position, b'"positions": %d' % (position - 1)),
-        (b"treering/", b"treerinx/"),
-    ):
+    shorter = (b'"positions": %d' % position, b'"positions": %d' % (position - 1))
+    for old, new in (shorter, (b"treering/", b"treerinx/")):
         manifest.write_bytes(kept.replace(old, new))
         with pytest.raises((Refused, LogDamaged)):
             await restore_backup(backup, Home(tmp_path / "empty-m"), passphrase=b"correct horse battery")
