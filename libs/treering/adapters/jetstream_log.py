@@ -38,11 +38,6 @@ class JetStreamLog:
             if len(batch) < READ_BATCH_MAX:
                 return found
 
-    async def first(self, subject: str) -> Entry | None:
-        """The first commit of an aggregate; None when there is none."""
-        found = await self.read_batch({"seq": 1, "batch": 1, "next_by_subj": subject})
-        return found[0] if found else None
-
     async def at(self, position: int) -> Entry | None:
         """The one entry at ``position``; None when the stream does not have it."""
         found = await self.read_batch({"seq": position, "batch": 1})

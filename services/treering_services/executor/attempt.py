@@ -39,7 +39,7 @@ class Attempt:
     folder: Path
     cause: str = ""  # id of the commit that assigned it
     trace: str = ""
-    experiment_id: str = ""  # as MLflow's clients know the experiment; "" when it is not in the log
+    experiment_id: str = ""  # as MLflow's clients know the experiment; "" when the gateway did not say
 
     python: Path | None = None
     input_paths: dict[str, str] = field(default_factory=dict)

@@ -90,12 +90,14 @@ class Runner:
         await asyncio.to_thread(shutil.rmtree, attempt.folder, True)
 
     async def prepare(self, attempt: Attempt, console: Console) -> None:
+        asking = asyncio.create_task(steps.experiment(attempt, self.gateway_url(), self.job_token(attempt)))
         if not attempt.over:
             with span("job.environment", attempt.trace):
                 await steps.environment(attempt, self.environments, console)
         if not attempt.over:
             with span("job.inputs", attempt.trace):
                 await steps.inputs(attempt, self.blobs, console)
+        await asking
 
     async def fork(self, attempt: Attempt) -> None:
         """Fork the command into its group, where it waits for its go."""

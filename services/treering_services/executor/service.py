@@ -19,7 +19,6 @@ from treering.adapters.launcher import Launcher
 from treering.adapters.pip_shim import make_shims
 from treering.adapters.tokens import mint_job_token
 from treering.config import Home
-from treering.domain.experiment_id import experiment_id
 from treering.domain.job import HELD, JOB, Job
 from treering.domain.job_messages import JobAssigned, JobCancelRequested, JobLost
 from treering.domain.node import JoinNode, LeaveNode
@@ -175,18 +174,12 @@ class Executor:
         commit = entry.commit()
         folder = self.base.home.runs(self.settings.name) / f"{address.workspace}.{address.key}.{job.attempt}"
         attempt = Attempt(address, job.attempt, job.spec, folder, commit.id, commit.trace)
-        attempt.experiment_id = await self.experiment_id(Address(address.workspace, "experiment", job.spec.experiment))
         if job.status == "CancelRequested":
             attempt.cancel_requested.set()
         self.attempts[key] = attempt
         task = asyncio.create_task(self.carry_out(attempt))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-
-    async def experiment_id(self, experiment: Address) -> str:
-        """The number by which MLflow's clients know an experiment: where its first commit stands."""
-        first = await self.log.first(experiment.subject)
-        return str(experiment_id(experiment, first.position)) if first else ""
 
     async def carry_out(self, attempt: Attempt) -> None:
         try:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import urllib.parse
 import urllib.request
 from pathlib import Path
+
+import structlog
+from msgspec import Struct
 
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.environments import Environments
@@ -14,6 +18,7 @@ from treering.adapters.pip_shim import shim_variables
 from treering.adapters.trees import materialise, put_tree
 from treering.domain.job_messages import OutputData
 from treering.domain.job_spec import InputSpec
+from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
 from treering.specs.expressions import render
@@ -21,9 +26,49 @@ from treering.specs.submitted import unfetchable
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
 
+ANSWER_TIMEOUT_SECONDS = 3.0
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
 DOWNLOAD_TIMEOUT_SECONDS = 60.0
 DOWNLOAD_BYTES_MAX = 10 * 1024**3
 SHELL = "/bin/bash"
+log = structlog.get_logger()
+
+
+class RunInfo(Struct, frozen=True):
+    experiment_id: str
+
+
+class Run(Struct, frozen=True):
+    info: RunInfo
+
+
+class RunAnswer(Struct, frozen=True):
+    """What is read of MLflow's answer about a run."""
+
+    run: Run
+
+
+async def experiment(attempt: Attempt, gateway_url: str, token: str) -> None:
+    """Ask the gateway for the number by which MLflow's clients know the experiment. It is a convenience for scripts
+    that read it, so a job runs without it when there is no answer."""
+    if not gateway_url:
+        return
+    query = urllib.parse.urlencode({"run_id": attempt.job.key})
+    request = urllib.request.Request(
+        f"{gateway_url}/api/2.0/mlflow/runs/get?{query}", headers={"Authorization": f"Bearer {token}"}
+    )
+    try:
+        reply = await asyncio.to_thread(small_answer, request)
+        attempt.experiment_id = decode(reply, RunAnswer).run.info.experiment_id
+    except (OSError, ValueError, Refused) as error:
+        log.info("experiment.unknown", job=str(attempt.job), why=str(error))
+
+
+def small_answer(request: urllib.request.Request) -> bytes:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know our own gateway
+    with direct.open(request, timeout=ANSWER_TIMEOUT_SECONDS) as reply:
+        data: bytes = reply.read(ANSWER_BYTES_MAX)
+        return data
 
 
 async def environment(attempt: Attempt, environments: Environments, console: Console) -> None:
@@ -139,6 +184,7 @@ def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str
         "MLFLOW_TRACKING_URI": gateway_url,
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": attempt.job.key,
+        "MLFLOW_EXPERIMENT_NAME": attempt.spec.experiment,
         **experiment,
     }
 
