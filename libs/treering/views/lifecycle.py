@@ -23,6 +23,7 @@ FALLS = (".failed", ".lost")  # how the types of events end that say that it wen
 INDICES = """
 CREATE INDEX IF NOT EXISTS intervals_resource ON intervals (workspace, kind, key);
 CREATE INDEX IF NOT EXISTS intervals_duration ON intervals (workspace, kind, status, seconds);
+CREATE INDEX IF NOT EXISTS intervals_since ON intervals (kind, since);
 CREATE INDEX IF NOT EXISTS intervals_parent ON intervals (workspace, kind, parent, status, seconds);
 CREATE INDEX IF NOT EXISTS current_status ON current (kind, status, since);
 CREATE INDEX IF NOT EXISTS current_parent ON current (workspace, kind, parent, first_position);

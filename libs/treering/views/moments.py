@@ -22,7 +22,7 @@ def fixed_time(at: str) -> str:
 
 def time_text(at: datetime) -> str:
     moment = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z".rjust(WIDTH, "0")
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def seconds_between(since: str, until: str) -> float:
