@@ -18,12 +18,13 @@ AUDIT = {"At": "at", "Event": "type", "Of": "of", "By": "by", "Position": "posit
 COUNTS = ("type", "kind", "workspace", "actor", "name", "day")
 Asking = Callable[..., None]
 
+ASK = {"ask": ("treering.cli.audit_ask:ask", "Ask one of the saved questions of auditors.")}
 PROOF = {
     "prove": ("treering.cli.proof:prove", "Write a file that proves an event to anybody who has the log's key."),
     "check": ("treering.cli.proof:check", "Check a proof file, without a server."),
 }
 
-audit = LazyGroup("audit", lazy=PROOF, help="Ask who did what, when.")
+audit = LazyGroup("audit", lazy={**ASK, **PROOF}, help="Ask who did what, when.")
 
 
 def filters(function: Asking) -> Asking:

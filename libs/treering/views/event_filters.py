@@ -16,7 +16,7 @@ from treering.views.moments import moment
 from treering.views.search import match_of
 
 ID_MAX = 2**63 - 1
-TYPES_MAX = 32
+TYPES_MAX = 64
 BETWEEN = "id BETWEEN ? AND ?"
 
 
@@ -122,13 +122,14 @@ def joined(conditions: Sequence[Where]) -> tuple[str, list[Any]]:
 
 def ids(db: Database, asked: Asked, scope: Scope, order: str, *, cause: str = "", text: str = "") -> Iterator[int]:
     """The ids of the rows that match, in ``order`` (ASC or DESC)."""
+    match = match_of(text) if text else ""
     if scope.low > scope.high or scope.gids == ():
         return iter(())
     named = [Where("key = ?", (asked.name,))] if asked.name else []
     acted = [Where("actor = ?", (asked.actor,))] if asked.actor else []
     caused = [Where("cause = ? AND cause <> ''", (cause,))] if cause else []
-    if text:
-        return ids_of_words(db, scope, order, text, (*scope.of_groups, *named, *acted, *caused))
+    if match:
+        return ids_of_words(db, scope, order, match, (*scope.of_groups, *named, *acted, *caused))
     if caused or named:
         acted = [Where(f"+{one.sql}", one.values) for one in acted]
         return ids_where(db, (*named, *caused, scope.between, *scope.times, *scope.of_groups, *acted), order)
@@ -146,14 +147,14 @@ def ids_where(db: Database, conditions: Sequence[Where], order: str) -> Iterator
         yield row["id"]
 
 
-def ids_of_words(db: Database, scope: Scope, order: str, text: str, conditions: Sequence[Where]) -> Iterator[int]:
+def ids_of_words(db: Database, scope: Scope, order: str, match: str, conditions: Sequence[Where]) -> Iterator[int]:
     """By the search index, whose rows come in order; what else is asked is looked up row by row."""
     where, values = joined([*scope.times, *conditions])
     sql = (
         "SELECT words.rowid AS id FROM search.words CROSS JOIN event_rows ON event_rows.id = words.rowid "
         f"WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? AND {where} ORDER BY words.rowid {order}"
     )
-    for row in db.execute(sql, [match_of(text), scope.low, scope.high, *values]):
+    for row in db.execute(sql, [match, scope.low, scope.high, *values]):
         yield row["id"]
 
 

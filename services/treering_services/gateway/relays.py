@@ -11,6 +11,7 @@ from starlette.responses import Response
 from treering.adapters.bus import question
 from treering.kernel.subjects import checked_name
 from treering.views.queries import AuditQuery, CountQuery, LifecycleQuery, StoryQuery, VerifyQuery
+from treering.views.saved_questions import AskQuery, QuestionsQuery
 from treering.views.sql_answers import SqlQuery, SqlViewsQuery
 from treering.views.time_queries import ByParentQuery, DiffQuery, StuckQuery, UsageQuery, WorkspaceDiffQuery
 from treering_services.gateway.call import Call, reply
@@ -71,6 +72,28 @@ async def audit_sql(call: Call) -> Response:
 
 async def audit_views(call: Call) -> Response:
     return await relay(call, "sql_views", SqlViewsQuery())
+
+
+async def audit_questions(call: Call) -> Response:
+    return await relay(call, "asks", QuestionsQuery())
+
+
+class AskPage(Struct, frozen=True, forbid_unknown_fields=True):
+    argument: str = ""
+    since: str = ""
+    until: str = ""
+    kind: str = ""
+    limit: int = 100
+    page: str = ""
+
+
+async def audit_ask(call: Call) -> Response:
+    page = call.query(AskPage)
+    kind = kind_named_in(page.kind) if page.kind else ""
+    query = AskQuery(
+        call.workspace, call.params["key"], page.argument, page.since, page.until, kind, page.limit, page.page
+    )
+    return await relay(call, "ask", query)
 
 
 async def durations(call: Call) -> Response:

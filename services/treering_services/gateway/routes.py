@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering.views import proof_queries, queries, sql_answers, time_queries
+from treering.views import proof_queries, queries, saved_questions, sql_answers, time_queries
 from treering.views import webhook_queries as hook_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
@@ -43,6 +43,8 @@ ROUTES: tuple[Route, ...] = (
           request=webhooks.RedeliverRequest, response=hook_queries.RedeliverAnswer),
     Route("POST", ONE + "/{command}", commands.send_command, OWNER, "Carry out a command on a resource",
           response=commands.CommandAnswer),
+    Route("GET", WS + "/ask/{key}", relays.audit_ask, OWNER, "Ask a saved question",
+          query=relays.AskPage, response=saved_questions.AskAnswer),
     Route("GET", ONE, resources.show_resource, OWN_JOB, "One resource, as it is or as it was",
           query=resources.ShowQuery, response=Resource),
     Route("GET", "/healthz", operations.healthz, OPEN, "Is the process alive", response=operations.Health),
@@ -59,6 +61,8 @@ ROUTES: tuple[Route, ...] = (
           request=sql_answers.SqlQuery, response=sql_answers.SqlAnswer),
     Route("GET", "/v1/audit/views", relays.audit_views, OWNER, "The documented views and their columns",
           response=sql_answers.SqlViewsAnswer),
+    Route("GET", "/v1/audit/questions", relays.audit_questions, OWNER, "The saved questions of auditors",
+          response=saved_questions.QuestionsAnswer),
     Route("GET", "/v1/durations", relays.durations, OWNER, "How long a kind's resources were in each status, by parent",
           query=time_queries.ByParentQuery, response=time_queries.ByParentAnswer),
     Route("GET", "/v1/usage", relays.usage, OWNER, "What jobs cost: node-seconds and bytes of outputs",

@@ -22,6 +22,7 @@ from treering.kernel.projector import Projector
 from treering.kernel.refusal import Refused
 from treering.views import queries
 from treering_services.base import ServiceBase
+from treering_services.monitor.ask_questions import ASK_QUESTIONS
 from treering_services.monitor.audit_questions import AUDIT_QUESTIONS
 from treering_services.monitor.history_questions import HISTORY_QUESTIONS
 from treering_services.monitor.lifecycle_questions import LIFECYCLE_QUESTIONS
@@ -33,7 +34,9 @@ from treering_services.monitor.stores import Stores, opened_stores
 WATCH_SECONDS = 15.0
 GATHER_SECONDS = 0.03
 # A file a group of questions; those about the log itself are the monitor's own methods.
-QUESTIONS = {**AUDIT_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS, **SQL_QUESTIONS}
+QUESTIONS = {
+    **AUDIT_QUESTIONS, **ASK_QUESTIONS, **SQL_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS,
+}  # fmt: skip
 T = TypeVar("T")
 log = structlog.get_logger()
 

@@ -1,0 +1,22 @@
+"""The saved questions of auditors."""
+
+from __future__ import annotations
+
+from treering.views import saved_questions
+from treering_services.monitor.question import Asked, Question
+
+
+async def answer_ask(monitor: Asked, query: saved_questions.AskQuery) -> saved_questions.AskAnswer:
+    if saved_questions.question_named(query.name).words:
+        await monitor.stores.search.catch_up()
+    return await monitor.stores.readers.audit.read(lambda db: saved_questions.ask(db, query))
+
+
+async def answer_asks(monitor: Asked, query: saved_questions.QuestionsQuery) -> saved_questions.QuestionsAnswer:
+    return saved_questions.asks()
+
+
+ASK_QUESTIONS = {
+    "ask": Question(saved_questions.AskQuery, answer_ask),
+    "asks": Question(saved_questions.QuestionsQuery, answer_asks),
+}

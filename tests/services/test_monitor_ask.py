@@ -1,0 +1,123 @@
+"""The saved questions of auditors, asked of a monitor that followed what happened."""
+
+from __future__ import annotations
+
+import pytest
+from tests.services.monitor_example import Installation, experiment, installation
+
+from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.experiment_messages import ArchiveExperiment, CreateExperiment, UpdateExperiment
+from treering.domain.job_messages import SubmitJob
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
+from treering.domain.registered_model_messages import AddVersion, AssignAlias, CreateRegisteredModel, RemoveAlias
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
+from treering.testing.nats import RunningNats
+from treering.views.saved_questions import QUESTIONS, AskAnswer, AskQuery, QuestionsAnswer, QuestionsQuery
+
+pytestmark = pytest.mark.anyio
+
+
+async def ask(running: Installation, name: str, argument: str = "", **filters: str) -> AskAnswer:
+    return await running.ask("ask", AskQuery("w", name, argument, **filters), AskAnswer)  # type: ignore[arg-type]
+
+
+async def test_what_changed_between_two_moments_and_by_whom(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        first = await running.send(experiment("a"), CreateExperiment())
+        await running.send(experiment("b"), CreateExperiment(), actor="ben")
+        await running.send(experiment("b"), UpdateExperiment("x"), actor="carl")
+        last = await running.send(experiment("a"), UpdateExperiment("y"))
+        await running.caught_up(last.position)
+        answer = await ask(running, "changed")
+        assert [(row["of"], row["events"], sorted(row["by"])) for row in answer.rows] == [
+            ("experiment/a", 2, ["anna"]),
+            ("experiment/b", 2, ["ben", "carl"]),
+        ]
+        later = await ask(running, "changed", since=str(first.position + 2), until=str(last.position - 1))
+        assert [(row["of"], row["by"], row["types"]) for row in later.rows] == [
+            ("experiment/b", ["carl"], ["experiment.updated"])
+        ]
+        assert (await ask(running, "changed", kind="job")).rows == []
+
+
+async def test_what_led_to_the_present_state_is_told_step_by_step_to_its_beginning(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        # Given three resources, each changed because of a change of the one before,
+        await running.send(experiment("a"), CreateExperiment(), cause="ticket-1")
+        cause = ""
+        for name in ("a", "b", "c"):
+            if name != "a":
+                await running.send(experiment(name), CreateExperiment())
+            changed = await running.send(experiment(name), UpdateExperiment("x"), cause=cause or "ticket-2")
+            cause = (await running.row_at(changed.position)).commit_id
+        # when it is asked why the last one is as it is, then the chain leads to the ticket, and ends there.
+        answer = await ask(running, "causes", "experiment/c")
+        assert [row["of"] for row in answer.rows] == ["experiment/c", "experiment/b", "experiment/a"]
+        assert answer.rows[-1]["cause"] == "ticket-2"
+        with pytest.raises(Refused, match=r"experiment\.absent"):
+            await ask(running, "causes", "experiment/none")
+
+
+async def test_who_touched_the_aliases_of_a_model(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        for name in ("m", "other"):
+            model = Address("w", "registered_model", name)
+            await running.send(model, CreateRegisteredModel(name))
+            await running.send(model, AddVersion(1), actor="ben")
+            await running.send(model, AssignAlias("production", 1), actor="ben")
+        last = await running.send(model, RemoveAlias("production"), actor="carl")
+        await running.caught_up(last.position)
+        answer = await ask(running, "aliases", "other")
+        assert [(row["type"], row["by"], row["alias"], row["version"]) for row in answer.rows] == [
+            ("registered_model.alias_removed", "carl", "production", 1),
+            ("registered_model.alias_assigned", "ben", "production", 1),
+        ]
+
+
+async def test_which_jobs_used_this_data(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        digests = {"a": "sha256:" + "1" * 64, "b": "sha256:" + "2" * 64}
+        for name, digest in digests.items():
+            inputs = {"data": InputSpec("uri_folder", path=f"azureml:set-{name}:1", digest=digest)}
+            spec = JobSpec("true", EnvironmentSpec(), inputs=inputs, description="about set-a")
+            last = await running.send(Address("w", "job", name), SubmitJob(spec))
+        await running.caught_up(last.position)
+        for argument in (digests["a"], "azureml:set-a:1", "set-a"):
+            answer = await ask(running, "data", argument)
+            assert [(row["of"], row["input"], row["data"]["digest"]) for row in answer.rows] == [
+                ("job/a", "data", digests["a"])
+            ], argument
+        assert (await ask(running, "data", "nothing")).rows == []
+
+
+async def test_what_was_deleted_and_who_read_secrets(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        compute = Address("w", "compute", "gpu")
+        await running.send(compute, CreateCompute("nodes"))
+        await running.send(experiment("a"), CreateExperiment())
+        await running.send(experiment("a"), ArchiveExperiment())
+        last = await running.send(compute, DeleteCompute(), actor="ben")
+        await running.caught_up(last.position)
+        assert [(row["of"], row["by"]) for row in (await ask(running, "deleted")).rows] == [("compute/gpu", "ben")]
+        assert (await ask(running, "deleted", until=str(last.position - 1))).rows == []
+        assert (await ask(running, "secrets")).rows == []
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "code"),
+    [
+        ("weather", "", "query.unknown_question"), ("causes", "", "query.argument"), ("causes", "x", "query.argument"),
+        ("deleted", "x", "query.argument"), ("data", "---", "query.bad_text"),
+    ],
+)  # fmt: skip
+async def test_a_question_that_is_not_understood_is_refused_with_words(
+    nats_server: RunningNats, name: str, argument: str, code: str
+) -> None:
+    async with installation(nats_server) as running:
+        await running.send(experiment("a"), CreateExperiment())
+        with pytest.raises(Refused) as refused:
+            await ask(running, name, argument)
+        assert refused.value.code == code
+        known = await running.ask("asks", QuestionsQuery(), QuestionsAnswer)
+        assert [one.name for one in known.questions] == list(QUESTIONS)
