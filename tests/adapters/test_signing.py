@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,12 @@ def test_a_key_of_the_same_name_is_another_key() -> None:
 
 def signature_line(data: bytes) -> bytes:
     return f"\u2014 {KEY.name} ".encode() + b64encode(data) + b"\n"
+
+
+def test_of_several_who_make_the_key_at_once_all_have_the_same(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(lambda _: make_log_key(tmp_path), range(8)))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["log.key"]
 
 
 def test_the_key_of_a_log_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

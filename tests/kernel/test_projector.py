@@ -1,4 +1,4 @@
-"""How a projector gathers entries: nobody waits longer for it."""
+"""The projector: how it gathers entries, and that nobody waits longer for it, or for what was there all along."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class Batches:
 
     name = "batches"
 
-    def __init__(self) -> None:
+    def __init__(self, reached: int = 0) -> None:
+        self.reached = reached  # in an earlier life
         self.seen: list[list[int]] = []
 
     async def checkpoint(self) -> Checkpoint:
-        return Checkpoint(0, "")
+        return Checkpoint(self.reached, "")
 
     async def apply(self, entries: Sequence[Entry]) -> None:
         self.seen.append([entry.position for entry in entries])
@@ -49,4 +50,13 @@ async def test_entries_gather_until_a_reader_waits_for_one() -> None:
         await projector.reached(last)
     # and they came as one batch.
     assert view.seen == [[1], [2, 3, 4]]
+    running.cancel()
+
+
+async def test_who_waits_before_the_start_for_what_the_view_has_is_told() -> None:
+    projector = Projector(MemoryLog(), Batches(reached=3))
+    waiter = asyncio.create_task(projector.reached(3, timeout_seconds=20.0))
+    running = asyncio.create_task(projector.run())
+    await waiter
+    assert projector.position == 3
     running.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,11 +140,15 @@ def signing_key_text(key: SigningKey) -> str:
 
 
 def make_log_key(folder: Path) -> SigningKey:
-    """The log's key in ``folder``, made with a name of its own at the first start."""
+    """The log's key in ``folder``, made with a name of its own at the first start; of two who make it one wins."""
     path = folder / LOG_KEY_FILE
     if not path.exists():
         key = SigningKey(f"treering/{secrets.token_hex(8)}", secrets.token_bytes(SEED_BYTES))
-        write_private(path, signing_key_text(key).encode())
+        part = folder / f".{LOG_KEY_FILE}.{secrets.token_hex(8)}"
+        write_private(part, signing_key_text(key).encode())
+        with suppress(FileExistsError):
+            path.hardlink_to(part)
+        part.unlink()
     return read_log_key(folder)
 
 

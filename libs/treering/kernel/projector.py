@@ -51,7 +51,7 @@ class Projector:
 
     async def run(self) -> None:
         """Project until cancelled; raises LogDamaged when the log answers with what the view has passed."""
-        self.position = (await self.view.checkpoint()).position
+        self.advance((await self.view.checkpoint()).position)  # Somebody may wait for it already.
         async for batch in self.log.follow(after=self.position, subject=self.subject):
             if batch[0].position <= self.position:
                 raise LogDamaged(

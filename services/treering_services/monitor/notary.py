@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 
 import structlog
 from nats.aio.client import Client
@@ -17,7 +17,7 @@ from treering.adapters.checkpoints import Seen, check_length, check_root, read_o
 from treering.adapters.log_check import check_signed
 from treering.adapters.log_copy import LogCopy
 from treering.adapters.notes import TreeHead
-from treering.adapters.signing import make_log_key
+from treering.adapters.signing import SigningKey, make_log_key
 from treering.adapters.witnesses import Witness, WitnessUnreachable, give, read_witnesses, seen_by
 from treering.config import Home
 from treering.kernel.merkle import EMPTY_ROOT, Frontier
@@ -30,27 +30,36 @@ log = structlog.get_logger()
 
 
 class Notary:
-    """Holds the log's key. ``head`` is what was signed last; once there is a checkpoint, ``note`` is its bytes."""
+    """Holds the log's key. ``head`` is what was signed last, of no commits at the first start."""
 
     def __init__(self, home: Home, copy: LogCopy, projector: Projector) -> None:
         self.home = home
         self.copy = copy
         self.projector = projector
+        self.head = TreeHead("", 0, EMPTY_ROOT)
         self.witnesses: list[WitnessStatus] = []
         self.signing = asyncio.Lock()
 
     async def open(self, client: Client) -> None:
-        """Compare the log with all that was signed of it (LogDamaged), then be ready to sign; makes the key once."""
+        """Compare the log with all that was signed of it: LogDamaged when it is not that log any more."""
         for why in await check_signed(client, self.home, self.copy):
             log.warning("witness.silent", why=why)
         own = read_own(self.home)
-        self.key = make_log_key(self.home.keys)
-        self.verifier = self.key.verifier
-        self.head = own.head if own else TreeHead(self.key.name, 0, EMPTY_ROOT)
-        self.note = self.key.sign_head(self.head.size, self.head.root)  # The same text has one signature.
+        self.head = own.head if own else self.head
+
+    @cached_property
+    def key(self) -> SigningKey:
+        """The log's key; made when it is first needed, which is after the start: the library takes a while to load."""
+        return make_log_key(self.home.keys)
+
+    @property
+    def note(self) -> bytes:
+        """The last checkpoint, signed. The same text has one signature, so it is as it was given away."""
+        return self.key.sign_head(self.head.size, self.head.root)
 
     async def run(self) -> None:
         """Sign at the cadence until cancelled; LogDamaged when the log is not what was signed."""
+        await asyncio.to_thread(lambda: self.key)
         await self.grown_to(self.head.size)
         await self.copy.read(partial(check_root, seen=self.own))
         while True:
@@ -77,7 +86,7 @@ class Notary:
             await self.copy.read(partial(check_root, seen=self.own))
             note = self.key.sign_head(tree.size, tree.root())
             await asyncio.to_thread(write_own, self.home, note)
-            self.head, self.note = TreeHead(self.key.name, tree.size, tree.root()), note
+            self.head = TreeHead(self.key.name, tree.size, tree.root())
             log.info("checkpoint.signed", size=tree.size)
             await self.give_to_all(tree, note)
 
@@ -89,7 +98,7 @@ class Notary:
         """Compare with what the witness holds, then replace it; a witness that is away is no reason to stop."""
         size = 0
         try:
-            seen = await asyncio.to_thread(seen_by, self.home, witness, self.verifier)
+            seen = await asyncio.to_thread(seen_by, self.home, witness, self.key.verifier)
             if seen:
                 size = seen.head.size
                 check_length(seen, tree.size)

@@ -27,8 +27,8 @@ async def answer_checkpoint(monitor: Asked, query: CheckpointQuery) -> Checkpoin
     if query.sign:
         await caught_up(monitor)
         await monitor.alarmed(notary.sign())
-    head, key, note = notary.head, str(notary.verifier), notary.note.decode()
-    return CheckpointAnswer(head.origin, head.size, to_base64(head.root), key, note, notary.witnesses)
+    head, key, note = notary.head, str(notary.key.verifier), notary.note.decode()
+    return CheckpointAnswer(notary.key.name, head.size, to_base64(head.root), key, note, notary.witnesses)
 
 
 async def answer_prove(monitor: Asked, query: ProveQuery) -> ProveAnswer:
