@@ -33,7 +33,9 @@ def show(session: Session, name: str, at: str | None, web: bool) -> None:
     """Show a job, now or as it was."""
     with session.client() as client:
         found = client.get(session.path("job", name), at=at)
-    session.show(shape(found, names_of(session.home)))
+        models = [] if at else client.get(session.path("job", name, "models"))["items"]
+    shown = shape(found, names_of(session.home))
+    session.show({**shown, "models": [one["name"] for one in models]} if models else shown)
 
 
 @click.command("list", cls=Verb)

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": ("treering.cli.system:status", "Say what runs, how far it is, and whether all is ready."),
     "job": ("treering.cli.job:job", "Submit, watch and keep jobs."),
     "run": ("treering.cli.run:run", "Read what training scripts logged."),
+    "model": ("treering.cli.model:model", "Register models and follow them to what made them."),
     "validate": ("treering.cli.validate:validate", "Judge YAML files of any kind, without a server."),
     "environment": ("treering.cli.resources:environment", "Environments that jobs run in."),
     "experiment": ("treering.cli.resources:experiment", "The names jobs are found under."),

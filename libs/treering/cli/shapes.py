@@ -12,7 +12,7 @@ Shape = dict[str, Any]
 
 def shape(resource: Shape, people: dict[str, str]) -> Shape:
     """A resource of the API for people and scripts; ``people`` are display names of actors."""
-    shaped = {"job": job, "environment": environment}.get(resource["kind"], plain)(resource)
+    shaped = {"job": job, "environment": environment, "model": model}.get(resource["kind"], plain)(resource)
     return {**shaped, **history(resource, people)}
 
 
@@ -52,6 +52,27 @@ def environment(resource: Shape) -> Shape:
         "description": state.get("description", ""),
         "tags": state.get("tags", {}),
         **state.get("spec", {}),
+    }
+
+
+def model(resource: Shape) -> Shape:
+    """A version of a model. ``path`` is what it was said to be made of, ``stage`` is MLflow's."""
+    state = resource["state"]
+    spec = state.get("spec") or {}
+    facts = ("digest", "run_id", "model_id")
+    return {
+        "name": spec.get("name", resource["name"].partition(":")[0]),
+        "version": str(spec.get("version", "")),
+        "id": f"azureml:{resource['name']}",
+        "type": spec.get("type", "mlflow_model"),
+        "status": resource["status"],
+        "path": spec.get("path") or spec.get("source", ""),
+        "description": state.get("description") or "",
+        "tags": state.get("tags", {}),
+        "properties": spec.get("properties", {}),
+        "flavors": spec.get("flavors", {}),
+        "stage": state.get("stage", "None"),
+        **{name: spec[name] for name in facts if spec.get(name)},
     }
 
 

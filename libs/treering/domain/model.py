@@ -25,8 +25,8 @@ STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 
 
 class ModelSpec(Struct, frozen=True, omit_defaults=True):
-    """What a version is: where its files are (``source`` as it was said, ``storage`` where that leads), the tree or
-    blob of them when they are stored here, and what it was made by."""
+    """What a version is: where its files are (``source`` as MLflow says it, ``storage`` where that leads, ``path`` as
+    somebody wrote it), the tree of them when they are stored here, and what it was made by."""
 
     name: str
     version: int
@@ -37,6 +37,7 @@ class ModelSpec(Struct, frozen=True, omit_defaults=True):
     run_id: str = ""
     run_link: str = ""
     model_id: str = ""  # of the logged model
+    path: str = ""
     flavors: dict[str, Any] = {}
     properties: dict[str, str] = {}
 

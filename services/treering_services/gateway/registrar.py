@@ -52,14 +52,16 @@ class Registrar:
         self.tracking.wrote(written.position)
         return written
 
-    async def create(self, name: str, description: str = "", tags: dict[str, str] | None = None) -> Written:
+    async def create(
+        self, name: str, description: str = "", tags: dict[str, str] | None = None, step: str = ""
+    ) -> Written:
         """A registered model without versions; ``Refused("registered_model.exists")``."""
         key = registered_model_key(name)
         known = await self.state(key)
         if known is not None and known.state.status == "deleted":
             await self.delete_versions(key)  # what a deletion that was broken off has left
         command = CreateRegisteredModel(name, description, tags or {}, self.command_id)
-        return await self.say(REGISTERED_MODEL.kind, key, command)
+        return await self.say(REGISTERED_MODEL.kind, key, command, step)
 
     async def add(self, spec: ModelSpec, description: str | None, tags: dict[str, str]) -> tuple[int, Written]:
         """A version of ``spec.name``; when its number is 0 it gets the next one. The number, and what was written.

@@ -19,6 +19,8 @@ from treering.views.tracking.roots import artifact_root
 from treering_services.gateway.mlflow.errors import invalid
 
 SCHEME = "mlflow-artifacts:"
+TREES, TREE = "trees", "tree"
+HEX = re.compile(r"[0-9a-f]{64}")
 PARTS_MAX = 64
 URL_MARKS = re.compile(r"[?#]")  # would be a query or fragment to the next who reads the path as part of a URL
 
@@ -50,8 +52,13 @@ def file_path(raw: str) -> str:
 
 
 def owned(db: Database, workspace: str, path: str) -> Owned:
-    """Whose artifact ``path`` of the proxy is: the owner with the longest root that is its prefix."""
+    """Whose artifact ``path`` of the proxy is: the owner with the longest root that is its prefix.
+
+    ``trees/<digest>`` is a tree of files by its content (of a model brought from outside), which nobody owns.
+    """
     parts = path.split("/")
+    if parts[0] == TREES and len(parts) > 1 and HEX.fullmatch(parts[1]):
+        return Owned(Address(workspace, TREE, parts[1]), "/".join(parts[2:]))
     for end in range(len(parts) - 1, 0, -1):
         if parts[end] != "artifacts":
             continue

@@ -1,0 +1,57 @@
+"""``model create``: from a YAML, or from a name and a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from treering.cli.lazy import Verb
+from treering.cli.names import pairs
+from treering.cli.people import names_of
+from treering.cli.session import Session
+from treering.cli.shapes import shape
+
+TYPES = ("custom_model", "mlflow_model", "triton_model")
+
+
+@click.command("create", cls=Verb)
+@click.option("-f", "--file", "file", type=click.Path(path_type=Path), help="The YAML.")
+@click.option("-n", "--name", default="", help="Stands before the name in the YAML.")
+@click.option("-v", "--version", default="", help="The same; without any, it is the next number.")
+@click.option("-p", "--path", "path", default="", help="A file or folder, or azureml://jobs/JOB/outputs/NAME.")
+@click.option("-t", "--type", "type_", type=click.Choice(TYPES), help="Default: custom_model.")
+@click.option("-d", "--description", default="")
+@click.option("--tags", "tags", multiple=True, metavar="KEY=VALUE")
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE")
+@click.option("--stage", hidden=True)
+@click.pass_obj
+def create(
+    session: Session,
+    file: Path | None,
+    name: str,
+    version: str,
+    path: str,
+    type_: str | None,
+    description: str,
+    tags: tuple[str, ...],
+    sets: tuple[str, ...],
+    stage: str | None,
+) -> None:
+    """Register a version of a model, from files or a job's output."""
+    from treering.client.models import create_model
+    from treering.specs.model_draft import ModelDraft, drafted, load_model
+    from treering.specs.references import parse_reference
+
+    if file is not None:
+        given = {"name": name, "version": version, "path": path, "type": type_ or "", "description": description}
+        draft = load_model(file, [*sets, *(f"{key}='{value}'" for key, value in given.items() if value)])
+    else:
+        if not name or not path:
+            raise click.UsageError("either --file, or --name and --path")
+        local = Path(path) if parse_reference(path).form == "local" else None
+        draft = drafted(ModelDraft(name, path, version, type_ or TYPES[0], local, description, pairs(tags, "--tags")))
+    with session.client() as client:
+        written = create_model(client, session.path("model"), draft)
+        found = client.get(session.path("model", written["name"]), after=written["position"])
+    session.show(shape(found, names_of(session.home)))

@@ -1,0 +1,39 @@
+"""Uploads the files of a model that are not there yet, and asks for the version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+from anyio.to_thread import run_sync
+
+from treering.adapters.http_blobs import HttpBlobs
+from treering.adapters.trees import put_tree
+from treering.client.http import Client
+from treering.specs.model_draft import ModelDraft
+
+
+def create_model(client: Client, path: str, draft: ModelDraft) -> dict[str, Any]:
+    """What was written. Ignore files are about code: the files of a model are taken whole.
+
+    Raises ``Refused`` (``tree.*``, ``model.*``), ``ApiError`` and ``Unreachable``.
+    """
+    return anyio.run(created, client, path, draft)
+
+
+async def created(client: Client, path: str, draft: ModelDraft) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": draft.name,
+        "version": int(draft.version or 0),
+        "type": draft.type,
+        "path": draft.path,
+        "description": draft.description,
+        "tags": draft.tags,
+        "properties": draft.properties,
+        "flavors": draft.flavors,
+    }
+    if draft.local is not None:
+        body["digest"] = (await put_tree(HttpBlobs(client), draft.local, ignore=False)).digest
+        body["path"] = draft.local.name
+    answer: dict[str, Any] = await run_sync(client.post, path, body)
+    return answer

@@ -1,0 +1,91 @@
+"""Reads a model YAML: what it says, checked, with the local files it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
+from treering.specs.job_draft import words
+from treering.specs.kind_of import kind_of
+from treering.specs.kinds import KINDS
+from treering.specs.kinds.files import resolved
+from treering.specs.nodes import MapNode, Plain, Report, Scalar, plain
+from treering.specs.overrides import apply
+from treering.specs.references import parse_reference
+from treering.specs.yaml_text import read_yaml
+
+DEFAULT_TYPE = "custom_model"
+MLMODEL = "MLmodel"
+
+
+@dataclass(frozen=True)
+class ModelDraft:
+    """A model as written. Of one on this machine ``local`` is the file or folder, else ``path`` says where it is.
+    An absent ``version`` ("") is the next number."""
+
+    name: str
+    path: str
+    version: str = ""
+    type: str = DEFAULT_TYPE
+    local: Path | None = None
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    flavors: dict[str, Plain] = field(default_factory=dict)
+
+
+def load_model(path: Path, overrides: Sequence[str]) -> ModelDraft:
+    """Read a model YAML; raises ``Refused``: ``yaml.*``, ``set.invalid``, ``model.invalid``, ``path.*``."""
+    root = apply(read_yaml(path), overrides)
+    kind = kind_of(root) or f"model/{DEFAULT_TYPE}"
+    if not kind.startswith("model"):
+        raise Refused("model.invalid", f"{path} is a {kind}, not a model")
+    report = Report(path.parent)
+    KINDS[f"model/{DEFAULT_TYPE}"](root, "", report)
+    if report.problems:
+        raise Refused("model.invalid", "\n".join(map(str, report.problems)))
+    return read_model(root, report)
+
+
+def read_model(root: MapNode, report: Report) -> ModelDraft:
+    written = root.text("path")
+    if not written:
+        raise Refused("model.invalid", "path is missing: a model is made of files that are somewhere")
+    version = root.entries.get("version")
+    local = resolved(written, report) if parse_reference(written).form == "local" else None
+    flavors = plain(root.map("flavors"))
+    return drafted(
+        ModelDraft(
+            root.text("name"),
+            written,
+            version.written if isinstance(version, Scalar) else "",
+            root.text("type") or DEFAULT_TYPE,
+            local,
+            root.text("description"),
+            words(root.map("tags")),
+            words(root.map("properties")),
+            flavors if isinstance(flavors, dict) else {},
+        )
+    )
+
+
+def drafted(draft: ModelDraft) -> ModelDraft:
+    """The draft, once its name, version and files were looked at."""
+    checked_name(draft.name)
+    if draft.version and not (draft.version.isascii() and draft.version.isdecimal() and int(draft.version) > 0):
+        detail = f"version is {draft.version!r}; versions of models are whole numbers, or absent for the next one"
+        raise Refused("model.version", detail)
+    if draft.local is not None:
+        check_files(draft, draft.local)
+    return draft
+
+
+def check_files(draft: ModelDraft, local: Path) -> None:
+    if not local.exists():
+        raise Refused("model.path", f"there is no {draft.path!r} in {str(local.parent)!r}")
+    if draft.type == "mlflow_model" and not (local / MLMODEL).is_file():
+        detail = f"{str(local)!r} has no file {MLMODEL}: an mlflow_model is the folder that MLflow saved"
+        raise Refused("model.path", detail)

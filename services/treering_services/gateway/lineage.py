@@ -1,0 +1,165 @@
+"""What a model version was made by and of: its run, its job, and the job's code, data and environment."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from treering.domain.job import JOB, Job
+from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.model import MODEL, ModelSpec, ModelState
+from treering.domain.run import RUN
+from treering.kernel.subjects import Address
+from treering.views.states import Resource
+from treering.views.tracking.logged_models import logged_model
+from treering.views.tracking.run_reads import RunRow, run, run_head
+from treering_services.gateway.call import Call, reply
+from treering_services.gateway.core import checked_address
+
+PARENT = "mlflow.parentRunId"
+DEPTH_MAX = 16
+BY_JOB = "job:"
+
+
+class Code(Struct, frozen=True, omit_defaults=True):
+    """``digest`` is of the tree of the source folder; ``git`` says which commit it was."""
+
+    path: str = ""
+    digest: str = ""
+    git: dict[str, str] = {}
+
+
+class Data(Struct, frozen=True, omit_defaults=True):
+    """One input: ``name`` as the job or the script calls it, ``digest`` of what was read."""
+
+    name: str
+    path: str = ""
+    digest: str = ""
+    by: str = "job"  # who said so: the job's inputs, or the script ("run")
+
+
+class RunOf(Struct, frozen=True, omit_defaults=True):
+    run_id: str
+    name: str = ""
+    status: str = ""
+    experiment_id: str = ""
+    parents: list[str] = []  # the runs it is nested in, the innermost first
+
+
+class JobOf(Struct, frozen=True, omit_defaults=True):
+    name: str
+    status: str
+    command: str
+    submitted_by: str
+    submitted_at: str
+    attempt: int = 0
+    compute: str = ""
+
+
+class Lineage(Struct, frozen=True, omit_defaults=True):
+    """What is not known is left out: a model brought from outside has no run, a run outside of jobs no job."""
+
+    model: str
+    source: str
+    created_by: str
+    created_at: str
+    digest: str = ""
+    logged_model: str = ""
+    run: RunOf | None = None
+    job: JobOf | None = None
+    code: Code | None = None
+    environment: EnvironmentSpec | None = None
+    data: list[Data] = []
+
+
+async def model_lineage(call: Call) -> Response:
+    found = await call.gateway.get(checked_address(call.workspace, MODEL.kind, call.params["key"]))
+    state: ModelState = MODEL.states.decode(found.state)
+    return reply(await lineage(call, found, state))
+
+
+async def lineage(call: Call, found: Resource, state: ModelState) -> Lineage:
+    spec = state.spec or ModelSpec("", 0, "")
+    source = spec.path or spec.source
+    head = Lineage(found.name, source, found.created_by, found.created_at, spec.digest, spec.model_id)
+    run_id = await run_of(call, state)
+    if not run_id:
+        return head
+    chain = await runs_up(call, run_id)
+    made_by = chain[0] if chain else None
+    known = await job_of(call, [run_id, *(one.info.run_id for one in chain)])
+    return msgspec.structs.replace(
+        head,
+        run=described(run_id, made_by, chain[1:]),
+        data=[*(of_job(known[1]) if known else []), *(of_run(made_by) if made_by else [])],
+        **(parts_of(*known) if known else {}),
+    )
+
+
+async def run_of(call: Call, state: ModelState) -> str:
+    """The run a version names, or that of the logged model it was made of."""
+    if state.spec is None or state.spec.run_id or not state.spec.model_id:
+        return state.spec.run_id if state.spec else ""
+    workspace, model_id = call.workspace, state.spec.model_id
+    row = await call.gateway.tracking.peek(lambda db: logged_model(db, workspace, model_id, deleted=True))
+    return row.spec.source_run_id if row else ""
+
+
+async def runs_up(call: Call, run_id: str) -> list[RunRow]:
+    """The run, and those it is nested in; a chain that bites its own tail ends."""
+    workspace, found = call.workspace, list[RunRow]()
+    while run_id and len(found) < DEPTH_MAX:
+        row = await call.gateway.tracking.peek(partial(run, workspace=workspace, run_id=run_id))
+        if row is None or any(one.info.run_id == run_id for one in found):
+            break
+        found.append(row)
+        run_id = next((tag.value for tag in row.data.tags if tag.key == PARENT), "")
+    return found
+
+
+def described(run_id: str, row: RunRow | None, parents: list[RunRow]) -> RunOf:
+    if row is None:
+        return RunOf(run_id)
+    above = [one.info.run_id for one in parents]
+    return RunOf(run_id, row.info.run_name, row.info.status, row.info.experiment_id, above)
+
+
+async def job_of(call: Call, run_ids: list[str]) -> tuple[Resource, Job] | None:
+    """The job whose run one of these is, or whose script made one of them."""
+    workspace = call.workspace
+    for run_id in run_ids:
+        head = await call.gateway.tracking.peek(partial(run_head, workspace=workspace, run_id=run_id))
+        makers = [run_id] + (
+            [head.created_by.removeprefix(BY_JOB)] if head and head.created_by.startswith(BY_JOB) else []
+        )
+        for name in makers:
+            found = await call.gateway.find(Address(workspace, JOB.kind, name))
+            if found is not None:
+                return found, JOB.states.decode(found.state)
+    return None
+
+
+def parts_of(found: Resource, job: Job) -> dict[str, Any]:
+    spec = job.spec
+    if spec is None:
+        return {}
+    described = JobOf(
+        found.name, found.status, spec.command, found.created_by, found.created_at, job.attempt, spec.compute
+    )
+    code = Code(spec.code_path, spec.code, spec.git) if spec.code or spec.git else None
+    return {"job": described, "code": code, "environment": spec.environment}
+
+
+def of_job(job: Job) -> list[Data]:
+    spec: JobSpec | None = job.spec
+    inputs = spec.inputs.items() if spec else ()
+    return [Data(name, given.path, given.digest) for name, given in inputs if given.value is None]
+
+
+def of_run(row: RunRow) -> list[Data]:
+    sets = [one.dataset for one in row.inputs.dataset_inputs]
+    return [Data(one.name, one.source[:1000], one.digest, by=RUN.kind) for one in sets]

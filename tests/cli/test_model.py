@@ -1,0 +1,118 @@
+"""``treering model`` against an installation that runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Treering
+
+JOB = """
+command: mkdir -p ${{outputs.model}}/net; echo weights > ${{outputs.model}}/net/w.bin; cat ${{inputs.data}}
+environment:
+  python: "3.11"
+inputs:
+  data:
+    type: uri_file
+    path: data.txt
+outputs:
+  model:
+    type: custom_model
+"""
+MODEL = """
+name: taxi
+path: net
+type: custom_model
+description: from a file
+tags: {team: blue}
+properties: {size: 3}
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "w.bin").write_text("weights\n")
+    (tmp_path / "model.yml").write_text(MODEL)
+    return tmp_path / "net"
+
+
+def answer(online: Treering, *arguments: str) -> Any:
+    done = online(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refused(online: Treering, code: str, *arguments: str) -> str:
+    done = online(*arguments)
+    assert done.returncode == 1 and done.stderr.endswith(f"({code})\n"), done.stderr
+    return done.stderr
+
+
+def test_a_model_from_yaml_gets_the_next_number_and_comes_back_byte_for_byte(
+    online: Treering, net: Path, tmp_path: Path
+) -> None:
+    made = [answer(online, "model", "create", "-f", str(net.parent / "model.yml"), "-n", "bytes") for _ in range(2)]
+    assert [one["version"] for one in made] == ["1", "2"] and made[0]["digest"] == made[1]["digest"]
+    assert made[0]["tags"] == {"team": "blue"} and made[0]["properties"] == {"size": "3"}
+    answer(online, "model", "download", "-n", "bytes:1", "-p", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "bytes" / "w.bin").read_text() == "weights\n"
+
+
+def test_a_label_moves_and_latest_is_the_highest_number_that_is_not_archived(online: Treering, net: Path) -> None:
+    for _ in range(2):
+        answer(online, "model", "create", "-n", "labels", "-p", str(net))
+    assert answer(online, "model", "label", "-n", "labels", "-v", "1", "-l", "champion")["version"] == "1"
+    assert answer(online, "model", "show", "-n", "labels@champion")["version"] == "1"
+    assert answer(online, "model", "show", "-n", "labels", "--label", "latest")["version"] == "2"
+    assert answer(online, "model", "archive", "-n", "labels:2")["status"] == "archived"
+    assert answer(online, "model", "show", "-n", "labels")["version"] == "1"
+    assert [one["version"] for one in answer(online, "model", "list", "-n", "labels")] == ["1"]
+    assert "it has champion, latest" in refused(online, "model.absent", "model", "show", "-n", "labels@other")
+
+
+def test_a_deleted_version_keeps_its_number_and_can_be_restored(online: Treering, net: Path) -> None:
+    answer(online, "model", "create", "-n", "gone", "-p", str(net))
+    assert answer(online, "model", "delete", "-n", "gone:1")["status"] == "deleted"
+    refused(online, "model.exists", "model", "create", "-n", "gone", "-v", "1", "-p", str(net))
+    assert answer(online, "model", "restore", "-n", "gone:1")["status"] == "active"
+
+
+def test_a_model_of_a_jobs_output_leads_back_to_code_data_and_environment_and_forth(
+    online: Treering, tmp_path: Path
+) -> None:
+    (tmp_path / "data.txt").write_text("data\n")
+    (tmp_path / "job.yml").write_text(JOB)
+    done = online("job", "create", "-f", str(tmp_path / "job.yml"), "-n", "trainer", "--stream")
+    assert done.returncode == 0, done.stderr
+    path = "azureml://jobs/trainer/outputs/model/paths/net"
+    made = answer(online, "model", "create", "-n", "trained", "-p", path)
+    lineage = answer(online, "model", "show", "-n", "trained")["lineage"]
+    assert lineage["job"]["name"] == "trainer" and lineage["run"]["run_id"] == "trainer"
+    assert lineage["environment"]["python"] == "3.11" and lineage["source"] == path
+    job = answer(online, "job", "show", "-n", "trainer")
+    assert lineage["data"] == [{"name": "data", "path": "data.txt", "digest": job["inputs"]["data"]["digest"]}]
+    assert job["models"] == [f"trained:{made['version']}"]
+    answer(online, "model", "download", "-n", "trained", "-p", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "trained" / "w.bin").read_text() == "weights\n"
+    said = refused(
+        online, "model.output_absent", "model", "create", "-n", "t", "-p", "azureml://jobs/trainer/outputs/x"
+    )
+    assert "it has default, model" in said or "it has model" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["-n", "m", "-p", "nowhere"], "model.path"),
+        (["-n", "m", "-p", ".", "-t", "mlflow_model"], "model.path"),
+        (["-n", "m", "-p", ".", "-v", "one"], "model.version"),
+        (["-n", "../m", "-p", "."], "name.invalid"),
+        (["-n", "m", "-p", "https://example.org/m"], "model.path"),
+        (["-n", "m", "-p", "azureml://jobs/none/outputs/o"], "job.absent"),
+    ],
+)
+def test_what_cannot_be_a_model_is_refused_in_one_line(online: Treering, arguments: list[str], code: str) -> None:
+    refused(online, code, "model", "create", *arguments)
