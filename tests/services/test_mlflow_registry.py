@@ -287,3 +287,19 @@ BAD: list[tuple[str, str, Any]] = [
 async def test_bad_input_is_a_refusal_in_mlflows_shape(api: Api) -> None:
     for method, path, body in BAD:
         refused(await api.ask(method, path, body), 400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_the_models_of_a_run_are_also_those_of_the_runs_nested_in_it(api: Api) -> None:
+    await a_model(api)
+    experiment = (await done(api, "POST", f"{API}/experiments/create", {"name": "e"}))["experiment_id"]
+    outer = (await done(api, "POST", f"{API}/runs/create", {"experiment_id": experiment}))["run"]["info"]["run_id"]
+    tags = [{"key": "mlflow.parentRunId", "value": outer}]
+    asked = {"experiment_id": experiment, "tags": tags}
+    inner = (await done(api, "POST", f"{API}/runs/create", asked))["run"]["info"]["run_id"]
+    for run_id in (inner, outer):
+        await done(api, "POST", f"{MV}/create", {"name": "m", "source": f"runs:/{run_id}/model", "run_id": run_id})
+    for run_id, names in [(outer, ["m:1", "m:2"]), (inner, ["m:1"])]:
+        found = await done(api, "GET", f"/v1/workspaces/main/runs/{run_id}/models")
+        assert [one["name"] for one in found["items"]] == names
+    lineage = await done(api, "GET", "/v1/workspaces/main/models/m:1/lineage")
+    assert (lineage["run"]["run_id"], lineage["run"]["parents"]) == (inner, [outer])

@@ -96,8 +96,10 @@ def show(session: Session, name: str) -> None:
         found = one_run(client, name)
         experiment = client.get(f"{API}/experiments/get", experiment_id=found["info"]["experiment_id"])["experiment"]
         inputs, outputs = found.get("inputs", {}), found.get("outputs", {})
+        registered = client.get(session.path("run", found["info"]["run_id"], "models"))["items"]
         session.show({
             **shape(found, {experiment["experiment_id"]: experiment["name"]}),
             "datasets": [one["dataset"] for one in inputs.get("dataset_inputs", [])],
             "models": [one["model_id"] for one in outputs.get("model_outputs", [])],
+            "registered_models": [one["name"] for one in registered],
         })  # fmt: skip

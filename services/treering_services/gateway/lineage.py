@@ -16,11 +16,11 @@ from treering.domain.run import RUN
 from treering.kernel.subjects import Address
 from treering.views.states import Resource
 from treering.views.tracking.logged_models import logged_model
+from treering.views.tracking.registry_rows import PARENT
 from treering.views.tracking.run_reads import RunRow, run, run_head
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address
 
-PARENT = "mlflow.parentRunId"
 DEPTH_MAX = 16
 BY_JOB = "job:"
 

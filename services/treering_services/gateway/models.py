@@ -19,7 +19,7 @@ from treering.kernel.safe_path import SafePath
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import Reference, parse_reference
 from treering.views.states import Resource
-from treering.views.tracking.registry_rows import of_runs, registered_model, versions
+from treering.views.tracking.registry_rows import of_run, registered_model, versions
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
@@ -161,10 +161,10 @@ async def labelled(call: Call, key: str, label: str) -> int:
     return max(shown)
 
 
-async def models_of_job(call: Call) -> Response:
-    """The versions made from the run of a job."""
+async def models_of_run(call: Call) -> Response:
+    """The versions made from a run (a job's run has its name), or from a run nested in it."""
     workspace, key = call.workspace, checked_name(call.params["key"])
-    rows = await call.gateway.tracking.read(lambda db: of_runs(db, workspace, [key]))
+    rows = await call.gateway.tracking.read(lambda db: of_run(db, workspace, key))
     found = [await call.gateway.find(Address(workspace, MODEL.kind, row.key)) for row in rows]
     return reply(ModelsAnswer([one for one in found if one is not None]))
 

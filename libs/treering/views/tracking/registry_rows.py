@@ -24,6 +24,8 @@ SHOWN = (
     "EXISTS (SELECT 1 FROM registered_models r WHERE r.workspace = model_versions.workspace "
     "AND r.name = model_versions.name)"
 )
+PARENT = "mlflow.parentRunId"
+NESTED_MAX = 1000
 texts = msgspec.json.Decoder(dict[str, str])
 numbers = msgspec.json.Decoder(dict[str, int])
 
@@ -113,12 +115,24 @@ def made_by(db: Database, workspace: str, kind: str, command_id: str) -> Folded 
     return load(db, Address(workspace, kind, row["key"])) if row else None
 
 
-def of_runs(db: Database, workspace: str, run_ids: Sequence[str]) -> list[VersionRow]:
-    """The versions made from these runs, oldest first."""
-    marks = ", ".join("?" * len(run_ids))
+def of_run(db: Database, workspace: str, run_id: str) -> list[VersionRow]:
+    """The versions made from a run, or from one that is nested in it; oldest first."""
+    among = [run_id, *nested(db, workspace, run_id)]
+    marks = ", ".join("?" * len(among))
     where = f"workspace = ? AND run_id IN ({marks}) AND {SHOWN} ORDER BY created_ms, name, version"
     sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE {where}"
-    return [version_row(row) for row in db.execute(sql, (workspace, *run_ids))]
+    return [version_row(row) for row in db.execute(sql, (workspace, *among))]
+
+
+def nested(db: Database, workspace: str, run_id: str) -> list[str]:
+    """The runs that name this one as their parent, in its experiment; at most ``NESTED_MAX``."""
+    sql = """
+    SELECT child.run_id FROM runs parent
+    JOIN run_tags t ON t.experiment = parent.experiment AND t.key = ? AND t.value = parent.run_id
+    JOIN runs child ON child.number = t.run
+    WHERE parent.workspace = ? AND parent.run_id = ? LIMIT ?
+    """
+    return [row["run_id"] for row in db.execute(sql, (PARENT, workspace, run_id, NESTED_MAX))]
 
 
 def states_of(db: Database, workspace: str, key: str) -> dict[str, Folded]:
