@@ -241,3 +241,18 @@ async def test_a_jobs_token_writes_artifacts_of_its_own_run_only(api: Api) -> No
     for path, status in ((f"{experiment}/mine/artifacts/a", 200), (f"0/{other}/artifacts/a", 403), ("loose", 403)):
         assert (await api.ask("PUT", f"{ROOT}/{path}", b"x", token=token)).status == status
         assert (await api.ask("DELETE", f"{ROOT}/{path}", token=token)).status == status
+    for run, status in ((f"{experiment}/mine", 200), (f"0/{other}", 403)):
+        body = {"path": "large.bin", "num_parts": 1}
+        assert (await api.ask("POST", f"{A}/mpu/create/{run}/artifacts", body, token=token)).status == status
+
+
+@pytest.mark.parametrize(
+    "location", ["mlflow-artifacts:/store/", "mlflow-artifacts:/a//b", "mlflow-artifacts://host/c"]
+)
+async def test_a_location_of_ones_own_is_where_the_runs_artifacts_are(api: Api, location: str) -> None:
+    mlflow = Mlflow(api)
+    made = await mlflow.done("experiments/create", name="own", artifact_location=location)
+    run = await mlflow.run(made["experiment_id"])
+    path = urlsplit((await mlflow.shown(run))["info"]["artifact_uri"]).path.strip("/").replace("//", "/")
+    assert (await put(api, f"{path}/f", b"mine")).status == 200
+    assert (await mlflow.get("artifacts/list", run_id=run)).json["files"][0]["path"] == "f"

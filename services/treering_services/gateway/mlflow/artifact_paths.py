@@ -76,4 +76,4 @@ def proxied(uri: str | None) -> str | None:
     rest = uri.removeprefix(SCHEME)
     if rest.startswith("//"):  # //host/path: the host is ours, or the client would not have come here
         rest = rest[2:].partition("/")[2]
-    return rest.strip("/")
+    return "/".join(part for part in rest.split("/") if part)
