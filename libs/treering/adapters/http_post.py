@@ -1,6 +1,6 @@
 """POST to foreign addresses: bounded in time and bytes, no redirect followed, connections kept open.
 
-httptools (which the HTTP server brings along) parses the answers. docs/adr/0006-webhook-client.md says why.
+httptools (which the HTTP server brings along) parses the answers. docs/adr/0008-webhooks.md says why.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ COMMANDS = {
     "usage": ("treering.cli.usage:usage", "What jobs cost: node-seconds and bytes of outputs."),
     "stuck": ("treering.cli.usage:stuck", "What waits too long, is silent or fails again and again."),
     "events": ("treering.cli.events:events", "Read, follow and publish events."),
+    "schema": ("treering.cli.event_schema:schema", "What the data of published events must look like."),
     "webhook": ("treering.cli.webhook:webhook", "Tell other programs of events over HTTP."),
     "audit": ("treering.cli.audit:audit", "Ask who did what, when."),
     "log": ("treering.cli.log:log", "Verify, prove and restore the event log."),

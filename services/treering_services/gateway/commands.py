@@ -8,6 +8,7 @@ from starlette.responses import Response
 from treering.domain import KINDS
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
+from treering.domain.event_schema import EVENT_SCHEMA
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
@@ -77,7 +78,10 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
         raise Refused("environment.version_missing", f"{address.key!r} needs a version: {address.key}:1, say")
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
+    call.gateway.schemas.judge(command)
     written = await call.gateway.commands.send(address, command, call.context())
+    if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it
+        await call.gateway.reader.projector.reached(written.position)
     return command_reply(written, address.key)
 
 

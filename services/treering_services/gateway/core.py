@@ -31,6 +31,7 @@ from treering_services.gateway.figures import Figures
 from treering_services.gateway.hub import Hub
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.readiness import Asked
+from treering_services.gateway.schemas import Schemas
 from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tracking_reader import TrackingReader
 
@@ -63,6 +64,7 @@ class Gateway:
     actor: str
     auth: bool = True
     openapi: bytes = b""
+    asyncapi: bytes = b""
     metrics: Metrics = field(default_factory=Metrics)
     asked: Asked = field(default_factory=Asked)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -78,6 +80,7 @@ class Gateway:
         self.parts = BlobParts(self.blobs)
         self.open_streams = OpenStreams(self.stopping)
         self.hub = Hub(self.log)
+        self.schemas = Schemas()
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:
         """The resource as the view shows it at ``after`` or later. What is not there is looked for once more

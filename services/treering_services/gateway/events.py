@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from treering.domain import kind_named
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
-from treering_services.gateway.call import Call
+from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address
 from treering_services.gateway.selection import TYPES_MAX, Selection
 from treering_services.gateway.subscriber import LINES, Start, Subscriber, SubscriberResponse
@@ -38,6 +38,10 @@ async def stream_events(call: Call) -> Response:
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     media_type = EVENT_STREAM if server_sent else LINES
     return StreamingResponse(subscriber.stored(), headers=headers, media_type=media_type)
+
+
+async def asyncapi(call: Call) -> Response:
+    return reply(call.gateway.asyncapi)
 
 
 def selection_of(query: EventsQuery, *, lines: bool) -> Selection:

@@ -132,6 +132,7 @@ class Publisher:
             raise Refused("event.forbidden", f"this token may publish about {own!r} only, as the event's subject")
         if event.subject:
             await self.check_subject(event.subject)
+        await self.gateway.schemas.check(self.gateway, self.workspace, event.type, event.data)
 
     async def check_subject(self, subject: str) -> None:
         kind, slash, key = subject.partition("/")

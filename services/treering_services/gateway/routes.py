@@ -64,6 +64,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", operations.metrics, OWNER, "Figures for Prometheus", response=str,
           media_type=METRICS_TYPE.partition(";")[0]),
     Route("GET", "/openapi.json", operations.openapi, OWNER, "This description", response=dict),
+    Route("GET", "/asyncapi.json", events.asyncapi, OWNER, "The events there are, as AsyncAPI 3",
+          response=dict),
     Route("GET", "/v1/status", operations.status, OWNER, "How far each part is", response=operations.StatusReport),
     Route("GET", "/v1/audit", relays.audit, OWNER, "Who did what, when and why", query=queries.AuditQuery,
           response=queries.AuditAnswer),

@@ -15,6 +15,7 @@ from treering.adapters.tokens import Tokens
 from treering.kernel.service import ServiceFailed
 from treering_services.base import ServiceBase, StatesReader
 from treering_services.gateway.app import Application
+from treering_services.gateway.asyncapi import describe_events
 from treering_services.gateway.auth import owner_actor
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard, bracketed, is_loopback
@@ -68,7 +69,7 @@ async def run(
         await base.check_log(client, reader.view)
         tokens = Tokens(base.home)
         gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, owner_actor(base.home), auth)
-        gateway.openapi = describe(ROUTES)
+        gateway.openapi, gateway.asyncapi = describe(ROUTES), describe_events()
         await gateway.hub.start()
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
         listener = listen(host, port)

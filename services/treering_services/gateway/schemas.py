@@ -1,0 +1,37 @@
+"""Schemas of published events: judged when they are registered, enforced when something is published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from treering.adapters.json_schema import Validators, compiled
+from treering.domain.event_schema import EVENT_SCHEMA, CreateEventSchema, UpdateEventSchema
+from treering.kernel.aggregate import Command
+from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX, Address
+from treering.views.states import show
+
+if TYPE_CHECKING:
+    from treering_services.gateway.core import Gateway
+
+
+class Schemas:
+    """One per gateway."""
+
+    def __init__(self) -> None:
+        self.validators = Validators()
+
+    def judge(self, command: Command) -> None:
+        """``Refused("event_schema.invalid")`` for a schema that is none."""
+        if isinstance(command, (CreateEventSchema, UpdateEventSchema)):
+            compiled(command.schema)
+
+    async def check(self, gateway: Gateway, workspace: str, type: str, data: Any) -> None:
+        """``Refused("event.schema_mismatch")`` when the type has an active schema and ``data`` is not as it says."""
+        if len(type) > NAME_CHARACTERS_MAX or not NAME.fullmatch(type):
+            return  # no schema can have this name
+        address = Address(workspace, EVENT_SCHEMA.kind, type)
+        found = await gateway.reader.view.peek(lambda db: show(db, address))
+        if found is None or found.archived:
+            return
+        state = EVENT_SCHEMA.states.decode(found.state)
+        self.validators.check((workspace, type, found.position), state.schema, data)
