@@ -47,6 +47,7 @@ from treering.views.proof_queries import (
     ProveAnswer,
     ProveQuery,
 )
+from treering.views.queries import StatusAnswer, StatusQuery
 from treering_services.monitor import notary
 
 pytestmark = pytest.mark.anyio
@@ -161,6 +162,9 @@ async def test_a_checkpoint_is_signed_at_the_stated_cadence_and_given_to_the_wit
         await running.send(experiment("more"), CreateExperiment())
         note = (await checkpoint(running)).note.encode()
         assert [held(home, one) for one in read_witnesses(home)] == [note, note]
+        assert (await running.ask("status", StatusQuery(), StatusAnswer)).signed_until == key_of(home).open_head(
+            note
+        ).size
     # What is signed at the stop is there too; each is a commit of the repository.
     own = read_own(home)
     assert own is not None
@@ -313,6 +317,22 @@ async def test_a_witness_that_is_away_stops_nothing_unless_it_is_required(
     write_witnesses(home, [Witness(one.name, one.kind, one.target, True, True) for one in read_witnesses(home)])
     with pytest.raises(LogDamaged, match=r"has lost the checkpoint it had\. It is required"):
         await check_all_signed(client, home)
+
+
+async def test_a_witness_that_was_away_gets_the_checkpoint_at_the_next_start(
+    nats_server: RunningNats, tmp_path: Path
+) -> None:
+    # Given a witness that was added while nothing ran, or was away at the stop,
+    home = Home(nats_server.home)
+    async with installation(nats_server) as running:
+        await filled(running, 3)
+    signed = (home.copy / "checkpoint").read_bytes()
+    witness = add_witness(home, "file", str(tmp_path / "witness"), "", required=False)
+    # when a monitor starts and nothing new happens, then it is given what was signed.
+    async with installation(nats_server, writers=False) as running:
+        while not (await checkpoint(running, sign=False)).witnesses:
+            pass
+        assert held(home, witness) == signed
 
 
 async def test_a_new_series_begins_where_the_old_one_was_given_up(nats_server: RunningNats, tmp_path: Path) -> None:

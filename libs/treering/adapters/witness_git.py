@@ -11,7 +11,7 @@ from treering.kernel.refusal import Refused
 
 BRANCH = "refs/heads/treering-checkpoints"
 FILE = "checkpoint"
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 10.0
 SAID_CHARACTERS_MAX = 300
 PROTOCOLS = "file:git:http:https:ssh"
 REMOTE_HELPER = re.compile(r"^[A-Za-z0-9+.-]+::")

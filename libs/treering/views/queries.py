@@ -194,7 +194,10 @@ class StoreStatus(Struct, frozen=True):
 
 
 class StatusAnswer(Struct, frozen=True):
-    """``verified_until``: up to here log and copy were compared since this monitor started. ``head``: see above."""
+    """``verified_until``: up to here log and copy were compared since this monitor started. ``head``: see above.
+
+    ``signed_until``: the size of the last signed checkpoint.
+    """
 
     ok: bool
     why: str
@@ -202,3 +205,4 @@ class StatusAnswer(Struct, frozen=True):
     copy: StoreStatus
     verified_until: int
     head: str
+    signed_until: int = 0

@@ -20,7 +20,7 @@ from treering.adapters.notes import TreeHead
 from treering.adapters.signing import SigningKey, make_log_key
 from treering.adapters.witnesses import Witness, WitnessUnreachable, give, read_witnesses, seen_by
 from treering.config import Home
-from treering.kernel.merkle import EMPTY_ROOT, Frontier
+from treering.kernel.merkle import EMPTY_ROOT
 from treering.kernel.projector import Projector
 from treering.views.proof_queries import WitnessStatus
 
@@ -38,7 +38,9 @@ class Notary:
         self.projector = projector
         self.head = TreeHead("", 0, EMPTY_ROOT)
         self.witnesses: list[WitnessStatus] = []
+        self.published = 0  # how much the witnesses were given since this start
         self.signing = asyncio.Lock()
+        self.giving = asyncio.Lock()  # apart: a proof waits for no witness
 
     async def open(self, client: Client) -> None:
         """Compare the log with all that was signed of it: LogDamaged when it is not that log any more."""
@@ -62,12 +64,14 @@ class Notary:
         await asyncio.to_thread(lambda: self.key)
         await self.grown_to(self.head.size)
         await self.copy.read(partial(check_root, seen=self.own))
+        if self.head.size:
+            await self.publish()  # A witness that was away has not seen it yet.
         while True:
-            await self.grown_to(self.head.size + 1)
+            await self.grown_to(self.published + 1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECKPOINT_SECONDS):
-                    await self.grown_to(self.head.size + CHECKPOINT_COMMITS)
-            await self.sign()
+                    await self.grown_to(self.published + CHECKPOINT_COMMITS)
+            await self.publish()
 
     async def grown_to(self, size: int) -> None:
         while self.copy.tree.size < size:
@@ -78,33 +82,39 @@ class Notary:
         return Seen("the signed checkpoint", self.head)
 
     async def sign(self) -> None:
-        """Sign what the second copy holds now, unless it is signed; the witnesses have it when this returns."""
+        """Sign what the second copy holds now, unless it is signed."""
         async with self.signing:
             tree = self.copy.tree  # The copy replaces it and never changes it.
             if tree.size <= self.head.size:
                 return
             await self.copy.read(partial(check_root, seen=self.own))
-            note = self.key.sign_head(tree.size, tree.root())
-            await asyncio.to_thread(write_own, self.home, note)
+            await asyncio.to_thread(write_own, self.home, self.key.sign_head(tree.size, tree.root()))
             self.head = TreeHead(self.key.name, tree.size, tree.root())
             log.info("checkpoint.signed", size=tree.size)
-            await self.give_to_all(tree, note)
 
-    async def give_to_all(self, tree: Frontier, note: bytes) -> None:
-        witnesses = await asyncio.to_thread(read_witnesses, self.home)
-        self.witnesses = list(await asyncio.gather(*(self.give_to(witness, tree, note) for witness in witnesses)))
+    async def publish(self) -> None:
+        """Sign what there is; the witnesses that answer have it when this returns."""
+        await self.sign()
+        async with self.giving:
+            head, note = self.head, self.note
+            if head.size <= self.published:
+                return
+            witnesses = await asyncio.to_thread(read_witnesses, self.home)
+            self.witnesses = list(await asyncio.gather(*(self.give_to(witness, head, note) for witness in witnesses)))
+            self.published = head.size
 
-    async def give_to(self, witness: Witness, tree: Frontier, note: bytes) -> WitnessStatus:
+    async def give_to(self, witness: Witness, head: TreeHead, note: bytes) -> WitnessStatus:
         """Compare with what the witness holds, then replace it; a witness that is away is no reason to stop."""
         size = 0
         try:
             seen = await asyncio.to_thread(seen_by, self.home, witness, self.key.verifier)
             if seen:
                 size = seen.head.size
-                check_length(seen, tree.size)
+                check_length(seen, head.size)
                 await self.copy.read(partial(check_root, seen=seen))
-            await asyncio.to_thread(give, self.home, witness, note, tree.size)
-            return WitnessStatus(witness.name, tree.size)
+            if size < head.size:
+                await asyncio.to_thread(give, self.home, witness, note, head.size)
+            return WitnessStatus(witness.name, head.size)
         except WitnessUnreachable as error:
             log.warning("witness.silent", why=str(error))
             return WitnessStatus(witness.name, size, str(error))

@@ -26,7 +26,7 @@ async def answer_checkpoint(monitor: Asked, query: CheckpointQuery) -> Checkpoin
     notary = monitor.notary
     if query.sign:
         await caught_up(monitor)
-        await monitor.alarmed(notary.sign())
+        await monitor.alarmed(notary.publish())
     head, key, note = notary.head, str(notary.key.verifier), notary.note.decode()
     return CheckpointAnswer(notary.key.name, head.size, to_base64(head.root), key, note, notary.witnesses)
 

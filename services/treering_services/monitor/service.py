@@ -84,7 +84,13 @@ class Monitor:
         stores = {name: queries.StoreStatus(seen, max(end - seen, 0)) for name, seen in self.stores.positions.items()}
         copy = stores.pop(self.stores.copy.name)
         return queries.StatusAnswer(
-            not self.alarm, self.alarm, stores, copy, self.verified_until, self.stores.copy.tree.root().hex()
+            not self.alarm,
+            self.alarm,
+            stores,
+            copy,
+            self.verified_until,
+            self.stores.copy.tree.root().hex(),
+            self.notary.head.size,
         )
 
     async def head(self) -> int:
@@ -152,7 +158,7 @@ async def run(base: ServiceBase, started: Callable[[], None]) -> None:
             )
         finally:
             if not monitor.alarm:
-                await monitor.alarmed(notary.sign())
+                await monitor.alarmed(notary.publish())
 
 
 async def index_when_caught_up(projector: Projector, stores: Stores, head: int) -> None:
