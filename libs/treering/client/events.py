@@ -21,9 +21,12 @@ from treering.client.http import Client
 from treering.client.urls import query
 
 Since = int | str | None
+ATTRIBUTES = {
+    "command_id": "commandid", "data_content_type": "datacontenttype", "recorded_time": "recordedtime",
+}  # fmt: skip
 
 
-class Event(Struct, frozen=True, rename={"command_id": "commandid", "data_content_type": "datacontenttype"}):
+class Event(Struct, frozen=True, rename=ATTRIBUTES):
     """A CloudEvent 1.0 with our attributes. ``place`` says where it is in the log: give it as ``since`` to go on
     behind it."""
 
@@ -39,6 +42,7 @@ class Event(Struct, frozen=True, rename={"command_id": "commandid", "data_conten
     cause: str = ""
     traceparent: str = ""
     data_content_type: str = ""
+    recorded_time: datetime | None = None  # of a published event, whose ``time`` is what its publisher said
     place: str = ""
 
 

@@ -25,6 +25,7 @@ from treering_services.gateway.core import PLURALS, Gateway
 # Policies: which kinds of token a route lets in. OPEN is the only one that asks for none.
 OPEN = frozenset({"anybody"})
 OWNER = frozenset({"owner"})
+WATCH = frozenset({"owner", "subscriber"})  # a subscriber's token: the events of its own workspace only
 OWN_JOB = frozenset({"owner", "job"})  # a job's token: its own job only
 BLOBS = frozenset({"owner", "job", "node"})
 JOIN = frozenset({"owner", "join"})
@@ -39,6 +40,8 @@ async def authenticate(call: Call) -> Caller:
         return Caller("owner", gateway.actor)
     if token and gateway.tokens.is_join(token):
         return Caller("join", "join")
+    if subscriber := gateway.subscribers.read(token):
+        return Caller("subscriber", f"subscriber:{subscriber.name}", subscriber.workspace, subscriber.name)
     match gateway.tokens.read(token) if token else None:
         case JobToken() as said:
             return await job_caller(gateway, said)
@@ -86,7 +89,7 @@ def permit(policy: frozenset[str], caller: Caller, params: Mapping[str, str]) ->
     """``Refused("auth.forbidden")`` unless the caller's kind of token is good for the route and this path."""
     if caller.policy not in policy:
         raise Refused("auth.forbidden", "this token is not good for this request")
-    if caller.policy not in ("job", "node"):
+    if caller.policy not in ("job", "node", "subscriber"):
         return
     if params.get("ws", caller.workspace) != caller.workspace:
         raise Refused("auth.forbidden", f"this token is good for workspace {caller.workspace!r} only")

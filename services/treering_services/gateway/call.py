@@ -35,7 +35,7 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Caller(Struct, frozen=True):
     """Whose request it is. A job's token names its job and attempt, a node's its node."""
 
-    policy: str  # "owner", "job", "node" or "join"
+    policy: str  # "owner", "job", "node", "join" or "subscriber"
     actor: str  # what is written into the log
     workspace: str = ""
     name: str = ""

@@ -14,10 +14,12 @@ from treering.kernel.subjects import Address, address_of
 
 SPECIFICATION = "1.0"
 JSON = "application/json"
+OUR_SOURCES = "/treering/"  # what nobody else may publish under: it would look like an event of ours
 
 
 class CloudEvent(Struct, frozen=True, omit_defaults=True):
-    """``position``, ``actor``, ``commandid``, ``cause`` and ``traceparent`` are our extension attributes."""
+    """``position``, ``actor``, ``commandid``, ``cause``, ``traceparent`` and ``recordedtime`` are our extension
+    attributes. ``time`` of a published event is what its publisher said; when it was stored is ``recordedtime``."""
 
     specversion: str
     id: str
@@ -32,6 +34,7 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
     commandid: str = ""
     cause: str = ""
     traceparent: str = ""
+    recordedtime: datetime | None = None
 
 
 class Tag(Struct, frozen=True):
@@ -65,7 +68,7 @@ def cloud_events(entry: Entry) -> Iterator[Numbered]:
 
 def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
     return CloudEvent(
-        SPECIFICATION, f"{position}.{index}", f"/treering/{address.workspace}", tags.decode(body).type, position,
+        SPECIFICATION, f"{position}.{index}", f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, position,
         subject=str(address), time=commit.at, datacontenttype=JSON, data=body, actor=commit.actor,
         commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace,
     )  # fmt: skip
@@ -80,4 +83,5 @@ def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position
         datacontenttype=JSON if has_data else "",
         data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.UNSET,
         actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
+        recordedtime=commit.at,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from treering.adapters.bus import Commands
 from treering.adapters.free_space import require_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.points_writer import PointsWriter
+from treering.adapters.subscribers import Subscribers
 from treering.adapters.tokens import Tokens
 from treering.adapters.trees import Manifest
 from treering.config import Home
@@ -81,6 +82,7 @@ class Gateway:
         self.open_streams = OpenStreams(self.stopping)
         self.hub = Hub(self.log)
         self.schemas = Schemas()
+        self.subscribers = Subscribers(self.home.keys)
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:
         """The resource as the view shows it at ``after`` or later. What is not there is looked for once more

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 
 from treering.domain import kind_named
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
-from treering_services.gateway.call import Call, reply
+from treering_services.gateway.call import Call, Caller, reply
 from treering_services.gateway.core import checked_address
 from treering_services.gateway.selection import TYPES_MAX, Selection
 from treering_services.gateway.subscriber import LINES, Start, Subscriber, SubscriberResponse
@@ -30,7 +31,7 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 async def stream_events(call: Call) -> Response:
     query = call.query(EventsQuery)
     server_sent = EVENT_STREAM in call.header(b"accept")
-    selection = selection_of(query, lines=not server_sent)
+    selection = selection_of(entitled(call.caller, query), lines=not server_sent)
     subscriber = Subscriber(call.gateway.hub, selection, await start_of(call, query))
     if server_sent if query.follow is None else query.follow:
         call.gateway.open_streams.check_room()
@@ -38,6 +39,15 @@ async def stream_events(call: Call) -> Response:
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     media_type = EVENT_STREAM if server_sent else LINES
     return StreamingResponse(subscriber.stored(), headers=headers, media_type=media_type)
+
+
+def entitled(caller: Caller, query: EventsQuery) -> EventsQuery:
+    """A subscriber's own workspace stands in for none; ``Refused("auth.forbidden")`` for another."""
+    if caller.policy != "subscriber":
+        return query
+    if query.ws not in ("", caller.workspace):
+        raise Refused("auth.forbidden", f"this token is good for the events of workspace {caller.workspace!r} only")
+    return msgspec.structs.replace(query, ws=caller.workspace)
 
 
 async def asyncapi(call: Call) -> Response:

@@ -20,6 +20,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.views.states import show
 from treering_services.gateway.call import JSON, TRACEPARENT, Call, Caller, reply, written_headers
+from treering_services.gateway.cloud_events import OUR_SOURCES
 from treering_services.gateway.core import Gateway, checked_address
 
 EVENTS_MAX = 500
@@ -127,6 +128,8 @@ class Publisher:
             raise Refused("event.invalid", f"specversion is {event.specversion[:20]!r}; it must be '1.0'")
         if event.datacontenttype.partition(";")[0].strip() not in (JSON, "") and event.data is not None:
             raise Refused("event.invalid", f"datacontenttype must be {JSON}")
+        if event.source.startswith(OUR_SOURCES):
+            raise Refused("event.source_reserved", f"source begins with {OUR_SOURCES!r}, as only treering's own may")
         own = f"job/{self.caller.name}"
         if self.caller.policy == "job" and event.subject != own:
             raise Refused("event.forbidden", f"this token may publish about {own!r} only, as the event's subject")

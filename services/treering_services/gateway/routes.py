@@ -23,7 +23,7 @@ from treering_services.gateway import (
     resources,
     webhooks,
 )
-from treering_services.gateway.auth import BLOBS, JOIN, NODE, OPEN, OWN_JOB, OWNER
+from treering_services.gateway.auth import BLOBS, JOIN, NODE, OPEN, OWN_JOB, OWNER, WATCH
 from treering_services.gateway.metrics import MEDIA_TYPE as METRICS_TYPE
 from treering_services.gateway.mlflow import MLFLOW_ROUTES
 from treering_services.gateway.route import Route
@@ -64,7 +64,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", operations.metrics, OWNER, "Figures for Prometheus", response=str,
           media_type=METRICS_TYPE.partition(";")[0]),
     Route("GET", "/openapi.json", operations.openapi, OWNER, "This description", response=dict),
-    Route("GET", "/asyncapi.json", events.asyncapi, OWNER, "The events there are, as AsyncAPI 3",
+    Route("GET", "/asyncapi.json", events.asyncapi, WATCH, "The events there are, as AsyncAPI 3",
           response=dict),
     Route("GET", "/v1/status", operations.status, OWNER, "How far each part is", response=operations.StatusReport),
     Route("GET", "/v1/audit", relays.audit, OWNER, "Who did what, when and why", query=queries.AuditQuery,
@@ -91,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
           request=proof_queries.CheckpointQuery, response=proof_queries.CheckpointAnswer),
     Route("GET", "/v1/log/consistency", proofs.consistency, OWNER, "Prove that the log is what an older one became",
           query=proofs.Sizes, response=proof_queries.ConsistencyAnswer),
-    Route("GET", "/v1/events", events.stream_events, OWNER, "Watch events, as server-sent events or JSON lines",
+    Route("GET", "/v1/events", events.stream_events, WATCH, "Watch events, as server-sent events or JSON lines",
           query=events.EventsQuery, response=str, media_type=EVENT_STREAM),
     Route("POST", "/v1/nodes/join", nodes.join_node, JOIN, "Make this machine a node",
           request=nodes.JoinRequest, response=nodes.JoinAnswer),

@@ -1,0 +1,199 @@
+"""Event routes x credentials x workspaces: what one is not entitled to is never delivered, and nobody can forge."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from tests.services.gateway_example import SPEC, Api, running_gateway
+
+from treering.adapters.bus import ask
+from treering.adapters.nats_accounts import add_publisher
+from treering.adapters.subscribers import Subscribers
+from treering.domain.job_messages import CompleteJob
+from treering.kernel.refusal import Refused
+from treering.testing.nats import RunningNats
+
+pytestmark = pytest.mark.anyio
+EVENT = {"id": "1", "source": "s", "type": "a.b"}
+SCHEMA = {"schema": {"type": "object"}}
+WORKSPACES = ("w", "v")
+# (method, path, body): each with every workspace in the place of WS.
+WATCHING: tuple[tuple[str, str, Any], ...] = (
+    ("GET", "/v1/events?ws=WS&follow=false", None),
+    ("GET", "/v1/events?ws=WS&kind=event&type=a.b", None),
+    ("GET", "/v1/events?ws=WS&kind=experiment&name=secret", None),
+)
+EVERYWHERE: tuple[tuple[str, str, Any], ...] = (
+    ("GET", "/v1/events", None),
+    ("GET", "/v1/events?kind=experiment", None),
+    ("GET", "/asyncapi.json", None),
+)
+OWNERS: tuple[tuple[str, str, Any], ...] = (
+    ("POST", "/v1/workspaces/WS/webhooks", {"name": "h", "url": "http://127.0.0.1:9/", "secret": "bad"}),
+    ("POST", "/v1/workspaces/WS/webhooks/h/test", {}),
+    ("POST", "/v1/workspaces/WS/webhooks/h/pause", {}),
+    ("POST", "/v1/workspaces/WS/webhooks/h/secret", {}),
+    ("POST", "/v1/workspaces/WS/webhooks/h/redeliver", {}),
+    ("GET", "/v1/workspaces/WS/webhooks/h/dead", None),
+    ("GET", "/v1/workspaces/WS/webhooks/h/delivery", None),
+    ("GET", "/v1/workspaces/WS/webhooks/h", None),
+    ("GET", "/v1/workspaces/WS/webhooks", None),
+    ("POST", "/v1/workspaces/WS/event_schemas/t/create", SCHEMA),
+    ("GET", "/v1/workspaces/WS/events", None),
+    ("GET", "/v1/workspaces/WS/experiments/secret", None),
+    ("GET", "/v1/audit", None),
+)
+PUBLISHING: tuple[tuple[str, str, Any], ...] = (
+    ("POST", "/v1/workspaces/WS/events", EVENT),
+    ("POST", "/v1/workspaces/WS/events", [EVENT]),
+)
+
+
+@dataclass
+class Credential:
+    """``watches``: the workspaces whose events it may see. ``publishes``: the subjects it may publish about."""
+
+    token: str
+    owner: bool = False
+    watches: tuple[str, ...] = ()
+    publishes: str = ""
+    known: bool = True
+
+
+@pytest.fixture
+async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
+    await add_publisher(nats_server.home, "ci")
+    async with running_gateway(nats_server) as running:
+        await running.ask("POST", "/v1/workspaces/v/create", {})
+        for workspace in WORKSPACES:
+            for path, body in (("experiments/secret/create", {}), ("events", {**EVENT, "id": "seed"})):
+                assert (await running.ask("POST", f"/v1/workspaces/{workspace}/{path}", body)).status < 300
+        yield running
+
+
+async def credentials(api: Api) -> dict[str, Credential]:
+    held = await api.held("mine")
+    over = await api.held("over")
+    done = await api.send_as("executor", over, CompleteJob(1, "n1"))
+    await api.reader.projector.reached(done.position)
+    subscribers = Subscribers(api.home.keys)
+    gone = subscribers.add("gone", "w").token
+    subscribers.remove("gone")
+    mine = subscribers.add("mine", "w").token
+    return {
+        "none": Credential("", known=False),
+        "garbage": Credential("trs.mine.guess", known=False),
+        "of a file elsewhere": Credential("trs.../../token.x", known=False),
+        "owner": Credential(api.tokens.owner, owner=True, watches=(*WORKSPACES, "main")),
+        "join": Credential(api.tokens.join),
+        "node": Credential(api.tokens.mint_node("w", "n1")),
+        "job": Credential(api.tokens.mint_job(held, 1), publishes="job/mine"),
+        "job that is over": Credential(api.tokens.mint_job(over, 1), known=False),
+        "subscriber of w": Credential(mine, watches=("w",)),
+        "subscriber of v": Credential(subscribers.add("theirs", "v").token, watches=("v",)),
+        "subscriber removed": Credential(gone, known=False),
+    }
+
+
+async def test_nobody_is_sent_what_is_not_for_them(api: Api) -> None:
+    cells = 0
+    for name, credential in (await credentials(api)).items():
+        for workspace in WORKSPACES:
+            for method, path, body in (*WATCHING, *EVERYWHERE, *OWNERS, *PUBLISHING):
+                answer = await api.ask(method, path.replace("WS", workspace), body, token=credential.token)
+                case = (name, workspace, method, path, answer.status, answer.body[:200])
+                cells += 1
+                if not credential.known:
+                    assert answer.status == 401, case
+                elif credential.owner:
+                    assert answer.status not in (401, 403), case
+                elif (method, path, body) in EVERYWHERE:
+                    assert answer.status == (200 if credential.watches else 403), case
+                elif (method, path, body) in WATCHING:
+                    assert answer.status == (200 if workspace in credential.watches else 403), case
+                else:
+                    refused = isinstance(body, list) and credential.publishes and workspace == "w"
+                    assert answer.status == (207 if refused else 403), case
+                if answer.status == 200 and path.startswith("/v1/events"):
+                    assert seen(answer.body) <= {f"/treering/{one}" for one in credential.watches}, case
+    assert cells == 11 * 2 * (len(WATCHING) + len(EVERYWHERE) + len(OWNERS) + len(PUBLISHING))
+
+
+def seen(lines: bytes) -> set[str]:
+    """The sources of what was delivered that say a workspace; nobody may publish under such a source."""
+    events = [msgspec.json.decode(line) for line in lines.splitlines()]
+    return {event["source"] for event in events if event["source"].startswith("/treering/")}
+
+
+async def test_a_live_stream_has_only_the_subscribers_own_workspace(api: Api) -> None:
+    mine = Subscribers(api.home.keys).add("mine", "w").token
+    headers = {"authorization": f"Bearer {mine}"}
+    first = (await api.events("/v1/events?kind=experiment", 1, headers))[0]
+    await api.ask("POST", "/v1/workspaces/v/experiments/theirs/create")
+    await api.ask("POST", "/v1/workspaces/w/experiments/ours/create")
+    resumed = await api.events("/v1/events?kind=experiment", 1, {**headers, "last-event-id": first["id"]})
+    assert msgspec.json.decode(resumed[0]["data"])["subject"] == "experiment/ours"
+
+
+async def test_nobody_resumes_into_a_commit_of_another_workspace(api: Api) -> None:
+    """Last-Event-ID names a commit by its position, which may be one of another workspace."""
+    await api.ask("POST", "/v1/workspaces/v/computes/local/create", {"compute_type": "local"})
+    submitted = await api.ask("POST", "/v1/workspaces/v/jobs", {"name": "j", "spec": SPEC})
+    theirs = submitted.json["position"]
+    canceled = (await api.ask("POST", "/v1/workspaces/v/jobs/j/cancel")).json["position"]
+    mine = Subscribers(api.home.keys).add("mine", "w").token
+    for at in (theirs, canceled):
+        headers = {"last-event-id": f"{at}.0"}
+        lines = (await api.ask("GET", "/v1/events", headers=headers, token=mine)).body
+        assert not [line for line in lines.splitlines() if b"/treering/v" in line]
+
+
+async def test_a_publisher_cannot_forge_actor_time_place_or_anothers_resource(api: Api) -> None:
+    job = await api.held("mine")
+    token = api.tokens.mint_job(job, 1)
+    mine = {**EVENT, "id": "2", "subject": "job/mine"}
+    forged = {"actor": "u_boss", "position": 1, "commandid": "x", "recordedtime": "2000-01-01T00:00:00Z", "prev": "0"}
+    for field, value in forged.items():
+        answer = await api.ask("POST", "/v1/workspaces/w/events", {**mine, field: value}, token=token)
+        assert (answer.status, answer.code) == (400, "event.malformed"), field
+    as_ours = {**mine, "source": "/treering/w", "type": "job.completed"}
+    assert (await api.ask("POST", "/v1/workspaces/w/events", as_ours, token=token)).code == "event.source_reserved"
+    said = {**mine, "time": "2000-01-01T00:00:00Z"}
+    position = (await api.ask("POST", "/v1/workspaces/w/events", said, token=token)).json["results"][0]["position"]
+    event = msgspec.json.decode((await api.events(f"/v1/events?since={position - 1}", 1))[0]["data"])
+    assert event["actor"] == "job:mine" and event["time"] == "2000-01-01T00:00:00Z"
+    assert event["recordedtime"] > "2020" and event["position"] == position
+    story = (await api.ask("GET", f"/v1/events?kind=event&since={position - 1}")).body
+    assert b"job:mine" in story
+
+
+async def test_a_publisher_on_nats_speaks_under_its_own_name_only(api: Api) -> None:
+    ci = await api.nats.connect("publisher-ci")
+
+    async def said(workspace: str, **more: Any) -> dict[str, Any]:
+        body = msgspec.json.encode({"workspace": workspace, "events": [{**EVENT, "id": "n", **more}]})
+        found: dict[str, Any] = msgspec.json.decode(await ask(ci, "pub.ci", body, timeout_seconds=20.0))
+        return found
+
+    assert (await said("v", subject="experiment/none"))["results"][0]["code"] == "event.subject_absent"
+    assert (await said("w", actor="u_boss"))["results"][0]["code"] == "event.malformed"
+    stored = (await said("w"))["results"][0]["position"]
+    event = msgspec.json.decode((await api.events(f"/v1/events?since={stored - 1}", 1))[0]["data"])
+    assert event["actor"] == "publisher:ci"
+
+
+def test_a_subscriber_is_of_one_workspace_and_its_name_is_no_path(tmp_path: Any) -> None:
+    subscribers = Subscribers(tmp_path)
+    assert subscribers.add("a", "w") == subscribers.add("a", "w") and len(subscribers.all()) == 1
+    assert "trs" not in repr(subscribers.add("a", "w"))
+    for name in ("../a", "", "a b", "a.b", "x" * 64):
+        with pytest.raises(Refused, match=r"subscriber\.name_invalid"):
+            subscribers.add(name, "w")
+    with pytest.raises(Refused, match=r"subscriber\.exists"):
+        subscribers.add("a", "v")
+    with pytest.raises(Refused, match=r"subscriber\.absent"):
+        subscribers.remove("b")
