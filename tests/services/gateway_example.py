@@ -123,12 +123,13 @@ class Api:
         context = Context(new_id(), now(), f"service:{service}")
         return await Commands(self.clients[service], service).send(address, command, context)
 
-    async def submitted(self, name: str) -> None:
-        assert (await self.ask("POST", f"{WS}/jobs", {"name": name, "spec": SPEC})).status == 201
+    async def submitted(self, name: str, **fields: Any) -> None:
+        answer = await self.ask("POST", f"{WS}/jobs", {"name": name, "spec": {**SPEC, **fields}})
+        assert answer.status == 201, answer.body
 
-    async def held(self, name: str) -> Address:
+    async def held(self, name: str, **fields: Any) -> Address:
         """A job that runs in its first attempt on node n1."""
-        await self.submitted(name)
+        await self.submitted(name, **fields)
         job = Address("w", "job", name)
         await self.send_as("executor", Address("w", "node", "n1"), JoinNode("i1", "local", 4))
         await self.send_as("scheduler", job, AssignJob(1, "n1", "i1"))

@@ -123,19 +123,41 @@ async def test_a_job_logs_to_its_own_run_and_to_those_it_made(mlflow: Mlflow) ->
     await api.send_as("gateway", Address("w", "experiment", "Default"), CreateExperiment())
     job = await api.held("digits")
     script = Mlflow(api, api.tokens.mint_job(job, 1))
-    assert (await script.shown("digits"))["info"]["status"] == "RUNNING"
     # when the script logs to it, and to a run of its own making, then both are there,
     await script.done("runs/log-metric", run_id="digits", key="loss", value=1, timestamp=1)
     await script.done("runs/log-parameter", run_id="digits", key="rate", value="0.1")
     nested = await script.run("0")
     await script.done("runs/set-tag", run_id=nested, key="mlflow.parentRunId", value="digits")
     run = await script.shown("digits")
+    assert run["info"]["status"] == "RUNNING"
     assert pairs(run["data"]["params"]) == {"rate": "0.1"}
     assert pairs(run["data"]["metrics"]) == {"loss": 1.0}
     # and the run of another job is not its to write to.
     await api.submitted("other")
     assert await script.refused("runs/log-parameter", run_id="other", key="rate", value="1") == "PERMISSION_DENIED"
     assert await script.refused("runs/delete", run_id="other") == "PERMISSION_DENIED"
+
+
+async def test_what_a_script_says_takes_the_place_of_what_its_job_said(mlflow: Mlflow) -> None:
+    # Given a job with an input and a tag, which its run shows,
+    api = mlflow.api
+    inputs = {"rate": {"type": "number", "value": 0.5}, "depth": {"type": "integer", "value": 3}}
+    job = await api.held("digits", inputs=inputs, tags={"team": "vision", "stage": "draft"})
+    script = Mlflow(api, api.tokens.mint_job(job, 1))
+    await script.done("runs/log-metric", run_id="digits", key="m", value=1, timestamp=1)
+    await script.done("runs/set-tag", run_id="digits", key="first", value="1")
+    assert pairs((await script.shown("digits"))["data"]["params"]) == {"rate": "0.5", "depth": "3"}
+    # when its script logs them otherwise, then that is shown; a second value is refused as ever.
+    await script.done("runs/log-parameter", run_id="digits", key="rate", value="0.50")
+    assert (
+        await script.refused("runs/log-parameter", run_id="digits", key="rate", value="1") == "INVALID_PARAMETER_VALUE"
+    )
+    await script.done("runs/delete-tag", run_id="digits", key="stage")
+    await script.done("runs/set-tag", run_id="digits", key="team", value="speech")
+    run = await script.shown("digits")
+    assert pairs(run["data"]["params"]) == {"rate": "0.50", "depth": "3"}
+    tags = pairs(run["data"]["tags"])
+    assert tags["team"] == "speech" and tags["mlflow.source.type"] == "JOB" and "stage" not in tags
 
 
 async def test_without_a_token_the_answer_is_mlflows(mlflow: Mlflow) -> None:

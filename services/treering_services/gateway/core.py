@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,15 +41,21 @@ PLURALS = {f"{name}s": name for name in KINDS}
 
 
 class CommandsWithRoom(Commands):
-    """Commands of clients, refused (``disk.full``) before the disk is so full that the services could not go on."""
+    """Commands of clients, refused (``disk.full``) before the disk is so full that the services could not go on.
 
-    def __init__(self, client: Client, service: str, stores: Sequence[Path]) -> None:
+    ``wrote`` is told the position of each, for readers who know no positions.
+    """
+
+    def __init__(self, client: Client, service: str, stores: Sequence[Path], wrote: Callable[[int], None]) -> None:
         super().__init__(client, service)
         self.stores = stores
+        self.wrote = wrote
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         require_room(*self.stores)
-        return await super().send(address, command, context)
+        written = await super().send(address, command, context)
+        self.wrote(written.position)
+        return written
 
 
 @dataclass
@@ -73,7 +79,7 @@ class Gateway:
     manifests: dict[str, Manifest] = field(default_factory=dict)  # of trees, by digest; artifact_trees.py bounds it
 
     def __post_init__(self) -> None:
-        self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores)
+        self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores, self.tracking.wrote)
         self.figures = Figures(self.metrics.registry)
         self.points = PointsWriter(self.client)
         self.log = JetStreamLog(self.client)

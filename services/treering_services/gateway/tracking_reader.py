@@ -41,8 +41,7 @@ class TrackingReader:
         self.commits_written = max(self.commits_written, position)
 
     def wrote_experiment(self, position: int) -> None:
-        """Like ``wrote``; making a run needs no more than the experiments to be up to date."""
-        self.wrote(position)
+        """Making a run needs no more than the experiments to be up to date."""
         self.experiments_written = max(self.experiments_written, position)
 
     def wrote_points(self, position: int) -> None:

@@ -60,8 +60,9 @@ def add_run(
 
 
 def set_params(db: Database, number: int, experiment: int, params: Mapping[str, str]) -> None:
+    """What the script logs takes the place of what its job's inputs said; the run sees to it that it logs it once."""
     rows = [(number, key, value, experiment) for key, value in params.items()]
-    db.executemany("INSERT OR IGNORE INTO run_params VALUES (?, ?, ?, ?)", rows)
+    db.executemany("INSERT OR REPLACE INTO run_params VALUES (?, ?, ?, ?)", rows)
 
 
 def set_tags(db: Database, number: int, experiment: int, tags: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import ACTIVE, key_of_id
-from treering.views.tracking.run_reads import RunHead, run_head
+from treering.views.tracking.run_reads import RunHead, run, run_head
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
 from treering_services.gateway.mlflow.place import check_writes_run, workspace_of
@@ -49,17 +49,18 @@ async def send_to_run(call: Call, run_id: str, head: RunHead, command: RunComman
     if not head.logged:
         await make_run_of_job(call, address, head)
     try:
-        written = await call.gateway.commands.send(address, command, call.context())
+        return await call.gateway.commands.send(address, command, call.context())
     except Refused as refused:
         raise in_words(refused, run_id) from None
-    call.gateway.tracking.wrote(written.position)
-    return written
 
 
 async def make_run_of_job(call: Call, address: Address, head: RunHead) -> None:
     """Two first writers say the same, so one of them changes nothing."""
-    found = await call.gateway.tracking.view.peek(lambda db: key_of_id(db, address.workspace, head.experiment))
-    command = CreateRun(found[0] if found else "", head.name, start_time=head.start_time, of_job=True)
+    view = call.gateway.tracking.view
+    found = await view.peek(lambda db: key_of_id(db, address.workspace, head.experiment))
+    shown = await view.peek(lambda db: run(db, address.workspace, address.key))
+    tags = {tag.key: tag.value for tag in shown.data.tags} if shown else {}
+    command = CreateRun(found[0] if found else "", head.name, start_time=head.start_time, tags=tags, of_job=True)
     await call.gateway.commands.send(address, command, call.context(f"{call.trace}:{address}"))
 
 

@@ -64,7 +64,7 @@ async def create_run(call: Call) -> Response:
     command = CreateRun(key, name, request.user_id, start, tags)
     gateway, address = call.gateway, Address(workspace_of(call), RUN.kind, run_id)
     place = await gateway.tracking.view.peek(lambda db: place_of(db, address.workspace, key))
-    gateway.tracking.wrote((await gateway.commands.send(address, command, call.context())).position)
+    await gateway.commands.send(address, command, call.context())
     info = RunInfo(
         run_id,
         str(place.id),
