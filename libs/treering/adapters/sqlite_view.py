@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import Entry
 from treering.kernel.projector import Checkpoint
-from treering.kernel.refusal import Refused
 
 T = TypeVar("T")
 INLINE_ENTRIES_MAX = 32  # fewer cost less than handing them to another thread and back
-PROGRESS_STEPS = 200_000  # of SQLite's machine: some milliseconds
 Database = sqlite3.Connection
 CHECKPOINT_TABLE = """
 CREATE TABLE IF NOT EXISTS checkpoint (
@@ -174,21 +170,6 @@ class SecondStream:
         self.project(db, entries)
         last = entries[-1]
         db.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (self.name, last.position, last.hash()))
-
-
-@contextmanager
-def bounded(db: Database, seconds_max: float) -> Iterator[None]:
-    """Break off a query that takes longer: ``Refused("view.too_slow")``."""
-    end = monotonic_seconds() + seconds_max
-    db.set_progress_handler(lambda: monotonic_seconds() > end, PROGRESS_STEPS)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if str(error) != "interrupted":
-            raise
-        raise Refused("view.too_slow", f"this takes more than {seconds_max:g} s; ask for less") from None
-    finally:
-        db.set_progress_handler(None, 0)
 
 
 def read_checkpoint(db: Database) -> Checkpoint:

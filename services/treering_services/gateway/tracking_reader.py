@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
 from nats.aio.client import Client
 
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.sqlite_reader import SqliteReaders
 from treering.adapters.sqlite_view import Database, SecondStream, SqliteView
 from treering.adapters.streams import stream_state
 from treering.kernel.projector import Projector
@@ -30,6 +32,7 @@ class TrackingReader:
     that this process wrote to each stream, and a read waits until the view shows it."""
 
     view: SqliteView
+    beside: SqliteReaders
     commits: Projector
     points: Projector
     commits_written: int = 0
@@ -64,9 +67,9 @@ class TrackingReader:
         return await self.view.peek(query)
 
     async def read(self, query: Callable[[Database], T]) -> T:
-        """A longer query on fresh rows, on the view's thread."""
+        """A longer query on fresh rows, beside the projection."""
         await self.fresh()
-        return await self.view.read(query)
+        return await self.beside.read(query)
 
 
 @asynccontextmanager
@@ -78,8 +81,10 @@ async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[Tr
         second = SecondStream(view, POINTS_STREAM, definition.project_points)
         await second.open()
         await check_points(client, second)
+        beside = SqliteReaders(Path(view.path))
         reader = TrackingReader(
             view,
+            beside,
             Projector(JetStreamLog(client), view, gather_seconds=GATHER_SECONDS),
             Projector(
                 JetStreamLog(client, POINTS_STREAM), second, subject=POINTS_SUBJECT, gather_seconds=GATHER_SECONDS
@@ -94,6 +99,7 @@ async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[Tr
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await beside.close()
 
 
 async def check_points(client: Client, second: SecondStream) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from treering.adapters.sqlite_view import Database, bounded
+from treering.adapters.sqlite_view import Database
 from treering.kernel.refusal import Refused
 from treering.views.tracking.filter_sql import Sql, all_of, compared
 from treering.views.tracking.run_filters import Clause, Order
@@ -14,7 +14,6 @@ COLUMNS = {
     "last_update_time": "e.last_update_time",
 }  # fmt: skip
 DEFAULT = (Order("attribute", "creation_time", False), Order("attribute", "experiment_id", True))
-SECONDS_MAX = 20.0
 
 
 def search_experiments(
@@ -26,8 +25,7 @@ def search_experiments(
     where = all_of([Sql("e.workspace = ?", (workspace,)), Sql(stages), *map(condition, clauses)])
     terms = [f"{COLUMNS[order.key]} {'ASC' if order.ascending else 'DESC'}" for order in checked(orders) or DEFAULT]
     text = f"SELECT e.id FROM experiments e WHERE {where.text} ORDER BY {', '.join([*terms, 'e.id DESC'])}"
-    with bounded(db, SECONDS_MAX):
-        return [row[0] for row in db.execute(f"{text} LIMIT ? OFFSET ?", (*where.values, limit, offset))]
+    return [row[0] for row in db.execute(f"{text} LIMIT ? OFFSET ?", (*where.values, limit, offset))]
 
 
 def checked(orders: Sequence[Order]) -> Sequence[Order]:
