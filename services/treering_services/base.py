@@ -19,8 +19,6 @@ from treering.kernel.projector import Projector
 from treering.kernel.service import ServiceFailed
 from treering.views.states import StatesView
 
-GATHER_SECONDS = 0.01  # entries that nobody waits for share a transaction
-
 
 @dataclass
 class ServiceBase:
@@ -91,7 +89,7 @@ async def states_reader(base: ServiceBase, service: str, client: Client) -> Asyn
     """Keep the states view of ``service`` up with the log while the block runs."""
     async with opened_view(base.home, service, StatesView()) as view:
         await base.check_log(client, view)
-        reader = StatesReader(view, Projector(JetStreamLog(client), view, gather_seconds=GATHER_SECONDS))
+        reader = StatesReader(view, Projector(JetStreamLog(client), view))
         task = asyncio.create_task(reader.projector.run())
         task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
         try:

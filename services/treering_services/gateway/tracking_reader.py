@@ -18,11 +18,12 @@ from treering.adapters.sqlite_view import Database, SecondStream, SqliteView
 from treering.adapters.streams import stream_state
 from treering.kernel.projector import Projector
 from treering.views.tracking import TrackingView
-from treering_services.base import GATHER_SECONDS, ServiceBase, opened_view
+from treering_services.base import ServiceBase, opened_view
 
 T = TypeVar("T")
 POINTS_STREAM = "MET"
 POINTS_SUBJECT = "met.>"
+GATHER_SECONDS = 0.01  # entries that nobody waits for share a transaction
 log = structlog.get_logger()
 
 
