@@ -11,6 +11,7 @@ import msgspec
 
 from treering.domain.job_messages import (
     JobAssigned,
+    JobCanceled,
     JobCancelRequested,
     JobCompleted,
     JobEvent,
@@ -35,12 +36,14 @@ ENVIRONMENT = EnvironmentSpec(python="3.11", requirements=("scikit-learn==1.5.0"
 class JobSoFar:
     """One job's way through the log."""
 
-    def __init__(self, chance: random.Random, number: int) -> None:
+    def __init__(self, chance: random.Random, number: int, short: bool) -> None:
         workspace = "main" if chance.random() < 0.9 else "side"
         self.subject = f"evt.{workspace}.job.job-{number}"
         self.version, self.prev = 0, ""
         self.user = f"user-{min(int(chance.expovariate(0.05)) + 1, 200)}"
         self.left = steps(chance, number)
+        if short:
+            self.left = [self.left[0], ("", JobCanceled())]
 
     def commit(self, chance: random.Random, at: datetime) -> bytes:
         actor, event = self.left.pop(0)
@@ -81,8 +84,10 @@ def steps(chance: random.Random, number: int) -> list[tuple[str, JobEvent]]:
     return [*submitted, *begun, (executor, JobFinalizing(attempt)), (executor, done)]
 
 
-def batches(commits: int, seed: int = 1) -> Iterator[list[Entry]]:
-    """``commits`` commits in batches, as the follower gives them; the same ones each time."""
+def batches(commits: int, *, short: bool = False, seed: int = 1) -> Iterator[list[Entry]]:
+    """``commits`` commits in batches, as the follower gives them; the same ones each time. ``short`` jobs are
+    canceled while they wait: half as many jobs as commits.
+    """
     chance = random.Random(seed)
     jobs: list[JobSoFar] = []
     step = timedelta(days=SPAN_DAYS) / commits
@@ -90,7 +95,7 @@ def batches(commits: int, seed: int = 1) -> Iterator[list[Entry]]:
     for position in range(1, commits + 1):
         while len(jobs) < AT_ONCE:
             number += 1
-            jobs.append(JobSoFar(chance, number))
+            jobs.append(JobSoFar(chance, number, short))
         index = chance.randrange(AT_ONCE)
         job = jobs[index]
         batch.append(Entry(position, job.subject, job.commit(chance, START + step * position)))
