@@ -142,24 +142,32 @@ def advance(address: Address, before: Now | None, entry: Entry) -> Now:
     events = kind.events.decode(commit.events)
     state = kind.fold(events, before.state if before else None)
     summary = kind.summary(state)
-    at, position = time_text(commit.at), entry.position
-    falls = sum(str(event.__struct_config__.tag).endswith(FALLS) for event in events)
-    shown = (summary.status, summary.parent, summary.archived)
+    at, position, falls = time_text(commit.at), entry.position, falls_of(events)
+    shown = (summary.parent, summary.archived)
     if before is None:
-        first = (position, at, commit.actor, at, falls, None)
-        return Now(state, summary.status, at, position, position, summary.parent, summary.archived, *first)
+        return Now(state, summary.status, at, position, position, *shown, position, at, commit.actor, at, falls, None)
+    same_status = before.status == summary.status
+    same_version = same_status and (before.parent, before.archived) == shown
     waited = before.first_event_seconds
-    after = before._replace(
-        state=state,
-        changed_at=at,
-        falls=before.falls + falls,
-        first_event_seconds=seconds_between(before.created_at, at) if waited is None else waited,
+    return Now(
+        state,
+        summary.status,
+        before.since if same_status else at,
+        before.position if same_status else position,
+        before.version if same_version else position,
+        *shown,
+        before.first_position,
+        before.created_at,
+        before.created_by,
+        at,
+        before.falls + falls,
+        seconds_between(before.created_at, at) if waited is None else waited,
     )
-    if shown != (before.status, before.parent, before.archived):
-        after = after._replace(version=position, parent=summary.parent, archived=summary.archived)
-    return (
-        after if summary.status == before.status else after._replace(status=summary.status, since=at, position=position)
-    )
+
+
+def falls_of(events: Sequence[Any]) -> int:
+    """How many of the events of a commit say that it went wrong."""
+    return len([event for event in events if str(event.__struct_config__.tag).endswith(FALLS)])
 
 
 def interval_row(address: Address, row: Now, until: str) -> tuple[Any, ...]:

@@ -34,6 +34,9 @@ class Amount(NamedTuple):
     output_bytes: int = 0
 
 
+NOTHING = Amount()
+
+
 class Moment(Protocol):
     """A resource at a commit, as far as its cost goes."""
 
@@ -59,28 +62,23 @@ class Sums:
         """A job went from one status to another."""
         if address.kind != JOB.kind:
             return
-        spent = Amount(
-            jobs=int(before is None),
-            node_milliseconds=milliseconds(before, after) if before else 0,
-            output_bytes=output_bytes(after.state) if after.status in TERMINAL else 0,
-        )
-        key = (after.since[:DAY], address.workspace, after.parent, after.created_by)
-        old = self.of.get(key, Amount())
-        self.of[key] = Amount(*(mine + more for mine, more in zip(old, spent, strict=True)))
+        jobs = 1 if before is None else 0
+        spent = held_milliseconds(before, after.since) if before is not None and before.status in HELD else 0
+        stored = output_bytes(after.state) if after.status in TERMINAL else 0
+        if jobs or spent or stored:
+            key = (after.since[:DAY], address.workspace, after.parent, after.created_by)
+            old = self.of.get(key, NOTHING)
+            self.of[key] = Amount(old.jobs + jobs, old.node_milliseconds + spent, old.output_bytes + stored)
 
     def write(self, db: Database) -> None:
-        db.executemany(ADD, [(*key, *amount) for key, amount in self.of.items() if any(amount)])
-
-
-def milliseconds(before: Moment, after: Moment) -> int:
-    """Node-milliseconds of the status that ended."""
-    return held_milliseconds(before, after.since) if before.status in HELD else 0
+        db.executemany(ADD, [(*key, *amount) for key, amount in self.of.items()])
 
 
 def held_milliseconds(job: Moment, until: str) -> int:
+    """Node-milliseconds of a status that ended."""
     nodes = job.state.spec.instance_count if job.state.spec else 1
     return round(seconds_between(job.since, until) * 1000) * int(nodes)
 
 
 def output_bytes(job: Job) -> int:
-    return sum(output.size_bytes for output in job.outputs.values())
+    return sum([output.size_bytes for output in job.outputs.values()])
