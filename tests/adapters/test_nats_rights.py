@@ -64,7 +64,7 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "$JS.API.CONSUMER.CREATE.LOG.name.log.>": {"gateway"},
     "$JS.API.CONSUMER.CREATE.MET.name.met.>": {"gateway"},
     "_INBOX_registry.x": set(),
-    "_INBOX_gateway.x": {"registry", "monitor"},
+    "_INBOX_gateway.x": {"registry", "monitor", "notifier"},
     "_INBOX_publisher.ci.x": {"gateway"},
     "_INBOX.x": set(),
     "$SYS.REQ.SERVER.PING.JSZ": {DOCTOR},
@@ -82,6 +82,7 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "pub.*": {"gateway"},
     "lease.renew": {"scheduler"},
     "qry.*": {"monitor"},
+    "hook.*": {"notifier"},
     "$SYS.>": set(),
     "$JS.>": set(),
 }

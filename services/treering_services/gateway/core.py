@@ -97,6 +97,8 @@ class Gateway:
         found = await self.reader.view.peek(lambda db: show(db, address))
         if found is None and await self.catch_up():
             found = await self.reader.view.peek(lambda db: show(db, address))
+        if found is not None:
+            self.tracking.showed(found.position)
         return found
 
     async def get(self, address: Address, *, after: int = 0) -> Resource:

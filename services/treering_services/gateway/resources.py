@@ -68,6 +68,7 @@ async def list_resources(call: Call) -> Response:
             before=query.page, limit=query.limit,
         )
     )  # fmt: skip
+    call.gateway.tracking.showed(max((item.position for item in items), default=0))
     mark = 0
     if len(items) == query.limit:
         mark = await reader.view.read(lambda db: page_mark(db, Address(workspace, kind, items[-1].name)))

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 @dataclass
 class TrackingReader:
     """MLflow's clients read right after they write and know no positions. So this remembers the highest position
-    that this process wrote to each stream, and a read waits until the view shows it."""
+    that this process wrote to each stream, or showed to anybody, and a read waits until the view shows it."""
 
     view: SqliteView
     beside: SqliteReaders
@@ -43,6 +43,10 @@ class TrackingReader:
     def wrote(self, position: int) -> None:
         """A commit at ``position`` of the event log was acknowledged to a client."""
         self.commits_written = max(self.commits_written, position)
+
+    def showed(self, position: int) -> None:
+        """A client has seen, in another view, what the commit at ``position`` made: no read may show less."""
+        self.wrote(position)
 
     def wrote_experiment(self, position: int) -> None:
         """Making a run needs no more than the experiments to be up to date."""
