@@ -16,6 +16,7 @@ VERSIONS = {
     "Name": "name", "Version": "version", "Type": "type", "Status": "status", "Run": "run_id",
     "Created": "creation_context.created_at", "By": "creation_context.created_by",
 }  # fmt: skip
+PROMPT = "mlflow.prompt.is_prompt"
 MODELS = {
     "Name": "name", "Latest": "latest version", "Labels": "labels", "Status": "status",
     "Created": "creation_context.created_at",
@@ -57,8 +58,10 @@ def list_models(session: Session, name: str | None, max_results: int, archived: 
 
 
 def is_there(resource: Shape) -> bool:
-    """Deleted ones and names that were given up are no longer models, though their record is kept."""
-    return resource["status"] in ("active", "archived")
+    """Deleted ones and names that were given up are no longer models, though their record is kept; MLflow keeps prompts
+    as models, too."""
+    prompt = resource.get("labels", {}).get(PROMPT, "false").lower() == "true"
+    return resource["status"] in ("active", "archived") and not prompt
 
 
 def model_row(shaped: Shape, resource: Shape) -> dict[str, Any]:

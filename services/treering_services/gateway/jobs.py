@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,20 +23,11 @@ from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.environments import resolve_environment
+from treering_services.gateway.made_names import name_from
+from treering_services.gateway.model_trees import with_models
 
 INSTANCES_MAX = 1
 SHOWN_MAX = 5
-ADJECTIVES = (
-    "amber", "bold", "brave", "bright", "calm", "clever", "coral", "crisp", "eager", "fair", "gentle", "golden",
-    "green", "happy", "honest", "jolly", "keen", "kind", "lively", "loyal", "lucid", "mellow", "mighty", "neat",
-    "noble", "olive", "patient", "plucky", "polite", "proud", "quiet", "rapid", "silver", "sincere", "steady", "sunny",
-    "tidy", "upbeat", "vivid", "witty",
-)  # fmt: skip
-NOUNS = (
-    "acorn", "alder", "apple", "ash", "aspen", "bark", "beech", "berry", "birch", "bloom", "branch", "cedar", "cherry",
-    "cone", "cork", "elm", "fern", "fig", "fir", "grove", "hazel", "holly", "ivy", "juniper", "larch", "leaf", "lime",
-    "maple", "moss", "oak", "palm", "pear", "pine", "plum", "poplar", "root", "rowan", "spruce", "willow", "yew",
-)  # fmt: skip
 
 
 def submitted_spec() -> Any:
@@ -87,18 +77,13 @@ async def submit_job(call: Call) -> Response:
     return reply(job, 201 if written.changed else 200, place)
 
 
-def name_from(command_id: str) -> str:
-    """``<adjective>_<noun>_<8 letters and digits>``: the same for the same command id, so a retry finds its job."""
-    digest = hashlib.sha256(command_id.encode()).digest()
-    return f"{ADJECTIVES[digest[0] % len(ADJECTIVES)]}_{NOUNS[digest[1] % len(NOUNS)]}_{digest[2:6].hex()}"
-
-
 async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> JobSpec:
-    """The spec with its environment spelled out."""
+    """The spec with its environment and its models spelled out."""
     submitted = decode(bytes(raw), SubmittedSpec)
     fields = {name: getattr(submitted, name) for name in submitted.__struct_fields__}
     if isinstance(submitted.environment, str):
         fields["environment"] = await resolve_environment(gateway, workspace, submitted.environment)
+    fields["inputs"] = await with_models(gateway, workspace, submitted.inputs)
     return JobSpec(**fields)
 
 

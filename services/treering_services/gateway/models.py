@@ -19,14 +19,14 @@ from treering.kernel.safe_path import SafePath
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import Reference, parse_reference
 from treering.views.states import Resource
-from treering.views.tracking.registry_rows import of_run, registered_model, versions
+from treering.views.tracking.registry_rows import of_run, registered_model
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
+from treering_services.gateway.model_trees import labelled
 from treering_services.gateway.registrar import Registrar
 from treering_services.gateway.renaming import rename
 
-LATEST = "latest"
 TREES = "mlflow-artifacts:/trees"  # where MLflow's clients find a tree of files by its digest
 
 
@@ -139,26 +139,8 @@ async def below(gateway: Gateway, digest: str, path: str) -> str:
 async def model_by_label(call: Call) -> Response:
     """``latest`` is the version with the highest number; other labels are the aliases of the model."""
     name, label = call.params["key"], call.params["label"]
-    number = await labelled(call, checked_name(name), label)
+    number = await labelled(call.gateway, call.workspace, checked_name(name), label)
     return reply(await call.gateway.get(Address(call.workspace, MODEL.kind, f"{name}:{number}")))
-
-
-async def labelled(call: Call, key: str, label: str) -> int:
-    registrar = Registrar(call, call.workspace)
-    known = await registrar.state(key)
-    if known is None or known.state.status != "active":
-        raise Refused("model.absent", f"there is no model {key!r}")
-    name = known.state.holding.name
-    if label != LATEST:
-        if label not in known.state.holding.aliases:
-            labels = ", ".join(sorted({LATEST, *known.state.holding.aliases}))
-            raise Refused("model.absent", f"model {key!r} has no label {label[:80]!r}; it has {labels}")
-        return int(known.state.holding.aliases[label])
-    rows = await registrar.tracking.read(lambda db: versions(db, call.workspace, name))
-    shown = [row.version for row in rows if not row.archived]
-    if not shown:
-        raise Refused("model.absent", f"model {key!r} has no version")
-    return max(shown)
 
 
 async def models_of_run(call: Call) -> Response:

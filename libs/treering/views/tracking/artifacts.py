@@ -120,6 +120,15 @@ def is_folder(db: Database, owner: Address, path: str) -> bool:
     return db.execute(f"SELECT 1 FROM artifacts WHERE {BELOW} LIMIT 1", values).fetchone() is not None
 
 
+def files_below(db: Database, owner: Address, folder: str) -> list[Artifact]:
+    """Every file below ``folder``; "" is all the owner has."""
+    sql = "SELECT path, digest, size_bytes FROM artifacts WHERE"
+    if not folder:
+        return [Artifact(*row) for row in db.execute(f"{sql} {OF}", owner)]
+    rows = db.execute(f"{sql} {BELOW}", (*owner, f"{folder}/", f"{folder}0"))
+    return [Artifact(*row) for row in rows]
+
+
 def trees(db: Database, owner: Address) -> dict[str, str]:
     """The digests of an owner's trees by the folder each stands in."""
     return dict(db.execute(f"SELECT prefix, digest FROM artifact_trees WHERE {OF}", owner).fetchall())

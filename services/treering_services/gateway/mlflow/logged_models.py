@@ -23,7 +23,7 @@ from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import ACTIVE, KeyValue, experiment_of_key
 from treering.views.tracking.logged_models import LoggedModelRow, logged_model
 from treering_services.gateway.call import Call
-from treering_services.gateway.jobs import name_from
+from treering_services.gateway.made_names import name_from
 from treering_services.gateway.mlflow.access import find_experiment
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
 from treering_services.gateway.mlflow.limits import check_key, check_length, experiment_number, invalid_value

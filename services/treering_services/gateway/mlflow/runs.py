@@ -21,7 +21,7 @@ from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import ACTIVE, KeyValue, place_of
 from treering.views.tracking.run_reads import RunData, RunInfo, RunRow, artifact_uri, run, run_info
 from treering_services.gateway.call import Call
-from treering_services.gateway.jobs import NOUNS
+from treering_services.gateway.made_names import NOUNS
 from treering_services.gateway.mlflow.access import find_experiment, find_run, send_to_run, writable_run
 from treering_services.gateway.mlflow.errors import absent, invalid
 from treering_services.gateway.mlflow.limits import check_key, experiment_number, param_value, tag_value
