@@ -23,6 +23,7 @@ from treering.config import Home
 from treering.domain import KINDS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
+from treering.kernel.clock import monotonic_seconds
 from treering.kernel.command import Context, Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
@@ -36,6 +37,7 @@ from treering_services.gateway.schemas import Schemas
 from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tracking_reader import TrackingReader
 
+ROOM_SECONDS = 0.02
 WORKSPACES_KNOWN_MAX = 10_000
 PLURALS = {f"{name}s": name for name in KINDS}
 
@@ -50,9 +52,17 @@ class CommandsWithRoom(Commands):
         super().__init__(client, service)
         self.stores = stores
         self.wrote = wrote
+        self.asked_at_seconds = -ROOM_SECONDS
+
+    def check_room(self) -> None:
+        """``Refused("disk.full")``; the disk is asked now and then, since nobody fills what is kept free in between."""
+        at = monotonic_seconds()
+        if at - self.asked_at_seconds >= ROOM_SECONDS:
+            require_room(*self.stores)
+            self.asked_at_seconds = at
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
-        require_room(*self.stores)
+        self.check_room()
         written = await super().send(address, command, context)
         self.wrote(written.position)
         return written

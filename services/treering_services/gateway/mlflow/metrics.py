@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from treering.adapters.free_space import require_room
 from treering.domain.run_messages import LogToRun
 from treering.kernel.points import RunPoints, Series
 from treering.views.tracking.experiments import KeyValue
@@ -135,5 +134,5 @@ def fault_of(metric: Metric, path: str) -> MlflowError:
 async def write_points(call: Call, run_id: str, head: RunHead, series: list[Series]) -> None:
     points = RunPoints(run_id, head.number, head.experiment, head.start_time, call.caller.actor, series)
     gateway = call.gateway
-    require_room(*gateway.home.stores)
+    gateway.commands.check_room()
     gateway.tracking.wrote_points(await gateway.points.write(workspace_of(call), points))
