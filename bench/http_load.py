@@ -18,13 +18,19 @@ from urllib.parse import urlsplit
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 TIMEOUT_SECONDS = 120.0
 READ_BYTES = 1 << 20
+HANGUPS_MAX = 1000  # a worker of mlflow server that dies takes its connections along
+
+
+class HungUp(Exception):
+    """The server closed the connection before it had answered."""
 
 
 class Done(NamedTuple):
-    """``seconds`` of each request, in the order they ended."""
+    """``seconds`` of each request, in the order they ended; ``hung_up``: how many had to be said again."""
 
     seconds: list[float]
     elapsed_seconds: float
+    hung_up: int
 
     @property
     def per_second(self) -> float:
@@ -44,22 +50,36 @@ class Connection:
     """``answer`` is what has come of the answer under way."""
 
     def __init__(self, url: str) -> None:
-        where = urlsplit(url)
-        self.socket = socket.create_connection((where.hostname, where.port), timeout=TIMEOUT_SECONDS)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.where = urlsplit(url)
         self.answer = bytearray()
+        self.sent = b""
         self.sent_at = 0.0
+        self.open()
+
+    def open(self) -> None:
+        self.socket = socket.create_connection((self.where.hostname, self.where.port), timeout=TIMEOUT_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes) -> None:
         self.answer.clear()
-        self.sent_at = time.perf_counter()
+        self.sent, self.sent_at = data, time.perf_counter()
         self.socket.sendall(data)
 
+    def send_again(self) -> None:
+        """On a new connection; the clock of the request runs on."""
+        self.socket.close()
+        self.open()
+        self.answer.clear()
+        self.socket.sendall(self.sent)
+
     def whole(self) -> bool:
-        """Read what there is; True at the end of a good answer, RuntimeError for any other."""
-        part = self.socket.recv(READ_BYTES)
+        """Read what there is; True at the end of a good answer, RuntimeError for any other. Raises HungUp."""
+        try:
+            part = self.socket.recv(READ_BYTES)
+        except ConnectionResetError:
+            part = b""
         if not part:
-            raise RuntimeError("the server hung up")
+            raise HungUp
         self.answer += part
         head_end = self.answer.find(b"\r\n\r\n")
         if head_end < 0:
@@ -76,8 +96,13 @@ class Connection:
     def ask(self, data: bytes) -> bytes:
         """One request; the body of its answer."""
         self.send(data)
-        while not self.whole():
-            pass
+        for _ in range(HANGUPS_MAX):
+            try:
+                while not self.whole():
+                    pass
+                break
+            except HungUp:
+                self.send_again()
         return bytes(self.answer).partition(b"\r\n\r\n")[2]
 
 
@@ -85,7 +110,7 @@ def drive(url: str, connections: int, make: Callable[[int], bytes], *, seconds: 
     """Keep ``connections`` busy for ``seconds``, or until ``requests`` are answered; ``make`` the n-th request."""
     selector = selectors.DefaultSelector()
     taken: list[float] = []
-    made = 0
+    made, hung_up = 0, 0
     began = time.perf_counter()
     open_connections = [Connection(url) for _ in range(connections)]
     for connection in open_connections:
@@ -96,7 +121,16 @@ def drive(url: str, connections: int, make: Callable[[int], bytes], *, seconds: 
     while busy:
         for key, _ in selector.select(TIMEOUT_SECONDS):
             connection = key.data
-            if not connection.whole():
+            try:
+                if not connection.whole():
+                    continue
+            except HungUp:
+                hung_up += 1
+                if hung_up > HANGUPS_MAX:
+                    raise
+                selector.unregister(connection.socket)
+                connection.send_again()
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
                 continue
             now = time.perf_counter()
             taken.append(now - connection.sent_at)
@@ -109,4 +143,4 @@ def drive(url: str, connections: int, make: Callable[[int], bytes], *, seconds: 
     elapsed = time.perf_counter() - began
     for connection in open_connections:
         connection.socket.close()
-    return Done(taken, elapsed)
+    return Done(taken, elapsed, hung_up)
