@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MEASUREMENTS = ("commits", "replay", "dispatch", "startup", "proof", "subscribers")
+MEASUREMENTS = ("commits", "replay", "dispatch", "startup", "proof", "subscribers", "webhooks")
 
 if __name__ == "__main__":
     for name in MEASUREMENTS:
