@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,10 +47,11 @@ def watching(home: Path, path: str, count: int) -> Iterator[subprocess.Popen[str
         yield client
 
 
-def publish(home: Path, seconds: float, types: int, run: str) -> float:
-    """``RATE`` events a second from four connections; the rate that was reached."""
+def publish(home: Path, seconds: float, types: int, run: str) -> tuple[float, float, float]:
+    """``RATE`` events a second from four connections: the rate that was reached, and how long a batch waited for its
+    acknowledgement (milliseconds, p50 and p99): that much of the delay is the log's, not the subscribers'."""
     began = time.perf_counter()
-    published = [0]
+    published, acknowledged = [0], list[float]()
 
     def some(worker: int) -> None:
         api, number = Api(home), worker
@@ -63,14 +65,17 @@ def publish(home: Path, seconds: float, types: int, run: str) -> float:
                 events.append({"id": str(number), "source": f"/{run}", "type": f"bench.t{number % types}",
                                "data": {"sent": round(time.time(), 4), "text": "x" * 100}})  # fmt: skip
                 number += 4
+            asked = time.perf_counter()
             api.call("POST", "/v1/workspaces/main/events", events)
+            acknowledged.append((time.perf_counter() - asked) * 1000)
 
     threads = [threading.Thread(target=some, args=(worker,)) for worker in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return published[0] / (time.perf_counter() - began)
+    waits = sorted(acknowledged)
+    return published[0] / (time.perf_counter() - began), statistics.median(waits), waits[int(len(waits) * 0.99)]
 
 
 def stall(home: Path, count: int) -> list[socket.socket]:
@@ -92,13 +97,19 @@ def measured(home: Path, gateway: psutil.Process, path: str, types: int, count: 
     with watching(home, path, count) as client:
         connected = gateway.memory_info().rss
         cpu = sum(gateway.cpu_times()[:2])
-        rate = publish(home, SECONDS, types, run)
+        rate, ack, slow = publish(home, SECONDS, types, run)
         cpu = sum(gateway.cpu_times()[:2]) - cpu
         time.sleep(1)
         peak = gateway.memory_info().rss
         out, _ = client.communicate()
     found: dict[str, float] = json.loads(out)
-    found |= {"rate": rate, "gateway_cpu": cpu / SECONDS, "client_cpu": found["cpu_seconds"] / SECONDS}
+    found |= {
+        "ack_ms": ack,
+        "ack_p99_ms": slow,
+        "rate": rate,
+        "gateway_cpu": cpu / SECONDS,
+        "client_cpu": found["cpu_seconds"] / SECONDS,
+    }
     found |= {"idle_kb": (connected - before) / count / 1000, "peak_kb": (peak - before) / count / 1000}
     return found
 
@@ -107,9 +118,11 @@ def lines(name: str, found: dict[str, float]) -> list[Line]:
     return [
         Line(f"{name}: published", f"{found['rate']:.0f}/s", found["rate"] / RATE, ">=", 0.95),
         Line(f"{name}: delivered", f"{found['events'] / SECONDS:.0f}/s"),
+        Line(f"{name}: publishing acknowledged p50 / p99", f"{found['ack_ms']:.0f}/{found['ack_p99_ms']:.0f} ms"),
         Line(f"{name}: delivery p50", f"{found['p50_ms']:.0f} ms"),
         Line(f"{name}: delivery p99 (ratio to 250 ms)", f"{found['p99_ms']:.0f} ms", found["p99_ms"] / 250, "<=", 1),
         *memory(name, found),
+        Line(f"{name}: treering's CPU a delivery", f"{found['gateway_cpu'] * SECONDS / found['events'] * 1e6:.1f} us"),
         Line(f"{name}: CPU of treering / of the watchers", f"{found['gateway_cpu']:.2f}/{found['client_cpu']:.2f}"),
     ]  # fmt: skip
 

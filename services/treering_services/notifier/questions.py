@@ -59,7 +59,8 @@ class Questions:
         query = decode(body, queries.WebhookQuery)
         courier = self.courier(query.workspace, query.name)
         began = monotonic_seconds()
-        answered = await courier.post(f"test_{new_id()}", test_message(courier))
+        id = f"test_{new_id()}"
+        answered = await courier.post(id, test_message(courier, id))
         milliseconds = round((monotonic_seconds() - began) * 1000, 1)
         ok = 200 <= answered.status < 300
         return queries.TestAnswer(ok, answered.status, answered.why, milliseconds)
@@ -124,10 +125,10 @@ def dead_letter(letter: Letter) -> queries.DeadLetter:
     return queries.DeadLetter(letter.id, letter.position, letter.attempts, at, letter.why)
 
 
-def test_message(courier: Courier) -> Message:
+def test_message(courier: Courier, id: str) -> Message:
     """In the form the webhook has; it is no event, and is not in the log."""
     workspace, name = courier.key
-    id, subject, data = f"test_{new_id()}", f"webhook/{name}", {"webhook": name}
+    subject, data = f"webhook/{name}", {"webhook": name}
     if courier.webhook.body == "eventgrid":
         event = GridEvent(id, f"/treering/{workspace}", subject, TEST_TYPE, now(), data)
         return Message(0, encoder.encode([event]), JSON)
