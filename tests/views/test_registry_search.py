@@ -28,6 +28,10 @@ TEXTS = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_si
 @lru_cache(1)
 def opened() -> Database:
     """Only read from, so one does for all."""
+    return opened_anew()
+
+
+def opened_anew() -> Database:
     db = sqlite3.connect(":memory:")
     db.row_factory = sqlite3.Row
     db.executescript(RegistryPart.schema + LoggedModelsPart.schema)
@@ -100,3 +104,29 @@ def test_any_search_for_logged_models_is_rows_or_a_refusal(text: str, order: lis
         assert search(db, Search("w", ["1"], text, [DataSet("d", "1"), DataSet("e")], order)) == []
     except Refused as refused:
         assert refused.code == "filter.invalid"
+
+
+def measured(db: Database, *asked: Ordering) -> list[str]:
+    return [row.model_id for row in search(db, Search("w", ["1"], order=asked))]
+
+
+def test_an_order_by_a_metric_minds_the_data_set_it_was_measured_on() -> None:
+    db = opened_anew()
+    state = b'{"status":"ready","spec":{"experiment_id":"1","name":"n","artifact_uri":""}}'
+    for id in ("m-1", "m-2"):
+        values = "'w', ?, '1', 'n', '', 1, 1, 'ready', '', '', 0, ?"
+        db.execute(f"INSERT INTO logged_models VALUES ({values})", (id, state))
+    for id, name, value in [("m-1", "a", 0.9), ("m-1", "b", 0.8), ("m-2", "a", 0.8), ("m-2", "b", 0.9)]:
+        point = (id, 0 if name == "a" else 1, value, name, f"digest of {name}")
+        db.execute("INSERT INTO logged_model_metrics VALUES ('w', ?, 'acc', 0, ?, 'r', ?, ?, ?)", point)
+    assert measured(db, Ordering("metrics.acc", True, DataSet("a"))) == ["m-2", "m-1"]
+    assert measured(db, Ordering("metrics.acc", True, DataSet("b", "digest of b"))) == ["m-1", "m-2"]
+    assert measured(db, Ordering("metrics.acc", True, DataSet("", "digest of a"))) == ["m-2", "m-1"]
+    assert measured(db, Ordering("metrics.acc", False)) == ["m-2", "m-1"]  # the latest points are those on b
+    db.close()
+
+
+def test_what_is_no_filter_of_logged_models_is_refused_in_that_searchs_words() -> None:
+    for text in ("Foo", "name = 'a' OR name = 'b'"):
+        with pytest.raises(Refused, match="Invalid filter string"):
+            search(opened(), Search("w", ["1"], text))

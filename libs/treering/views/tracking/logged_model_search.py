@@ -30,7 +30,7 @@ OF_MODEL = "x.workspace = m.workspace AND x.model_id = m.model_id"
 
 
 class DataSet(NamedTuple):
-    """Points measured on the data set of this name, and of this digest unless it is ""."""
+    """Points measured on the data set of this name and this digest; what is "" says nothing."""
 
     name: str
     digest: str = ""
@@ -64,7 +64,7 @@ def search(db: Database, asked: Search) -> list[LoggedModelRow]:
 
 
 def conditions(asked: Search) -> list[Sql]:
-    clauses = parse_filter(asked.filter)
+    clauses = parsed(asked.filter)
     found = [
         Sql("m.workspace = ?", (asked.workspace,)),
         compared("m.experiment_id", "IN", asked.experiment_ids),
@@ -80,28 +80,34 @@ def conditions(asked: Search) -> list[Sql]:
     return found
 
 
+def parsed(text: str) -> list[Clause]:
+    """This search has words of its own for what is no filter."""
+    try:
+        return parse_filter(text)
+    except Refused as refused:
+        raise wrong(f"Invalid filter string: {text[:200]!r}. {refused.detail}") from None
+
+
 def on(data_sets: Sequence[DataSet]) -> Sql:
     """The points of any of these data sets; of none, all."""
     if not data_sets:
         return Sql("")
-    alternatives = [
-        all_of(
-            [
-                compared("x.dataset_name", "=", one.name),
-                *([compared("x.dataset_digest", "=", one.digest)] if one.digest else []),
-            ]
-        )
-        for one in data_sets
-    ]
+    alternatives = [all_of(said_of(one)) for one in data_sets]
     text = " OR ".join(f"({one.text})" for one in alternatives)
     return Sql(f" AND ({text})", tuple(value for one in alternatives for value in one.values))
 
 
-def latest(key: str, data_sets: Sequence[DataSet]) -> Sql:
-    """The latest value of a metric of the model ``m``, NULL without one."""
-    measured = on(data_sets)
-    where = f"{OF_MODEL} AND x.key = ?{measured.text}"
-    return Sql(f"(SELECT x.value FROM logged_model_metrics x WHERE {where} {LATEST})", (key, *measured.values))
+def said_of(data_set: DataSet) -> list[Sql]:
+    said = {"x.dataset_name": data_set.name, "x.dataset_digest": data_set.digest}
+    return [compared(column, "=", value) for column, value in said.items() if value]
+
+
+def latest(key: str, *data_sets: Sequence[DataSet]) -> Sql:
+    """The latest value of a metric of the model ``m`` among the points on each of ``data_sets``, NULL without one."""
+    measured = [on(some) for some in data_sets]
+    where = f"{OF_MODEL} AND x.key = ?{''.join(one.text for one in measured)}"
+    values = (key, *(value for one in measured for value in one.values))
+    return Sql(f"(SELECT x.value FROM logged_model_metrics x WHERE {where} {LATEST})", values)
 
 
 def condition(clause: Clause, data_sets: Sequence[DataSet]) -> Sql:
@@ -194,7 +200,7 @@ def ordered_by(one: Ordering, data_sets: Sequence[DataSet]) -> Sql:
         return Sql(f"m.{column}")
     if entity != "metrics":
         raise wrong(f"Invalid order by field name: {one.field[:100]}. Only metrics are supported.")
-    return latest(key, [one.data_set] if one.data_set.name else data_sets)
+    return latest(key, data_sets, [one.data_set])
 
 
 def wrong(detail: str) -> Refused:
