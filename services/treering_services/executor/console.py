@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from io import FileIO
 from pathlib import Path
 
 import structlog
@@ -29,21 +30,27 @@ class Console:
         self.gathered = bytearray()
         self.live_bytes = 0
         self.flushing: asyncio.Task[None] | None = None
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self.archive = file.open("ab", buffering=0)
+        self.archive: FileIO | None = None
 
     def say(self, line: str) -> None:
         """A line of ours, marked as such."""
         self.write(f"treering: {line}\n".encode())
 
     def write(self, data: bytes) -> None:
-        self.archive.write(data)
+        self.opened().write(data)
         if self.live_bytes >= LIVE_BYTES_MAX:
             return
         self.live_bytes += len(data)
         self.gathered += data if self.live_bytes < LIVE_BYTES_MAX else CUT
         if self.flushing is None:
             self.flushing = asyncio.create_task(self.flush_soon())
+
+    def opened(self) -> FileIO:
+        """The archive, made when there is something to write: many jobs say nothing."""
+        if self.archive is None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.archive = self.file.open("ab", buffering=0)
+        return self.archive
 
     async def flush_soon(self) -> None:
         try:
@@ -70,4 +77,5 @@ class Console:
             await self.flush_soon()
         if self.live_bytes:
             await self.publish(b"")
-        self.archive.close()
+        if self.archive is not None:
+            self.archive.close()

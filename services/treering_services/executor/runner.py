@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -21,6 +21,7 @@ from treering.tracing import Value, span
 from treering_services.executor import steps
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
+from treering_services.executor.workplace import Leftovers
 
 CANCEL_GRACE_SECONDS = 1.0
 RETRY_SECONDS = 0.3
@@ -52,6 +53,7 @@ class Runner:
         self.shims = shims
         self.gateway_url = gateway_url
         self.job_token = job_token
+        self.leftovers = Leftovers()
 
     async def carry_out(self, attempt: Attempt) -> None:
         """All steps, as one span of the trace that the job was submitted in."""
@@ -87,7 +89,7 @@ class Runner:
         if not attempt.fenced.is_set():
             await steps.archive_logs(attempt, self.blobs)
             await self.report(attempt)
-        await asyncio.to_thread(shutil.rmtree, attempt.folder, True)
+        await self.leftovers.add(attempt.folder)
 
     async def prepare(self, attempt: Attempt, console: Console) -> None:
         asking = asyncio.create_task(steps.experiment(attempt, self.gateway_url(), self.job_token(attempt)))
@@ -115,6 +117,8 @@ class Runner:
         """Wait for a free slot; False when the attempt was over before there was one."""
         if attempt.over:
             return False
+        if not self.slots.locked():
+            return await self.slots.acquire()
         stops = [asyncio.create_task(event.wait()) for event in (attempt.cancel_requested, attempt.fenced)]
         acquiring = asyncio.create_task(self.slots.acquire())
         await asyncio.wait({acquiring, *stops}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,16 +148,16 @@ class Runner:
         assert attempt.running is not None
         running = attempt.running
         copying = asyncio.create_task(copy_output(attempt, console))
-        ending = asyncio.create_task(running.wait())
         stops = [asyncio.create_task(event.wait()) for event in (attempt.cancel_requested, attempt.fenced)]
-        await asyncio.wait({ending, *stops}, timeout=attempt.spec.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not ending.done():
+        waited: set[asyncio.Future[Any]] = {running.ended, *stops}
+        await asyncio.wait(waited, timeout=attempt.spec.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not running.ended.done():
             if not attempt.over:
                 attempt.fail("timeout", f"the job ran longer than its limit of {attempt.spec.timeout_seconds:g} s")
             await running.kill(0.0 if attempt.fenced.is_set() else CANCEL_GRACE_SECONDS)
         for stop in stops:
             stop.cancel()
-        ended = await ending
+        ended = await running.wait()
         await copying
         attempt.seconds = round(ended.seconds, 3)
         if ended.error:

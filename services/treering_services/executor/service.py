@@ -26,12 +26,14 @@ from treering.kernel.clock import monotonic_seconds, new_id, now
 from treering.kernel.command import Context
 from treering.kernel.decoding import decode
 from treering.kernel.lease import Renew, Renewed
-from treering.kernel.log import Entry, LogUnavailable, encoder
+from treering.kernel.log import Commit, Entry, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, address_of
 from treering_services.base import ServiceBase
 from treering_services.executor.attempt import Attempt
+from treering_services.executor.known_jobs import KnownJobs
 from treering_services.executor.runner import Runner
+from treering_services.executor.workplace import remove_all
 
 RETRY_SECONDS = 0.3
 TAKEN_SECONDS = 5.0
@@ -61,6 +63,7 @@ class Executor:
         self.commands = Commands(client, "executor")
         self.attempts: dict[tuple[Address, int], Attempt] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.known = KnownJobs()
         self.incarnation = ""
         self.position = 0
         self.lease_ends_seconds = 0.0
@@ -81,6 +84,8 @@ class Executor:
         self.fence_all()
         await self.finish_tasks()
         await self.launcher.sweep_all()
+        await self.runner.leftovers.close()
+        await asyncio.to_thread(remove_all, self.base.home.runs(self.settings.name))
         self.incarnation = new_id()
         command = JoinNode(self.incarnation, self.settings.compute, self.settings.slots, self.launcher.mode)
         while True:
@@ -153,25 +158,23 @@ class Executor:
 
     async def notice(self, entry: Entry) -> None:
         """What an entry of some job means for this node: often nothing."""
-        address = address_of(entry.subject)
-        events = JOB.events.decode(entry.commit().events)
+        address, commit = address_of(entry.subject), entry.commit()
+        events = JOB.events.decode(commit.events)
+        known = self.known.fold(address, commit.version, events, len(entry.body))
         if any(isinstance(event, JobAssigned) and event.incarnation == self.incarnation for event in events):
-            await self.take(address, entry)
+            await self.take(address, commit, known)
         for number in [number for job, number in self.attempts if job == address]:
             if any(isinstance(event, JobCancelRequested) for event in events):
                 self.attempts[(address, number)].cancel_requested.set()
             if any(isinstance(event, JobLost) for event in events):
                 self.fence(address, number)
 
-    async def take(self, address: Address, entry: Entry) -> None:
-        """Read the job once, up to now, and begin the attempt if it is still ours."""
-        job = Job()
-        for past in await self.log.read(address.subject):
-            job = JOB.fold(JOB.events.decode(past.commit().events), job)
+    async def take(self, address: Address, commit: Commit, known: Job | None) -> None:
+        """Begin the attempt that ``commit`` assigns. What comes behind it in the log is noticed in its turn."""
+        job = known or await self.read(address)
         key = (address, job.attempt)
         if job.spec is None or job.status not in HELD or job.incarnation != self.incarnation or key in self.attempts:
             return
-        commit = entry.commit()
         folder = self.base.home.runs(self.settings.name) / f"{address.workspace}.{address.key}.{job.attempt}"
         attempt = Attempt(address, job.attempt, job.spec, folder, commit.id, commit.trace)
         if job.status == "CancelRequested":
@@ -180,6 +183,13 @@ class Executor:
         task = asyncio.create_task(self.carry_out(attempt))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    async def read(self, address: Address) -> Job:
+        """The job up to now, from the log."""
+        job = Job()
+        for past in await self.log.read(address.subject):
+            job = JOB.fold(JOB.events.decode(past.commit().events), job)
+        return job
 
     async def carry_out(self, attempt: Attempt) -> None:
         try:
@@ -203,6 +213,7 @@ class Executor:
         """Stop what runs and say goodbye, so that the jobs can go on elsewhere at once."""
         self.fence_all()
         await self.finish_tasks()
+        await self.runner.leftovers.close()
         context = Context(f"leave:{self.incarnation}", now(), f"node:{self.settings.name}")
         try:
             async with asyncio.timeout(2.0):

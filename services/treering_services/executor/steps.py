@@ -25,6 +25,7 @@ from treering.specs.expressions import render
 from treering.specs.submitted import unfetchable
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
+from treering_services.executor.workplace import make_folders
 
 ANSWER_TIMEOUT_SECONDS = 3.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
@@ -83,17 +84,15 @@ async def environment(attempt: Attempt, environments: Environments, console: Con
 async def inputs(attempt: Attempt, blobs: LocalBlobs, console: Console) -> None:
     """Lay out code, inputs and outputs in the attempt's own folder."""
     try:
-        attempt.code_folder.mkdir(parents=True, exist_ok=True)
         if attempt.spec.code:
             await materialise(blobs, attempt.spec.code, attempt.code_folder, writable=True)
+        make_folders(attempt.folder)
         for name, given in attempt.spec.inputs.items():
             attempt.input_paths[name] = await input_value(attempt, name, given, blobs)
         for name, output in attempt.spec.outputs.items():
             folder = attempt.folder / "outputs" / SafePath.parse(name).text
             folder.mkdir(parents=True, exist_ok=True)
             attempt.output_paths[name] = folder / name if output.type == "uri_file" else folder
-        for folder in (attempt.code_folder / "outputs", attempt.folder / "home", attempt.folder / "tmp"):
-            folder.mkdir(exist_ok=True)
     except Refused as refused:
         console.say(refused.detail)
         attempt.fail(refused.code, refused.detail)
