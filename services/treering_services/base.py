@@ -15,6 +15,7 @@ from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
 from treering.adapters.sqlite_view import SqliteView, View
 from treering.config import Home, Timing
+from treering.kernel.feed import Feed
 from treering.kernel.projector import Projector
 from treering.kernel.service import ServiceFailed
 from treering.views.states import StatesView
@@ -65,10 +66,11 @@ async def as_coroutine(part: Awaitable[None]) -> None:
 
 @dataclass
 class StatesReader:
-    """The states view with its projector. Services in one process share one."""
+    """The states view with its projector, and what the log brings. Services in one process share one."""
 
     view: SqliteView
     projector: Projector
+    feed: Feed
 
 
 @asynccontextmanager
@@ -89,11 +91,15 @@ async def states_reader(base: ServiceBase, service: str, client: Client) -> Asyn
     """Keep the states view of ``service`` up with the log while the block runs."""
     async with opened_view(base.home, service, StatesView()) as view:
         await base.check_log(client, view)
-        reader = StatesReader(view, Projector(JetStreamLog(client), view))
-        task = asyncio.create_task(reader.projector.run())
-        task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
+        event_log = JetStreamLog(client)
+        feed = Feed(event_log, after=(await view.checkpoint()).position)
+        reader = StatesReader(view, Projector(event_log, view, feed=feed), feed)
+        tasks = {asyncio.create_task(part) for part in (feed.run(), reader.projector.run())}
+        for task in tasks:
+            task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
         try:
             yield reader
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)

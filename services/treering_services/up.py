@@ -116,7 +116,7 @@ def core(options: Options, base: ServiceBase) -> Service:
             auth = options.auth != "none"
             services = [
                 Service("registry", lambda ready: registry.run(base, reader, ready)),
-                Service("monitor", lambda ready: monitor.run(base, ready)),
+                Service("monitor", lambda ready: monitor.run(base, ready, reader.feed)),
                 Service("scheduler", lambda ready: scheduler.run(base, reader, ready)),
                 Service("notifier", lambda ready: notifier.run(base, reader, ready, allowed=options.allow_address)),
                 Service(

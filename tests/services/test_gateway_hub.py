@@ -147,7 +147,7 @@ async def test_a_subscriber_that_stops_reading_slows_no_other_and_is_cut_off(
 
 
 async def test_a_subscriber_that_leaves_does_not_set_those_who_watch_the_same_spinning(api: Api) -> None:
-    ring = hub.Hub(api.reader.projector.log)  # type: ignore[arg-type]
+    ring = hub.Hub(api.reader.projector.log, api.reader.feed)  # type: ignore[arg-type]
     await ring.start()
     stays, leaves = (Subscriber(ring, Selection(kind="node"), Start(ring.position)) for _ in range(2))
     waiting = [asyncio.create_task(drained(one)) for one in (stays, leaves)]
@@ -179,7 +179,7 @@ async def test_memory_of_the_ring_is_bounded_and_subscribers_leave_no_trace(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "RING_COMMITS_MAX", 10)
-    ring = hub.Hub(api.reader.projector.log)  # type: ignore[arg-type]
+    ring = hub.Hub(api.reader.projector.log, api.reader.feed)  # type: ignore[arg-type]
     await ring.start()
     following = asyncio.create_task(ring.run())
     group = ring.join(Selection(kind="event"))

@@ -56,7 +56,7 @@ async def test_no_route_but_the_open_ones_answers_without_a_token(api: Api) -> N
 
 async def test_every_route_of_the_application_is_in_the_table_and_has_a_policy(api: Api) -> None:
     client = api.clients["gateway"]
-    async with tracking_reader(ServiceBase(api.home, api.nats.urls), client) as tracking:
+    async with tracking_reader(ServiceBase(api.home, api.nats.urls), client, api.reader.feed) as tracking:
         gateway = Gateway(api.home, [], client, api.reader, tracking, api.tokens, "u_1")
         application = Application(gateway, Guard("127.0.0.1", api.port))
     found = [route.line for route in application.router.routes if isinstance(route, TableRoute)]

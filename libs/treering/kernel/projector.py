@@ -7,11 +7,12 @@ of the commit there, written in the same transaction as the rows, so effects are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from treering.kernel.clock import monotonic_seconds
+from treering.kernel.feed import Feed
 from treering.kernel.log import Entry, EventLog, LogDamaged
 from treering.kernel.refusal import Refused
 
@@ -36,13 +37,23 @@ class ViewStore(Protocol):
 class Projector:
     """Keeps one view up with the log, and lets readers wait until it has reached a position."""
 
-    def __init__(self, log: EventLog, view: ViewStore, *, subject: str = "evt.>", gather_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        view: ViewStore,
+        *,
+        subject: str = "evt.>",
+        gather_seconds: float = 0.0,
+        feed: Feed | None = None,
+    ) -> None:
         """``gather_seconds`` is how long to let entries gather after a batch, unless a reader waits for one of them:
-        fewer transactions, and no later reads."""
+        fewer transactions, and no later reads. With a ``feed``, what it brings is read instead of the log.
+        """
         self.log = log
         self.view = view
         self.subject = subject
         self.gather_seconds = gather_seconds
+        self.feed = feed
         self.position = 0
         self.moved = asyncio.Event()
         self.readers = 0  # that wait
@@ -52,7 +63,7 @@ class Projector:
     async def run(self) -> None:
         """Project until cancelled; raises LogDamaged when the log answers with what the view has passed."""
         self.advance((await self.view.checkpoint()).position)  # Somebody may wait for it already.
-        async for batch in self.log.follow(after=self.position, subject=self.subject):
+        async for batch in self.batches():
             if batch[0].position <= self.position:
                 raise LogDamaged(
                     f"{self.view.name} has reached position {self.position}, "
@@ -62,6 +73,11 @@ class Projector:
             self.advance(batch[-1].position)
             if self.gather_seconds and not self.readers:
                 await self.gather()
+
+    def batches(self) -> AsyncIterator[Sequence[Entry]]:
+        if self.feed is not None:
+            return self.feed.follow(after=self.position)
+        return self.log.follow(after=self.position, subject=self.subject)
 
     async def gather(self) -> None:
         self.asked.clear()

@@ -96,7 +96,7 @@ class Gateway:
         self.blobs = LocalBlobs(self.home.blobs)
         self.parts = BlobParts(self.blobs)
         self.open_streams = OpenStreams(self.stopping)
-        self.hub = Hub(self.log)
+        self.hub = Hub(self.log, self.reader.feed)
         self.schemas = Schemas()
         self.subscribers = Subscribers(self.home.keys)
 
@@ -119,8 +119,9 @@ class Gateway:
 
     async def catch_up(self) -> bool:
         """Wait until the view shows all the log has now; False when it did already."""
+        shown = self.reader.projector.position  # Before the question: the answer takes time, and the view moves on.
         head = await self.log.head()
-        if self.reader.projector.position >= head:
+        if shown >= head:
             return False
         await self.reader.projector.reached(head)
         return True

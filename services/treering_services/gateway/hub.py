@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.kernel.feed import Feed
 from treering.kernel.log import Entry
 from treering.kernel.subjects import address_of
 from treering_services.gateway.cloud_events import cloud_events
@@ -106,8 +107,9 @@ class Group:
 class Hub:
     """``run`` follows the log. Everything the log has up to ``position`` and behind ``floor`` is in the ring."""
 
-    def __init__(self, log: JetStreamLog) -> None:
+    def __init__(self, log: JetStreamLog, feed: Feed) -> None:
         self.log = log
+        self.feed = feed
         self.ring: deque[Frame] = deque()
         self.ring_bytes = 0
         self.groups: dict[Selection, Group] = {}
@@ -123,7 +125,7 @@ class Hub:
     async def run(self) -> None:
         ticking = asyncio.create_task(self.tick())
         try:
-            async for batch in self.log.follow(after=self.position):
+            async for batch in self.feed.follow(after=self.position):
                 self.add(batch)
         finally:
             ticking.cancel()

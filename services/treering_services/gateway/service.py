@@ -65,7 +65,7 @@ async def run(
     """
     if not auth and not is_loopback(host):
         raise ServiceFailed(f"without authentication the gateway listens on loopback only, not on {host}")
-    async with base.connected("gateway") as client, tracking_reader(base, client) as tracking:
+    async with base.connected("gateway") as client, tracking_reader(base, client, reader.feed) as tracking:
         await base.check_log(client, reader.view)
         tokens = Tokens(base.home)
         gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, owner_actor(base.home), auth)

@@ -16,6 +16,7 @@ from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.sqlite_reader import SqliteReaders
 from treering.adapters.sqlite_view import Database, SecondStream, SqliteView
 from treering.adapters.streams import stream_state
+from treering.kernel.feed import Feed
 from treering.kernel.projector import Projector
 from treering.views.tracking import TrackingView
 from treering_services.base import ServiceBase, opened_view
@@ -78,7 +79,7 @@ class TrackingReader:
 
 
 @asynccontextmanager
-async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[TrackingReader]:
+async def tracking_reader(base: ServiceBase, client: Client, feed: Feed) -> AsyncIterator[TrackingReader]:
     """Keep the tracking view up with the streams while the block runs."""
     definition = TrackingView()
     async with opened_view(base.home, "gateway", definition) as view:
@@ -90,7 +91,7 @@ async def tracking_reader(base: ServiceBase, client: Client) -> AsyncIterator[Tr
         reader = TrackingReader(
             view,
             beside,
-            Projector(JetStreamLog(client), view, gather_seconds=GATHER_SECONDS),
+            Projector(JetStreamLog(client), view, gather_seconds=GATHER_SECONDS, feed=feed),
             Projector(
                 JetStreamLog(client, POINTS_STREAM), second, subject=POINTS_SUBJECT, gather_seconds=GATHER_SECONDS
             ),

@@ -17,6 +17,7 @@ from treering.adapters.log_restore import verify
 from treering.adapters.log_scrub import scrub
 from treering.config import Home
 from treering.kernel.decoding import decode
+from treering.kernel.feed import Feed
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.projector import Projector
 from treering.kernel.refusal import Refused
@@ -136,10 +137,11 @@ class Monitor:
             raise
 
 
-async def run(base: ServiceBase, started: Callable[[], None]) -> None:
-    """The monitor as a service: ready when it answers; the views may still be catching up then."""
+async def run(base: ServiceBase, started: Callable[[], None], feed: Feed | None = None) -> None:
+    """The monitor as a service: ready when it answers; the views may still be catching up then. ``feed`` is what
+    brings the log to the others in its process, if there are any."""
     async with base.connected("monitor") as client, opened_stores(base.home) as stores:
-        projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS)
+        projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS, feed=feed)
         notary = Notary(base.home, stores.copy, projector)
         monitor = Monitor(base.home, client, stores, projector, notary, alarm=read_alarm(base.home.copy))
         await stores.checkpoint()

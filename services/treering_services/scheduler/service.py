@@ -9,12 +9,12 @@ import structlog
 from nats.aio.client import Client
 
 from treering.adapters.bus import Commands, Responder, answered
-from treering.adapters.jetstream_log import JetStreamLog
 from treering.domain.node import LoseNode
 from treering.kernel.aggregate import Command
 from treering.kernel.clock import monotonic_seconds, now
 from treering.kernel.command import Context
 from treering.kernel.decoding import decode
+from treering.kernel.feed import Feed
 from treering.kernel.lease import Renew
 from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
@@ -31,8 +31,8 @@ log = structlog.get_logger()
 
 
 class Scheduler:
-    def __init__(self, client: Client, board: Board, leases: Leases) -> None:
-        self.log = JetStreamLog(client)
+    def __init__(self, client: Client, feed: Feed, board: Board, leases: Leases) -> None:
+        self.feed = feed
         self.commands = Commands(client, "scheduler")
         self.board = board
         self.leases = leases
@@ -41,7 +41,7 @@ class Scheduler:
         self.moved = asyncio.Event()
 
     async def follow(self) -> None:
-        async for entries in self.log.follow(after=self.board.position):
+        async for entries in self.feed.follow(after=self.board.position):
             if self.board.apply(entries):
                 self.woken.set()
             self.moved.set()
@@ -110,6 +110,6 @@ async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], Non
     """The scheduler as a service: ready when it has its board and hears renewals."""
     async with base.connected("scheduler") as client:
         board = await reader.view.read(load_board)
-        scheduler = Scheduler(client, board, Leases(base.timing))
+        scheduler = Scheduler(client, reader.feed, board, Leases(base.timing))
         await Responder(client, "lease.renew", scheduler.renew).start()
         await base.work(started, scheduler.follow(), scheduler.act())
