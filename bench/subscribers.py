@@ -2,7 +2,8 @@
 
 The gateway runs alone in a process; publishing, NATS and the registry share another, the watchers a third. Bars:
 p99 <= 250 ms, <= 100 kB each, and with stalled readers beside them the others' p99 stays <= 2 times as it was or
-within the bar.
+within the bar. On a machine that is busy the log itself takes longer than 250 ms to acknowledge an event; then the
+ratio of the two says what watching adds.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ def lines(name: str, found: dict[str, float]) -> list[Line]:
         Line(f"{name}: publishing acknowledged p50 / p99", f"{found['ack_ms']:.0f}/{found['ack_p99_ms']:.0f} ms"),
         Line(f"{name}: delivery p50", f"{found['p50_ms']:.0f} ms"),
         Line(f"{name}: delivery p99 (ratio to 250 ms)", f"{found['p99_ms']:.0f} ms", found["p99_ms"] / 250, "<=", 1),
+        Line(f"{name}: delivery p99, to acknowledgement p99", "", found["p99_ms"] / found["ack_p99_ms"], "<=", 1.1),
         *memory(name, found),
         Line(f"{name}: treering's CPU a delivery", f"{found['gateway_cpu'] * SECONDS / found['events'] * 1e6:.1f} us"),
         Line(f"{name}: CPU of treering / of the watchers", f"{found['gateway_cpu']:.2f}/{found['client_cpu']:.2f}"),

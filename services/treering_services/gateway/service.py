@@ -94,7 +94,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_SECONDS_MAX * 1000))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_SECONDS_MAX * 1000))
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
