@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MEASUREMENTS = ("commits", "replay", "dispatch", "startup", "proof", "subscribers", "webhooks")
+MEASUREMENTS = ("commits", "replay", "dispatch", "startup", "proof", "subscribers", "webhooks", "tracking_search")
 
 if __name__ == "__main__":
     for name in MEASUREMENTS:

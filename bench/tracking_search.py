@@ -1,7 +1,8 @@
 """The search for runs on a view of many: `python -m bench.tracking_search [runs]` (1,000,000 by default).
 
 The view is filled through ``TrackingView.project`` and ``project_points`` with synthetic entries, as a replay would;
-then each search is asked again and again, as a client would who looks at one page of 100. Bars are those of issue 3.
+then each search is asked again and again, as a client would who looks at one page of 100. The bar is on the search
+with a metric, a parameter and a tag, in either order; the others are shown beside it.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ def main() -> None:
         for what, text, orders in SEARCHES:
             times = sorted(asked(db, text, orders) for _ in range(21))
             p50, worst = times[len(times) // 2], times[-1]
-            lines.append(Line(what, f"{p50:.1f} ms, {worst:.0f} max", p50 / BAR_MS, "<=", 1.0))
+            figure = f"{p50:.1f} ms, {worst:.0f} max"
+            lines.append(Line(what, figure, p50 / BAR_MS, "<=", 1.0) if text == FILTER else Line(what, figure))
         db.close()
     report(f"Search over {runs:,} runs, a page of {PAGE}: p50 against {BAR_MS:g} ms", *lines)
 
