@@ -303,3 +303,24 @@ async def test_the_models_of_a_run_are_also_those_of_the_runs_nested_in_it(api: 
         assert [one["name"] for one in found["items"]] == names
     lineage = await done(api, "GET", "/v1/workspaces/main/models/m:1/lineage")
     assert (lineage["run"]["run_id"], lineage["run"]["parents"]) == (inner, [outer])
+
+
+async def test_a_jobs_token_registers_models_in_its_workspace(api: Api) -> None:
+    token = api.tokens.mint_job(await api.held("trainer"), 1)
+    for method, path, body in [
+        ("POST", f"{RM}/create", {"name": "made"}),
+        ("POST", f"{MV}/create", {"name": "made", "source": "runs:/trainer/model", "run_id": "trainer"}),
+        ("POST", f"{MV}/set-tag", {"name": "made", "version": "1", "key": "by", "value": "job"}),
+        ("POST", f"{RM}/alias", {"name": "made", "version": "1", "alias": "best"}),
+    ]:
+        answer = await api.ask(method, path, body, token=token)
+        assert answer.status == 200, answer.body
+    asked = {"experiment_id": "0", "tags": [{"key": "a/b", "value": "c"}]}
+    made = await api.ask("POST", f"{API}/logged-models", asked, token=token)
+    model_id = made.json["model"]["info"]["model_id"]
+    gone = await api.ask("DELETE", f"{API}/logged-models/{model_id}/tags/a/b", token=token)
+    assert gone.status == 200, gone.body
+    found = await api.ask("GET", "/v1/workspaces/w/models/made:1")
+    assert found.json["created_by"] == "job:trainer"
+    lineage = (await api.ask("GET", "/v1/workspaces/w/models/made:1/lineage")).json
+    assert lineage["job"]["name"] == "trainer"

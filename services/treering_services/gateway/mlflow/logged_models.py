@@ -154,7 +154,7 @@ async def set_tags(call: Call) -> Response:
 
 
 async def delete_tag(call: Call) -> Response:
-    model_id, key = call.params["model_id"], call.params["key"]
+    model_id, key = call.params["model_id"], call.params["tag"]
     row = await find(call, model_id, deleted=True)
     if key not in row.state.tags:
         raise absent(f"No tag with key {key[:100]!r} found for model with ID {model_id!r}.")

@@ -32,7 +32,7 @@ ROUTES: tuple[Route, ...] = (
           request=logged_messages.ModelParams),
     Route("PATCH", LM + "/{model_id}/tags", logged.set_tags, OWNER_AND_JOB, "Tag a logged model",
           request=logged_messages.ModelTags),
-    Route("DELETE", LM + "/{model_id}/tags/{key:path}", logged.delete_tag, OWNER_AND_JOB,
+    Route("DELETE", LM + "/{model_id}/tags/{tag:path}", logged.delete_tag, OWNER_AND_JOB,
           "Take a tag off a logged model"),
     Route("GET", RM + "/get", models.get, OWNER_AND_JOB, "A registered model", query=messages.Name,
           response=messages.OneModel),
