@@ -53,6 +53,11 @@ class Home:
         return self.root / "nats"
 
     @property
+    def deliveries(self) -> Path:
+        """Which webhook has been told what."""
+        return self.root / "notifier" / "deliveries.db"
+
+    @property
     def stores(self) -> tuple[Path, ...]:
         """The folders that grow with use: each must have room."""
         return (self.nats, self.blobs)

@@ -113,6 +113,7 @@ async def test_a_running_installation_is_backed_up_lost_and_restored_as_it_was(t
     restored = await answer(empty, "restore", str(backup), *seal)
     assert (restored["log"], restored["points"]) == (second["log"], second["points"])
     # then it starts with the same token and the same log, and answers what the lost one answered,
+    assert empty.deliveries.read_bytes() == (backup / "deliveries.db").read_bytes()
     assert (empty.copy / "checkpoint").read_text().startswith("treering/")  # signed, and checked against the log
     assert empty.token_file.read_text() == token and stat.S_IMODE(empty.token_file.stat().st_mode) == 0o600
     async with up(empty.root):
@@ -159,7 +160,7 @@ async def test_damage_to_a_backup_is_found_whatever_file_it_hit(tmp_path: Path) 
         await log_points(home, 1)
     await make_backup(home, backup, passphrase=b"correct horse battery")
     blob = max((backup / "blobs").rglob("sha256/*/*"), key=lambda path: path.stat().st_size)
-    for number, path in enumerate([backup / "blobs.list", backup / "keys.sealed", blob]):
+    for number, path in enumerate([backup / "blobs.list", backup / "keys.sealed", backup / "deliveries.db", blob]):
         with changed(path):
             await refuses(backup, Home(tmp_path / f"empty-{number}"))
     for name in ("log.db", "points.db"):

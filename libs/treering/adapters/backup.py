@@ -7,8 +7,9 @@ the commit was, so nothing that the log of the backup names is missing from it.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +17,17 @@ from nats.aio.client import Client
 
 import treering
 from treering.adapters.backup_keys import collect, sealed
-from treering.adapters.backup_layout import FORMAT, BlobSet, Keys, Layout, Manifest, Tree, list_hash, list_text
+from treering.adapters.backup_layout import (
+    FORMAT,
+    BlobSet,
+    Keys,
+    Layout,
+    Manifest,
+    Tree,
+    file_hash,
+    list_hash,
+    list_text,
+)
 from treering.adapters.backup_streams import PointsCopy, copy_log, copy_points
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import CHECKPOINT_FILE
@@ -28,6 +39,7 @@ from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import CredentialMissing, make_private_folder, read_credential, write_private
 from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.nats_server import NatsServer
+from treering.adapters.read_only import opened
 from treering.adapters.witnesses import WITNESSES_FILE
 from treering.config import Home
 from treering.kernel.blobs import PREFIX
@@ -69,11 +81,13 @@ async def make_backup(
     make_private_folder(layout.folder)
     async with file_lock(layout.lock, wait_seconds=1.0):
         before = layout.read_manifest()
-        files = small_files(home)  # before the log: the log that is copied then holds what was signed
+        # Before the log: the log that is copied then holds what was signed, and what the webhooks were told.
+        files, deliveries = small_files(home), await asyncio.to_thread(copy_deliveries, home, layout)
         log, points = await copy_streams(home, layout)
         blobs, new_blobs = await copy_blobs(home, layout)
         keys = keep_keys(home, layout, passphrase, keys_file)
-        layout.write_manifest(Manifest(FORMAT, treering.__version__, now(), log, points, blobs, keys, files))
+        release, at = treering.__version__, now()
+        layout.write_manifest(Manifest(FORMAT, release, at, log, points, blobs, keys, files, deliveries))
         if keys != "sealed":
             layout.keys.unlink(missing_ok=True)
     new_commits = log.positions - (before.log.positions if before else 0)
@@ -92,6 +106,19 @@ def refuse_other_folder(home: Home, layout: Layout) -> None:
 
 def small_files(home: Home) -> dict[str, str]:
     return {name: (home.root / name).read_text() for name in SMALL_FILES if (home.root / name).exists()}
+
+
+def copy_deliveries(home: Home, layout: Layout) -> str:
+    """The notifier's store as it is at one moment, by SQLite's own backup; the hash of the file."""
+    if not home.deliveries.exists():
+        return ""
+    part = layout.folder / f".{layout.deliveries.name}.part"
+    part.unlink(missing_ok=True)
+    with opened(home.deliveries) as source, closing(sqlite3.connect(part)) as target:
+        source.backup(target)
+    part.chmod(0o600)
+    part.replace(layout.deliveries)
+    return file_hash(layout.deliveries)
 
 
 async def copy_streams(home: Home, layout: Layout) -> tuple[Tree, Tree]:

@@ -16,7 +16,9 @@ from treering.kernel.refusal import Refused
 
 SUFFIX = ".tar"
 MEMBERS_MAX = 20_000_000
-MEMBER = re.compile(r"backup\.json|log\.db|points\.db|blobs\.list|keys\.sealed|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{64}")
+MEMBER = re.compile(
+    r"backup\.json|log\.db|points\.db|deliveries\.db|blobs\.list|keys\.sealed|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{64}"
+)
 
 
 def is_archive(path: Path) -> bool:

@@ -3,6 +3,7 @@
     backup.json    the manifest: up to where the log goes, its root, the points, the blobs, how the keys are kept
     log.db         the log, in the form of the second copy; grows with each backup
     points.db      the metric points of the stream MET, in the same form
+    deliveries.db  which webhook has been told what, and what none would take
     blobs/         blobs by digest, each copied once; blobs.list says which of them belong to this backup
     keys.sealed    the keys, encrypted by a passphrase, when one was given
 
@@ -53,6 +54,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     blobs: BlobSet
     keys: Keys
     files: dict[str, str] = {}  # small files by their path below the home: the signed checkpoint, the witnesses
+    deliveries_sha256: str = ""  # of deliveries.db, "" where no webhook was ever made
 
 
 class Layout:
@@ -63,6 +65,7 @@ class Layout:
         self.manifest = folder / "backup.json"
         self.log = folder / "log.db"
         self.points = folder / "points.db"
+        self.deliveries = folder / "deliveries.db"
         self.blobs = folder / "blobs"
         self.blob_list = folder / "blobs.list"
         self.keys = folder / "keys.sealed"
@@ -87,6 +90,11 @@ class Layout:
 
 def damaged(what: str) -> Refused:
     return Refused("backup.damaged", f"{what}; use another backup, or make one anew into an empty folder")
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def list_text(digests: list[str]) -> bytes:

@@ -17,7 +17,7 @@ from nats.aio.client import Client
 from treering.adapters.appender import REQUEST_FAILED, acks
 from treering.adapters.backup import SMALL_FILES, reader
 from treering.adapters.backup_keys import opened, put_back
-from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, list_hash
+from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, file_hash, list_hash
 from treering.adapters.backup_streams import POINTS_STREAM, PointsCopy
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import check_length, check_root, read_own
@@ -71,6 +71,7 @@ async def restore_backup(
         key_files = put_back(keys, home) if keys is not None else 0
         await put_blobs(layout, home, digests)
         put_small_files(home, manifest.files)
+        put_deliveries(layout, home, manifest.deliveries_sha256)
         await put_log(layout, home, manifest.log)
         await put_points(layout, home, manifest.points)
     except BaseException:
@@ -114,6 +115,15 @@ def put_small_files(home: Home, files: dict[str, str]) -> None:
         if name not in SMALL_FILES:
             raise damaged(f"the manifest of the backup names the file {name[:100]!r}")
         write_private(home.root / name, text.encode())
+
+
+def put_deliveries(layout: Layout, home: Home, sha256: str) -> None:
+    if not sha256:
+        return
+    if file_hash(layout.deliveries) != sha256:
+        raise damaged(f"{layout.deliveries} is not what was stored")
+    home.deliveries.parent.mkdir(mode=0o700)
+    write_private(home.deliveries, layout.deliveries.read_bytes())
 
 
 async def put_log(layout: Layout, home: Home, wanted: Tree) -> None:

@@ -139,7 +139,7 @@ async def run(
     egress = Egress(allowed)
     async with base.connected("notifier") as client:
         await base.check_log(client, reader.view)
-        store = DeliveryStore(base.home.root / "notifier" / "deliveries.db")
+        store = DeliveryStore(base.home.deliveries)
         desk = Desk(JetStreamLog(client), store, egress, Messages(reader.view), pauses or Pauses())
         notifier = Notifier(desk, reader, webhook_secrets(base.home))
         try:
