@@ -1,4 +1,4 @@
-"""treering against ``mlflow server`` 3.18: the same load on both, one after the other, in one run.
+"""treering against ``mlflow server`` 3.18: the same load on both, step by step, in one run.
 
     python -m bench.mlflow_load --mlflow VENV [--seconds 5] [--runs 1000]
 
@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,27 +152,32 @@ class Load:
         return sum(one.memory_info().rss for one in [leader, *leader.children(recursive=True)]) / 1e6
 
 
-def measured(server: Server, seconds: float, runs: int) -> Figures:
-    load = Load(server, seconds, runs)
-    # mlflow server answers /health before all of its workers do.
-    drive(server.url, 16, load.metric, seconds=WARM_SECONDS)
-    figures: Figures = {"ready": server.ready_seconds}
-    steps: dict[str, Callable[[], float]] = {
-        "log_metric 1": lambda: load.log_metric(1),
-        "log_metric 32": lambda: load.log_metric(32),
-        "points": load.log_batch,
-        "create_run": load.create_run,
-        "get_run": load.get_run,
-        "history": load.history,
-        "search": load.search,
-    }
-    for name, step in steps.items():
-        figures[name] = step()
-        print(f"  {server.name}: {name} {figures[name]:.4g}", flush=True)
-    before = load.memory_mb()
-    figures["up"], figures["down"] = load.artifact()
-    figures["memory"] = load.memory_mb()
-    figures["growth"] = figures["memory"] - before
+STEPS: dict[str, Callable[[Load], float]] = {
+    "log_metric 1": lambda load: load.log_metric(1),
+    "log_metric 32": lambda load: load.log_metric(32),
+    "points": Load.log_batch,
+    "create_run": Load.create_run,
+    "get_run": Load.get_run,
+    "history": Load.history,
+    "search": Load.search,
+}
+
+
+def measured(servers: Sequence[Server], seconds: float, runs: int) -> dict[str, Figures]:
+    """Step by step, each on one server after the other: what else the machine does meanwhile changes slowly."""
+    loads = [Load(server, seconds, runs) for server in servers]
+    figures: dict[str, Figures] = {server.name: {"ready": server.ready_seconds} for server in servers}
+    for load in loads:  # mlflow server answers /health before all of its workers do
+        drive(load.url, 16, load.metric, seconds=WARM_SECONDS)
+    for name, step in STEPS.items():
+        for load in loads:
+            figures[load.server.name][name] = step(load)
+        print(f"  {name}: " + ", ".join(f"{server} {one[name]:.4g}" for server, one in figures.items()), flush=True)
+    for load in loads:
+        mine, before = figures[load.server.name], load.memory_mb()
+        mine["up"], mine["down"] = load.artifact()
+        mine["memory"] = load.memory_mb()
+        mine["growth"] = mine["memory"] - before
     return figures
 
 
@@ -205,11 +210,12 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=5.0)
     options.add_argument("--runs", type=int, default=1000)
     said = options.parse_args()
-    figures = {}
-    with tempfile.TemporaryDirectory() as name:
-        for serving in (treering_server(Path(name) / "t"), mlflow_server(said.mlflow, Path(name) / "m")):
-            with serving as server:
-                figures[server.name] = measured(server, said.seconds, said.runs)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        treering_server(Path(name) / "t") as ours,
+        mlflow_server(said.mlflow, Path(name) / "m") as mlflow,
+    ):
+        figures = measured([ours, mlflow], said.seconds, said.runs)
     report("MLflow's API, against mlflow server", *lines(figures["mlflow"], figures["treering"], said.runs))
 
 
