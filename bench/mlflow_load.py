@@ -90,6 +90,7 @@ class Load:
         for first in range(0, HISTORY_POINTS, BATCH):
             points = [{"key": "h", "value": n / 3, "timestamp": n, "step": n} for n in range(first, first + BATCH)]
             self.one.ask(self.post("runs/log-batch", {"run_id": run_id, "metrics": points}))
+        self.one.ask(self.get(f"runs/get?run_id={run_id}"))  # now all that was written can be read
         began, read, page = time.perf_counter(), 0, ""
         while read < HISTORY_POINTS:
             path = f"metrics/get-history?run_id={run_id}&metric_key=h&max_results=25000&page_token={page}"

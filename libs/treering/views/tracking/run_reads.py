@@ -16,7 +16,7 @@ SUMMARIES_MAX = 1000
 RUNS = "SELECT runs.*, artifact_location FROM runs JOIN experiments ON experiments.id = runs.experiment"
 
 
-class MetricRow(Struct, frozen=True):
+class MetricRow(Struct, frozen=True, gc=False):  # a page has 25,000 of them
     key: str
     value: float | str  # NaN travels as a string
     timestamp: int

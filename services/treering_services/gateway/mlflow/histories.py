@@ -51,7 +51,7 @@ class HistoryAnswer(Answer, frozen=True):
     next_page_token: str = ""
 
 
-class MetricOfRun(Struct, frozen=True):
+class MetricOfRun(Struct, frozen=True, gc=False):
     key: str
     value: float | str
     timestamp: int
