@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.services.gateway_example import WS, Api, running_gateway
+from tests.services.mlflow_example import Mlflow
 
 from treering.adapters.log_check import clear_alarm, write_alarm
 from treering.domain.experiment_messages import CreateExperiment
@@ -139,13 +140,19 @@ def fill(api: Api, leave_bytes: int) -> Path:
 
 
 async def test_before_the_disk_is_full_clients_are_refused_and_services_go_on_and_room_heals_it(small: Api) -> None:
-    # Given a disk on which only little is left,
+    # Given a run, and a disk on which only little is left,
+    mlflow = Mlflow(small)
+    run = await mlflow.run(await mlflow.experiment("digits"))
+    point = {"run_id": run, "key": "loss", "value": 1.0, "timestamp": 1, "step": 1}
+    await mlflow.done("runs/log-metric", **point)
     ballast = fill(small, 3 * MIB)
     # then a client is told so at once, whatever it wants to write, while reading goes on,
     refused = await small.ask("POST", f"{WS}/experiments/e/create")
     assert (refused.status, refused.code) == (507, "disk.full") and "MiB free" in refused.json["detail"]
     blob = await small.ask("PUT", f"/v1/blobs/{digest_of(b'x')}", b"x", {"content-type": "application/octet-stream"})
     assert (blob.status, blob.code) == (507, "disk.full")
+    assert await mlflow.refused("runs/log-metric", **point) == "RESOURCE_EXHAUSTED"
+    assert await mlflow.refused("experiments/create", name="other") == "RESOURCE_EXHAUSTED"
     assert (await small.ask("GET", f"{WS}/computes/local")).status == 200
     assert wrong(await parts(small, ready=False)) == {"disk": "disk.full"}
     # and what a service has to say is still written,

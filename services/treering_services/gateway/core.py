@@ -25,6 +25,7 @@ from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.command import Context, Written
+from treering.kernel.points import RunPoints
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.views.states import Resource, show
@@ -68,6 +69,18 @@ class CommandsWithRoom(Commands):
         return written
 
 
+class PointsWithRoom(PointsWriter):
+    """Metric points of clients, refused as their commands are."""
+
+    def __init__(self, client: Client, check_room: Callable[[], None]) -> None:
+        super().__init__(client)
+        self.check_room = check_room
+
+    async def write(self, workspace: str, points: RunPoints) -> int:
+        self.check_room()
+        return await super().write(workspace, points)
+
+
 @dataclass
 class Gateway:
     """One per process. ``actor`` is the owner's id; ``auth`` False lets everybody in as the owner."""
@@ -91,7 +104,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores, self.tracking.wrote)
         self.figures = Figures(self.metrics.registry)
-        self.points = PointsWriter(self.client)
+        self.points = PointsWithRoom(self.client, self.commands.check_room)
         self.log = JetStreamLog(self.client)
         self.blobs = LocalBlobs(self.home.blobs)
         self.parts = BlobParts(self.blobs)

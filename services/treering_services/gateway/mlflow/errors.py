@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from starlette.responses import Response
 
-from treering.kernel.log import Conflict, LogDamaged, LogUnavailable, encoder
+from treering.kernel.log import Conflict, LogDamaged, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering_services.gateway.call import JSON
 from treering_services.gateway.problem import RETRY_AFTER_SECONDS, status_of
@@ -40,7 +40,7 @@ STATUSES: Mapping[str, int] = {
 # What a refusal of ours is called there, by the status it has here; 409 depends on the word of the code.
 CODES: Mapping[int, str] = {
     400: INVALID, 401: "UNAUTHENTICATED", 403: FORBIDDEN, 404: ABSENT, 409: "RESOURCE_CONFLICT", 413: INVALID,
-    415: "BAD_REQUEST", 503: UNAVAILABLE, 500: "INTERNAL_ERROR",
+    415: "BAD_REQUEST", 503: UNAVAILABLE, 507: "RESOURCE_EXHAUSTED", 500: "INTERNAL_ERROR",
 }  # fmt: skip
 
 
@@ -80,6 +80,8 @@ def mlflow_problem(error: Exception) -> Response | None:
             return answered(error.error_code, error.message)
         case Refused():
             return answered(code_of(error.code), error.detail)
+        case LogFull():
+            return answered("RESOURCE_EXHAUSTED", str(error))
         case LogUnavailable() | Conflict() | LogDamaged():
             return answered(UNAVAILABLE, str(error))
         case _:
