@@ -76,7 +76,7 @@ class Consumer:
     async def open(self) -> None:
         inbox = self.client.new_inbox()
         self.subscription = await self.client.subscribe(inbox)
-        self.client.sinks[self.subscription._id] = self  # before the consumer is there, so nothing came yet
+        self.client.listen(self.subscription._id, self)  # before the consumer is there, so nothing came yet
         request = {"stream_name": self.stream, "config": self.config(inbox), "action": "create"}
         subject = f"$JS.API.CONSUMER.CREATE.{self.stream}.{self.name}.{self.subject}"
         reply = await self.client.request(subject, msgspec.json.encode(request), timeout=CREATE_TIMEOUT_SECONDS)
@@ -146,7 +146,7 @@ class Consumer:
     async def close(self) -> None:
         if self.subscription is None:
             return
-        self.client.sinks.pop(self.subscription._id, None)
+        self.client.unlisten(self.subscription._id)
         if self.client.is_closed:
             return
         with suppress(*REQUEST_FAILED):

@@ -21,6 +21,7 @@ from nats.aio.msg import Msg
 
 from treering.adapters.nats_credentials import Credential
 from treering.adapters.nats_users import DOCTOR_ASKS, asker_inbox
+from treering.adapters.stream_parser import DELIVERED, StreamParser, StreamSink
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 RECONNECT_SECONDS = (0.1, 0.4)
@@ -29,7 +30,6 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 DOCTOR_TIMEOUT_SECONDS = 5.0
 PERMISSIONS_VIOLATION = "permissions violation"
 CREDENTIAL_REFUSED = "authorization violation"
-DELIVERED = b"$JS.ACK."
 log = structlog.get_logger()
 
 
@@ -37,7 +37,7 @@ class NatsUnavailable(Exception):
     """No server at the address, or it refuses the credential; the message says which."""
 
 
-class Sink(Protocol):
+class Sink(StreamSink, Protocol):
     """Takes what comes on one subscription where it is read from the socket, in order."""
 
     def deliver(self, subject: bytes, reply: bytes, data: bytes) -> None:
@@ -52,7 +52,8 @@ class Connection(Client):
 
     A message delivered from a stream carries the headers of its append. Reading them took half of the time
     that following a log takes; what readers need is in the body and the reply subject. A subscription with a
-    ``Sink`` also goes without the client's message, its queue and its task: half of what was left.
+    ``Sink`` also goes without the client's message, its queue and its task: half of what was left; and, as far as
+    it can, without the client's parser.
     """
 
     given_up = True
@@ -60,6 +61,16 @@ class Connection(Client):
     def __init__(self) -> None:
         super().__init__()
         self.sinks: dict[int, Sink] = {}
+        self.parser = StreamParser(self)
+        self._ps = self.parser
+
+    def listen(self, sid: int, sink: Sink) -> None:
+        """Give ``sink`` all that comes on the subscription ``sid``."""
+        self.sinks[sid] = self.parser.sinks[b"%d" % sid] = sink
+
+    def unlisten(self, sid: int) -> None:
+        self.sinks.pop(sid, None)
+        self.parser.sinks.pop(b"%d" % sid, None)
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         delivered = reply.startswith(DELIVERED)

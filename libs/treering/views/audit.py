@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,12 +17,17 @@ from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
 from treering.kernel.log import Entry, LogDamaged
-from treering.kernel.subjects import address_of
+from treering.kernel.subjects import address_of, decode_token
 from treering.views.moments import fixed_time
 
 INDEX_BITS = 20  # a commit of 1 MiB cannot hold 2**20 events; 43 bits are left for its position
-ADDRESSES_MAX = 20_000
-INSERT = f"INSERT INTO event_rows VALUES ({', '.join('?' * 11)})"
+PLACES_MAX = 10_000
+ROW = f"({', '.join('?' * 11)})"
+INSERT = f"INSERT INTO event_rows VALUES {ROW}"
+# Each statement makes Python let go of its lock and fetch it back, from a loop that is busy reading the log.
+ROWS_AT_ONCE = 50
+INSERT_MANY = f"INSERT INTO event_rows VALUES {', '.join([ROW] * ROWS_AT_ONCE)}"
+PUBLISHED = ".event"  # the kind of what clients publish (domain/event.py)
 HOUR, DAY = len("2026-01-31T23"), len("2026-01-31")
 # Made when a replay has caught up: one sort of a million keys costs less than a million insertions.
 INDICES = """
@@ -57,7 +62,7 @@ INSERT INTO hours VALUES (?, ?, ?, ?) ON CONFLICT (hour) DO UPDATE SET
 COUNT_DAY = "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day, gid) DO UPDATE SET events = events + excluded.events"
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, gc=False):
     """A commit as far as the audit reads it: the events stay bytes."""
 
     id: str
@@ -69,7 +74,7 @@ class Stored(Struct, frozen=True):
     trace: str = ""
 
 
-class Tag(Struct, frozen=True):
+class Tag(Struct, frozen=True, gc=False):
     """What every event has, and the ``subject`` of a published one."""
 
     type: str
@@ -86,7 +91,6 @@ class Group(NamedTuple):
 
 stored = msgspec.json.Decoder(Stored)
 tags = msgspec.json.Decoder(Tag)
-cached_address = lru_cache(ADDRESSES_MAX)(address_of)
 
 
 class AuditView:
@@ -117,7 +121,7 @@ class AuditView:
     """
 
     def __init__(self) -> None:
-        self.groups: dict[Group, int] = {}
+        self.groups: dict[tuple[str, str], int] = {}  # by the subject without its key, and the type
         self.made_some = False
 
     def project(self, db: Database, entries: Sequence[Entry]) -> None:
@@ -125,7 +129,7 @@ class AuditView:
             self.groups.clear()
             self.made_some = False
         rows = self.rows(db, entries)
-        db.executemany(INSERT, rows)
+        insert(db, rows)
         count(db, rows)
 
     def rows(self, db: Database, entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
@@ -133,41 +137,52 @@ class AuditView:
         for position, subject, body in entries:
             try:
                 commit = stored.decode(body)
-                address = cached_address(subject)
+                place, _, token = subject.rpartition(".")
+                key = decode_token(token)
                 at = fixed_time(commit.at)
             except (msgspec.MsgspecError, ValueError) as error:
                 raise LogDamaged(f"position {position} of the log is not a commit: {error}") from None
             for index, event in enumerate(commit.events):
                 tag = tags.decode(event)
-                group = Group(address.workspace, address.kind, tag.type)
+                gid = self.groups.get((place, tag.type)) or self.intern(db, subject, tag.type)
                 rows.append((
-                    position << INDEX_BITS | index, self.groups.get(group) or self.intern(db, group), address.key,
+                    position << INDEX_BITS | index, gid, key,
                     at, commit.actor, commit.cause, commit.command_id, commit.id, commit.trace,
-                    tag.subject if address.kind == "event" else "", bytes(event),
+                    tag.subject if tag.subject and place.endswith(PUBLISHED) else "", event,
                 ))  # fmt: skip
         return rows
 
-    def intern(self, db: Database, group: Group) -> int:
+    def intern(self, db: Database, subject: str, type: str) -> int:
+        """The number of a group; LogDamaged when the subject is not that of a resource."""
+        try:
+            address = address_of(subject)
+        except ValueError as error:
+            raise LogDamaged(f"the log holds what is no commit of a resource: {error}") from None
+        group = Group(address.workspace, address.kind, type)
         self.made_some = True
         db.execute("INSERT OR IGNORE INTO groups (workspace, kind, type) VALUES (?, ?, ?)", group)
         row = db.execute(f"SELECT gid FROM groups WHERE {GROUP_KEY}", group).fetchone()
-        self.groups[group] = int(row["gid"])
-        return self.groups[group]
+        if len(self.groups) >= PLACES_MAX:
+            self.groups.clear()
+        gid = self.groups[subject.rpartition(".")[0], type] = int(row["gid"])
+        return gid
+
+
+def insert(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
+    together = len(rows) - len(rows) % ROWS_AT_ONCE
+    for first in range(0, together, ROWS_AT_ONCE):
+        db.execute(INSERT_MANY, list(chain.from_iterable(rows[first : first + ROWS_AT_ONCE])))
+    db.executemany(INSERT, rows[together:])
 
 
 def count(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add a batch to ``hours`` and ``days``."""
-    hours: dict[str, list[Any]] = {}
-    days: Counter[tuple[str, int]] = Counter()
-    for id, gid, _, at, *_ in rows:
-        days[at[:DAY], gid] += 1
-        known = hours.get(hour := at[:HOUR])
-        if known is None:
-            hours[hour] = [hour, id, id, 1]
-        else:  # Rows come in order, so the last one has the largest id.
-            known[2] = id
-            known[3] += 1
-    db.executemany(COUNT_HOUR, hours.values())
+    hours = [row[3][:HOUR] for row in rows]
+    # Rows come in order of their ids: a later one takes the place of an earlier one.
+    last = {hour: row[0] for hour, row in zip(hours, rows, strict=True)}
+    first = {hour: row[0] for hour, row in zip(reversed(hours), reversed(rows), strict=True)}
+    db.executemany(COUNT_HOUR, [(hour, first[hour], last[hour], events) for hour, events in Counter(hours).items()])
+    days = Counter([(row[3][:DAY], row[1]) for row in rows])
     db.executemany(COUNT_DAY, [(*key, events) for key, events in days.items()])
 
 
