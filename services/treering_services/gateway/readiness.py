@@ -31,7 +31,7 @@ KEPT_SECONDS = 0.25  # the route is open to everybody: what it costs inside is b
 UNKNOWN = "not asked: NATS is not connected"
 
 
-class Part(Struct, frozen=True, omit_defaults=True):
+class Part(Struct, frozen=True):
     """``code`` is the stable code of what is wrong, ``why`` the sentence about it."""
 
     state: Literal["ok", "warning", "wrong"] = "ok"
