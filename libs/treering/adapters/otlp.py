@@ -1,6 +1,6 @@
 """Export of spans by OTLP over HTTP, set up by the standard OTEL_* variables and by nothing of ours.
 
-Imported only when a variable asks for it: docs/adr/0010-otlp.md says what it costs.
+Imported only when a variable asks for it: docs/adr/0012-otlp.md says what it costs.
 """
 
 from __future__ import annotations
