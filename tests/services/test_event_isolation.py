@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
+from nats.aio.client import Client
 from tests.services.gateway_example import SPEC, Api, running_gateway
 
 from treering.adapters.bus import ask
-from treering.adapters.nats_accounts import add_publisher
+from treering.adapters.nats_accounts import add_publisher, remove_publisher
+from treering.adapters.nats_credentials import keys_folder, read_credential
 from treering.adapters.subscribers import Subscribers
 from treering.domain.job_messages import CompleteJob
 from treering.kernel.refusal import Refused
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.anyio
 EVENT = {"id": "1", "source": "s", "type": "a.b"}
 SCHEMA = {"schema": {"type": "object"}}
 WORKSPACES = ("w", "v")
+PUBLISHERS = {"ci": "w", "theirs": "v", "old": "main"}
 # (method, path, body): each with every workspace in the place of WS.
 WATCHING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/events?ws=WS&follow=false", None),
@@ -66,7 +70,9 @@ class Credential:
 
 @pytest.fixture
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
-    await add_publisher(nats_server.home, "ci")
+    for name, workspace in PUBLISHERS.items():
+        await add_publisher(nats_server.home, name, workspace)
+    keys_folder(nats_server.home).joinpath("publisher-old.json").write_bytes(without_workspace(nats_server, "old"))
     async with running_gateway(nats_server) as running:
         await running.ask("POST", "/v1/workspaces/v/create", {})
         for workspace in WORKSPACES:
@@ -179,11 +185,55 @@ async def test_a_publisher_on_nats_speaks_under_its_own_name_only(api: Api) -> N
         found: dict[str, Any] = msgspec.json.decode(await ask(ci, "pub.ci", body, timeout_seconds=20.0))
         return found
 
-    assert (await said("v", subject="experiment/none"))["results"][0]["code"] == "event.subject_absent"
+    assert (await said("w", subject="experiment/none"))["results"][0]["code"] == "event.subject_absent"
     assert (await said("w", actor="u_boss"))["results"][0]["code"] == "event.malformed"
     stored = (await said("w"))["results"][0]["position"]
     event = msgspec.json.decode((await api.events(f"/v1/events?since={stored - 1}", 1))[0]["data"])
     assert event["actor"] == "publisher:ci"
+
+
+def without_workspace(nats: RunningNats, name: str) -> bytes:
+    """The publisher's credential as it was written before publishers had a workspace."""
+    credential = read_credential(nats.home, f"publisher-{name}")
+    return msgspec.json.encode({"user": credential.user, "password": credential.password, "inbox": credential.inbox})
+
+
+async def publishes(client: Client, name: str, workspace: str, id: str) -> dict[str, Any]:
+    body = msgspec.json.encode({"workspace": workspace, "events": [{**EVENT, "id": id}]})
+    found: dict[str, Any] = msgspec.json.decode(await ask(client, f"pub.{name}", body, timeout_seconds=20.0))
+    return found
+
+
+async def test_each_publisher_on_nats_publishes_into_its_own_workspace_only(api: Api) -> None:
+    await api.ask("POST", "/v1/workspaces/main/create", {})
+    for name, own in PUBLISHERS.items():
+        client = await api.nats.connect(f"publisher-{name}")
+        for workspace in (*WORKSPACES, "main", "absent"):
+            answer = await publishes(client, name, workspace, f"{name}-{workspace}")
+            assert answer.get("refused") == 0 if workspace == own else answer["code"] == "event.forbidden", (
+                name, workspace, answer,
+            )  # fmt: skip
+    lines = (await api.ask("GET", "/v1/events?kind=event")).body.splitlines()
+    told = sorted((event["actor"], event["id"]) for event in map(msgspec.json.decode, lines) if event["id"] != "seed")
+    assert told == [("publisher:ci", "ci-w"), ("publisher:old", "old-main"), ("publisher:theirs", "theirs-v")]
+
+
+async def test_a_publisher_is_of_one_workspace_until_it_is_removed(api: Api) -> None:
+    # Given a publisher of w that is connected,
+    closed: asyncio.Queue[str] = asyncio.Queue()
+    client = await api.nats.connect("publisher-ci", on_violation=closed.put_nowait)
+    with pytest.raises(Refused, match=r"publisher\.exists"):
+        await add_publisher(api.nats.home, "ci", "v")
+    assert (await publishes(client, "ci", "w", "before"))["refused"] == 0
+    # when it is removed,
+    await remove_publisher(api.nats.home, "ci")
+    # then its connection is closed for good, and the name is free for another workspace.
+    assert "for good" in await asyncio.wait_for(closed.get(), 20.0)
+    await add_publisher(api.nats.home, "ci", "v")
+    again = await api.nats.connect("publisher-ci")
+    assert (await publishes(again, "ci", "w", "after"))["code"] == "event.forbidden"
+    with pytest.raises(Refused, match=r"publisher\.absent"):
+        await remove_publisher(api.nats.home, "none")
 
 
 def test_a_subscriber_is_of_one_workspace_and_its_name_is_no_path(tmp_path: Any) -> None:

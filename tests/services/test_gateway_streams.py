@@ -27,7 +27,7 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "ci", "type": "build.done", 
 
 @pytest.fixture
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
-    await add_publisher(nats_server.home, "ci")
+    await add_publisher(nats_server.home, "ci", "w")
     async with running_gateway(nats_server) as running:
         yield running
 

@@ -14,6 +14,7 @@ from treering.adapters.nats_users import DOCTOR, PUBLISHER_PREFIX, ROUTE, SERVIC
 from treering.kernel.decoding import decode
 
 PASSWORD_BYTES = 32
+MAIN = "main"
 CREDENTIAL_BYTES_MAX = 4096
 
 
@@ -21,12 +22,19 @@ class CredentialMissing(Exception):
     """There is no usable credential for the user; the message says which file and what to do."""
 
 
-class Credential(Struct, frozen=True):
-    """What a user shows the server, and the inbox prefix the server lets it use."""
+class Credential(Struct, frozen=True, omit_defaults=True):
+    """What a user shows the server, and the inbox prefix the server lets it use. ``workspace``: of a program from
+    outside, the only one it works in."""
 
     user: str
     password: str
     inbox: str
+    workspace: str = ""
+
+    @property
+    def bound_to(self) -> str:
+        """Publishers made before a credential named its workspace are of ``main``."""
+        return self.workspace or MAIN
 
     def __repr__(self) -> str:
         return f"Credential(user={self.user!r})"
@@ -53,12 +61,12 @@ def make_credentials(home: Path) -> dict[str, Credential]:
     return {user: read_credential(home, user) for user in users}
 
 
-def make_credential(home: Path, user: str) -> None:
+def make_credential(home: Path, user: str, workspace: str = "") -> None:
     """Write a new random credential for ``user``, unless there is one: a password is made once."""
     path = keys_folder(home) / f"{user}.json"
     if path.exists():
         return
-    credential = Credential(user, secrets.token_urlsafe(PASSWORD_BYTES), inbox_of(user))
+    credential = Credential(user, secrets.token_urlsafe(PASSWORD_BYTES), inbox_of(user), workspace)
     write_private(path, msgspec.json.encode(credential))
 
 

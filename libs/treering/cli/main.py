@@ -48,7 +48,10 @@ COMMANDS = {
     "backup": ("treering.cli.backup:backup", "Back up everything, also while it runs."),
     "restore": ("treering.cli.backup:restore", "Make an installation of a backup."),
     "subscriber": ("treering.cli.subscriber:subscriber", "Let programs watch the events of a workspace."),
-    "publisher": ("treering.cli.publisher:publisher", "Let programs publish events over NATS."),
+    "publisher": (
+        "treering.cli.publisher:publisher",
+        "Let programs publish events over NATS into a workspace.",
+    ),
 }
 
 root = LazyGroup(

@@ -1,4 +1,4 @@
-"""``treering publisher``: let a program publish events over NATS under a name of its own."""
+"""``treering publisher``: let a program publish events over NATS under a name of its own, into one workspace."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from treering.cli.names import named
 from treering.cli.session import Session
 from treering.kernel.refusal import Refused
 
-publisher = LazyGroup("publisher", help="Let programs publish events over NATS.")
+publisher = LazyGroup("publisher", help="Let programs publish events over NATS into a workspace.")
 
 
-@publisher.command("add", help="Let a program publish; says where its credential is.")
+@publisher.command("add", help="Let a program publish into the workspace; says where its credential is.")
 @named
 @click.pass_obj
 def add(session: Session, name: str) -> None:
@@ -24,8 +24,22 @@ def add(session: Session, name: str) -> None:
 
     home = session.home.absolute()
     try:
-        credential = asyncio.run(add_publisher(home, name))
+        made = asyncio.run(add_publisher(home, name, session.workspace))
     except NatsServerError as error:
         raise Refused("publisher.not_accepted", str(error)) from None
-    file = keys_folder(home) / f"{credential.user}.json"
-    session.show({"name": name, "user": credential.user, "subject": f"pub.{name}", "credential": str(file)})
+    file = keys_folder(home) / f"{made.user}.json"
+    shown = {"name": name, "workspace": made.bound_to, "user": made.user, "subject": f"pub.{name}"}
+    session.show({**shown, "credential": str(file)})
+
+
+@publisher.command("remove", help="Shut it out from now on; its connections are closed.")
+@named
+@click.pass_obj
+def remove(session: Session, name: str) -> None:
+    from treering.adapters.nats_accounts import remove_publisher
+    from treering.adapters.nats_process import NatsServerError
+
+    try:
+        asyncio.run(remove_publisher(session.home.absolute(), name))
+    except NatsServerError as error:
+        raise Refused("publisher.not_removed", str(error)) from None

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.adapters.nats_credentials import CredentialMissing, read_credential
+from treering.adapters.nats_users import publisher_user
 from treering.domain import KINDS
 from treering.domain.event import EVENT, PublishEvent, event_key
 from treering.kernel.clock import new_traceparent, now
@@ -170,14 +172,25 @@ async def publish_events(call: Call) -> Response:
 
 
 def nats_publisher(gateway: Gateway) -> Any:
-    """The handler of ``pub.*``: NATS lets each publisher ask under its own name only."""
+    """The handler of ``pub.*``: NATS lets each publisher ask under its own name only, and into its own workspace."""
 
     async def handle(subject: str, body: bytes) -> bytes:
         name = subject.partition(".")[2]
         message = decode(body, PublishMessage, code="event.malformed")
-        caller = Caller("publisher", f"publisher:{name}")
         workspace = checked_name(message.workspace, "workspace")
+        own = await asyncio.to_thread(workspace_of, gateway, name)
+        if workspace != own:
+            raise Refused("event.forbidden", f"publisher {name!r} may publish into workspace {own!r} only")
+        caller = Caller("publisher", f"publisher:{name}", own, name)
         answer = await Publisher(gateway, caller, workspace, new_traceparent()).publish(message.events)
         return msgspec.json.encode(answer)
 
     return handle
+
+
+def workspace_of(gateway: Gateway, name: str) -> str:
+    """Where the publisher may publish. Read anew each time: it may have been removed, or made for another."""
+    try:
+        return read_credential(gateway.home.root, publisher_user(name)).bound_to
+    except CredentialMissing:
+        raise Refused("publisher.absent", f"there is no publisher {name!r} any more") from None
