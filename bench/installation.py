@@ -44,7 +44,7 @@ class Api:
 
 @contextmanager
 def running_treering(home: Path, *, slots: int = 2) -> Iterator[Path]:
-    """``treering up`` on a free port below ``home``, stopped in order at the end."""
+    """``treering up`` on a free port below ``home``, stopped in order at the end. ``<home>/up.pid`` is its number."""
     command = [sys.executable, "-m", "treering_services", "up", "--home", str(home), "--port", "0"]
     with (home.parent / "up.log").open("w") as log:
         server = subprocess.Popen([*command, "--slots", str(slots)], stdout=subprocess.PIPE, stderr=log, text=True)
@@ -53,6 +53,7 @@ def running_treering(home: Path, *, slots: int = 2) -> Iterator[Path]:
             line = server.stdout.readline()
             if "ready" not in line:
                 raise RuntimeError((home.parent / "up.log").read_text()[-2000:])
+            (home / "up.pid").write_text(str(server.pid))
             yield home
         finally:
             server.terminate()

@@ -24,6 +24,7 @@ from treering.adapters.pythons import Python, find_python, running
 from treering.adapters.seals import intact, seal
 from treering.adapters.uv import TimedOut, reason, run_uv
 from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
 from treering.specs.requirements import requirements
 
@@ -39,6 +40,8 @@ SOLVE = ["pip", "compile", "--universal", "--generate-hashes", "--no-header", "-
 # a job cannot store it in a read-only folder, and would compile at every start.
 INSTALL = ["pip", "sync", "--require-hashes", "--link-mode", "copy", "--compile-bytecode", "--quiet"]
 FAILURES = (("No solution found", "environment.unsolvable"), ("Failed to build", "environment.build_failed"))
+QUICK_SECONDS = 0.002
+QUICK_MAX = 1000
 
 Say = Callable[[str], None]
 
@@ -49,6 +52,7 @@ class Environments:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.locks = root / "locks"
+        self.quick: set[Path] = set()  # locks of environments so small that a look at all their files is quick
         self.locks.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def ready(self, spec: EnvironmentSpec, say: Say) -> Path:
@@ -59,13 +63,23 @@ class Environments:
         """
         wanted = requirements(spec.requirements, "requirements")
         lock = self.locks / f"{spec_digest(spec.python, wanted)}.txt"
-        if (known := await run_sync(self.known, lock, wanted)) is not None:
+        if (known := await self.look(lock, wanted)) is not None:
             return known
         async with file_lock(lock.with_suffix(".lock"), WAIT_SECONDS):
             if (known := await run_sync(self.known, lock, wanted)) is not None:
                 return known
             await run_sync(remove_abandoned, self.root)
             return await self.make(spec.python, wanted, lock, say)
+
+    async def look(self, lock: Path, wanted: tuple[str, ...]) -> Path | None:
+        """``known``, at once where that took no longer than the way to another thread and back; else there."""
+        began_seconds = monotonic_seconds()
+        known = self.known(lock, wanted) if lock in self.quick else await run_sync(self.known, lock, wanted)
+        if known is None or monotonic_seconds() - began_seconds > QUICK_SECONDS:
+            self.quick.discard(lock)
+        elif len(self.quick) < QUICK_MAX:
+            self.quick.add(lock)
+        return known
 
     def known(self, lock: Path, wanted: tuple[str, ...]) -> Path | None:
         """The executable when the environment is there, unchanged, and the Python it is based on too."""

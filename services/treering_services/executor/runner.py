@@ -15,6 +15,7 @@ from treering.adapters.environments import Environments
 from treering.adapters.launcher import Launch, Launcher
 from treering.domain.job_messages import CompleteJob, ConfirmCancel, FailJob, FinalizeJob, StartJob
 from treering.kernel.aggregate import Command
+from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
 from treering.tracing import Value, span
@@ -25,6 +26,8 @@ from treering_services.executor.workplace import Leftovers
 
 CANCEL_GRACE_SECONDS = 1.0
 RETRY_SECONDS = 0.3
+EXPERIMENT_SECONDS = 2.0  # for so long a name may still mean what it meant before a renaming
+EXPERIMENTS_MAX = 1000
 log = structlog.get_logger()
 
 
@@ -54,6 +57,7 @@ class Runner:
         self.gateway_url = gateway_url
         self.job_token = job_token
         self.leftovers = Leftovers()
+        self.experiments: dict[tuple[str, str], tuple[str, float]] = {}  # number, and when it was asked for
 
     async def carry_out(self, attempt: Attempt) -> None:
         """All steps, as one span of the trace that the job was submitted in."""
@@ -92,7 +96,7 @@ class Runner:
         await self.leftovers.add(attempt.folder)
 
     async def prepare(self, attempt: Attempt, console: Console) -> None:
-        asking = asyncio.create_task(steps.experiment(attempt, self.gateway_url(), self.job_token(attempt)))
+        asking = asyncio.create_task(self.experiment(attempt))
         if not attempt.over:
             with span("job.environment", attempt.trace):
                 await steps.environment(attempt, self.environments, console)
@@ -100,6 +104,19 @@ class Runner:
             with span("job.inputs", attempt.trace):
                 await steps.inputs(attempt, self.blobs, console)
         await asking
+
+    async def experiment(self, attempt: Attempt) -> None:
+        """The number of the experiment; many jobs of one that start at the same time ask for it once."""
+        name = (attempt.job.workspace, attempt.spec.experiment)
+        known, asked_at_seconds = self.experiments.get(name, ("", -EXPERIMENT_SECONDS))
+        if monotonic_seconds() - asked_at_seconds < EXPERIMENT_SECONDS:
+            attempt.experiment_id = known
+            return
+        await steps.experiment(attempt, self.gateway_url(), self.job_token(attempt))
+        if attempt.experiment_id:
+            if len(self.experiments) >= EXPERIMENTS_MAX:
+                self.experiments.clear()
+            self.experiments[name] = (attempt.experiment_id, monotonic_seconds())
 
     async def fork(self, attempt: Attempt) -> None:
         """Fork the command into its group, where it waits for its go."""

@@ -100,7 +100,8 @@ async def require_compute(gateway: Gateway, workspace: str, name: str) -> None:
 
 
 async def require_blobs(gateway: Gateway, spec: JobSpec) -> None:
-    missing = await gateway.blobs.missing(list(digests(spec)))
+    wanted = list(digests(spec))
+    missing = await gateway.blobs.missing(wanted) if wanted else []
     if missing:
         more = f" and {len(missing) - SHOWN_MAX} more" if len(missing) > SHOWN_MAX else ""
         raise Refused("blob.missing", f"upload these before the job: {', '.join(missing[:SHOWN_MAX])}{more}")
