@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from treering.domain.mlflow_events import MODEL_KIND, only_kind
 from treering.domain.webhook import (
     WEBHOOK,
     CreateWebhook,
@@ -54,6 +55,16 @@ def test_a_deleted_webhook_takes_no_command_but_create() -> None:
     given(WEBHOOK, CREATED, WebhookDeleted()).when(CreateWebhook(URL, since=9)).then(WebhookCreated(URL, since=9))
     given(WEBHOOK, CREATED).when(DeleteWebhook()).then(WebhookDeleted())
     given(WEBHOOK).when(DeleteWebhook()).is_refused("webhook.absent")
+
+
+def test_one_that_tells_as_mlflow_does_has_types_of_mlflow() -> None:
+    given(WEBHOOK).when(CreateWebhook(URL, body="mlflow", types=["job.completed"])).is_refused("webhook.invalid")
+    created = WebhookCreated(URL, body="mlflow", types=["prompt_*", "model_version.created"], title="one")
+    made = CreateWebhook(URL, body="mlflow", types=created.types, title="one", paused=True)
+    given(WEBHOOK).when(made).then(created, WebhookPaused())
+    given(WEBHOOK, created).when(UpdateWebhook(types=["model.created"])).is_refused("webhook.invalid")
+    given(WEBHOOK, created).when(UpdateWebhook(title="t" * 256)).is_refused("webhook.invalid")
+    assert only_kind(created.types) == "" and only_kind(["model_version_alias.*", "prompt.created"]) == MODEL_KIND
 
 
 def test_a_replay_is_asked_for_once_by_its_request() -> None:

@@ -14,21 +14,24 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from treering.domain.mlflow_events import selected
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 
 URL_CHARACTERS_MAX = 2048
 TEXT_CHARACTERS_MAX = 4096
+TITLE_CHARACTERS_MAX = 255
 TYPES_MAX = 64
 ATTEMPTS_MAX = 20
 TIMEOUT_SECONDS_MAX = 30
-Body = Literal["cloudevents", "eventgrid"]
+Body = Literal["cloudevents", "eventgrid", "mlflow"]
 
 
 class CreateWebhook(Command, frozen=True, tag="create"):
     """``since``: the position behind which its first event is. ``types`` may end in ``*``; what is empty selects
-    all: ``kind`` every kind, ``resource`` (its name) every one of them."""
+    all: ``kind`` every kind, ``resource`` (its name) every one of them. With the body ``mlflow`` types are MLflow's
+    own, such as ``model_version.created``. ``paused``: it is made, and told nothing until it is resumed."""
 
     url: str
     since: int = 0
@@ -39,7 +42,9 @@ class CreateWebhook(Command, frozen=True, tag="create"):
     attempts_max: int = 8
     timeout_seconds: int = 10
     description: str = ""
-    secret: str = ""  # the id of the sealed file it is in, never the secret
+    secret: str = ""  # the id of the sealed file it is in, never the secret; "" is unsigned, for mlflow only
+    title: str = ""  # what MLflow calls its name; two may have the same
+    paused: bool = False
 
 
 class UpdateWebhook(Command, frozen=True, tag="update"):
@@ -49,6 +54,7 @@ class UpdateWebhook(Command, frozen=True, tag="update"):
     timeout_seconds: int | None = None
     description: str | None = None
     secret: str | None = None
+    title: str | None = None
 
 
 class PauseWebhook(Command, frozen=True, tag="pause"):
@@ -84,6 +90,7 @@ class WebhookCreated(Event, frozen=True, tag="webhook.created"):
     timeout_seconds: int = 10
     description: str = ""
     secret: str = ""
+    title: str = ""
 
 
 class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
@@ -93,6 +100,7 @@ class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
     timeout_seconds: int | None = None
     description: str | None = None
     secret: str | None = None
+    title: str | None = None
 
 
 class WebhookPaused(Event, frozen=True, tag="webhook.paused"):
@@ -131,6 +139,7 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     timeout_seconds: int = 10
     description: str = ""
     secret: str = ""
+    title: str = ""
     replay: str = ""
 
 
@@ -177,15 +186,16 @@ def decide(webhook: Webhook, command: WebhookCommand) -> list[WebhookEvent]:
 
 def create(webhook: Webhook, command: CreateWebhook) -> list[WebhookEvent]:
     check_url(command.url)
-    check_types(command.types)
-    check_numbers(command.attempts_max, command.timeout_seconds, command.description)
+    check_types(command.types, command.body)
+    check_numbers(command.attempts_max, command.timeout_seconds)
+    check_texts(command.description, command.title)
     if command.since < 0:
         raise Refused("webhook.invalid", f"since is {command.since}; it must be a position, 0 or more")
     if command.resource and not command.kind:
         raise Refused("webhook.invalid", "resource needs kind: a name alone does not say of what")
-    created = WebhookCreated(**msgspec.structs.asdict(command))
+    created = WebhookCreated(**{field: getattr(command, field) for field in WebhookCreated.__struct_fields__})
     if webhook.status in ("absent", "deleted"):
-        return [created]
+        return [created, WebhookPaused()] if command.paused else [created]
     said = msgspec.structs.asdict(created)
     if all(getattr(webhook, name) == value for name, value in said.items() if name not in ("since", "secret")):
         return []
@@ -197,8 +207,9 @@ def update(webhook: Webhook, command: UpdateWebhook) -> list[WebhookEvent]:
     event = WebhookUpdated(**msgspec.structs.asdict(command))
     after = evolve(webhook, event)
     check_url(after.url)
-    check_types(after.types)
-    check_numbers(after.attempts_max, after.timeout_seconds, after.description)
+    check_types(after.types, after.body)
+    check_numbers(after.attempts_max, after.timeout_seconds)
+    check_texts(after.description, after.title)
     return [event] if after != webhook else []
 
 
@@ -231,23 +242,32 @@ def check_url(url: str) -> None:
         raise Refused("webhook.url_invalid", "url has a user or a password in it, which would stay in the log for ever")
 
 
-def check_types(types: list[str]) -> None:
+def check_types(types: list[str], body: Body) -> None:
     if len(types) > TYPES_MAX:
         raise Refused("webhook.invalid", f"types has {len(types)} entries, at most {TYPES_MAX} are allowed")
     for one in types:
         if not 1 <= len(one) <= 255 or "," in one:
             raise Refused("webhook.invalid", f"types has {one[:60]!r}; write an event type, or job.* for all of jobs")
+        if body == "mlflow" and not selected([one]):
+            raise Refused("webhook.invalid", f"types has {one[:60]!r}; MLflow has model_version.created and the like")
 
 
-def check_numbers(attempts_max: int, timeout_seconds: int, description: str) -> None:
+def check_numbers(attempts_max: int, timeout_seconds: int) -> None:
     for name, value, most in (
         ("attempts_max", attempts_max, ATTEMPTS_MAX),
         ("timeout_seconds", timeout_seconds, TIMEOUT_SECONDS_MAX),
     ):
         if not 1 <= value <= most:
             raise Refused("webhook.invalid", f"{name} is {value}; it must be 1 to {most}")
-    if len(description) > TEXT_CHARACTERS_MAX:
-        raise Refused("webhook.invalid", f"description has more than {TEXT_CHARACTERS_MAX} characters")
+
+
+def check_texts(description: str, title: str) -> None:
+    for name, value, most in (
+        ("description", description, TEXT_CHARACTERS_MAX),
+        ("title", title, TITLE_CHARACTERS_MAX),
+    ):
+        if len(value) > most:
+            raise Refused("webhook.invalid", f"{name} has more than {most} characters")
 
 
 def summary(webhook: Webhook) -> Summary:
