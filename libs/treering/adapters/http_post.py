@@ -20,6 +20,7 @@ from treering.kernel.refusal import Refused
 
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES_MAX = 64 * 1024
+KEPT_BYTES_MAX = 4096  # of the body of an answer
 IDLE_SECONDS = 20.0
 IDLE_MAX = 32
 RESOLVED_SECONDS = 30.0
@@ -27,10 +28,11 @@ AGENT = "treering"
 
 
 class Answered(NamedTuple):
-    """``status`` 0: there was no answer, and ``why`` says so."""
+    """``status`` 0: there was no answer, and ``why`` says so. ``body`` is how the body of the answer began."""
 
     status: int
     why: str = ""
+    body: bytes = b""
 
 
 class Exchange(asyncio.Protocol):
@@ -46,6 +48,7 @@ class Exchange(asyncio.Protocol):
     def reset(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
         self.received = 0
+        self.kept = bytearray()
         self.complete = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,12 +72,15 @@ class Exchange(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.fail("the answer is not HTTP")
 
+    def on_body(self, body: bytes) -> None:
+        self.kept += body[: KEPT_BYTES_MAX - len(self.kept)]
+
     def on_message_complete(self) -> None:
         status = self.parser.get_status_code()
         if status < 200:  # 100 Continue and the like: the answer is still to come
             return
         keep = self.parser.should_keep_alive()
-        self.finish(Answered(status))
+        self.finish(Answered(status, body=bytes(self.kept)))
         if not keep:
             self.close()
 

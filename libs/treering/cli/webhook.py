@@ -24,7 +24,9 @@ webhook = group_of(WEBHOOK)
 @click.option("--kind", default="", help="Only events about this kind.")
 @click.option("--resource", default="", metavar="NAME", help="Only about this one; needs --kind.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type, or job.*. Repeatable.")
-@click.option("--body", type=click.Choice(["cloudevents", "eventgrid"]), default="cloudevents", show_default=True)
+@click.option(
+    "--body", type=click.Choice(["cloudevents", "eventgrid", "mlflow"]), default="cloudevents", show_default=True
+)
 @click.option("--since", metavar="POSITION|now", default="now", show_default=True, help="Begin behind it; 0 is all.")
 @click.option("--max-attempts", type=click.IntRange(1, 20), default=8, show_default=True)
 @click.option("--timeout", type=click.IntRange(1, 30), default=10, show_default=True, help="Seconds for one attempt.")

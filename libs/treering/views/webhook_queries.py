@@ -27,13 +27,23 @@ class WebhookQuery(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class TestQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Send one message that is no event, to the webhook as it is at ``position``; ``type`` is one of MLflow's."""
+
+    workspace: str
+    name: str
+    position: int = 0
+    type: str = ""
+
+
 class TestAnswer(Struct, frozen=True):
-    """One delivery that is not an event: ``status`` 0 when there was no answer."""
+    """One delivery that is not an event: ``status`` 0 when there was no answer. ``answer``: how its body began."""
 
     ok: bool
     status: int
     why: str
     milliseconds: float
+    answer: str = ""
 
 
 class DeliveryAnswer(Struct, frozen=True):

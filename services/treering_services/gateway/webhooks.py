@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -12,11 +13,12 @@ from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain import kind_named
 from treering.domain.webhook import WEBHOOK, Body, CreateWebhook, UpdateWebhook, check_url
 from treering.kernel.clock import new_id
+from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
-from treering.kernel.webhook_signature import key_of, new_secret
+from treering.kernel.webhook_signature import new_secret, signing_key
 from treering.views import webhook_queries as queries
-from treering.views.states import with_status
+from treering.views.states import Resource, with_status
 from treering_services.gateway.call import Call, reply, written_headers
 
 WEBHOOKS_MAX = 500
@@ -64,30 +66,49 @@ async def create_webhook(call: Call) -> Response:
     """The secret is sealed before the log says that there is a webhook which needs it."""
     asked = await call.json(NewWebhook)
     address = Address(call.workspace, WEBHOOK.kind, checked_name(asked.name))
-    await call.gateway.require_workspace(address.workspace)
-    check_url(asked.url)
+    secret = asked.secret or new_secret()
     if asked.kind:
         kind_named(asked.kind)
-    secret = asked.secret or new_secret()
-    key_of(secret)
-    await check_room(call)
-    await ask_notifier(call, "check", queries.AddressCheck(asked.url), queries.AddressAnswer)
     since = await call.gateway.log.head() if asked.since is None else asked.since
-    id = sealed(call, address, secret)
     command = CreateWebhook(
         asked.url, since, asked.kind, asked.resource, asked.types, asked.body, asked.attempts_max,
-        asked.timeout_seconds, asked.description, id,
+        asked.timeout_seconds, asked.description,
     )  # fmt: skip
+    written = await make(call, address, command, secret)
+    answer = SecretAnswer(address.key, written.position, secret if written.changed else "")
+    return reply(answer, 201 if written.changed else 200, written_headers(written.position))
+
+
+async def make(call: Call, address: Address, command: CreateWebhook, secret: str) -> Written:
+    """Create it when its address may be connected to; ``secret`` "" is none."""
+    await call.gateway.require_workspace(address.workspace)
+    check_url(command.url)
+    if secret:
+        signing_key(command.body, secret)
+    await check_room(call)
+    await check_address(call, command.url)
+    return await send_with(call, address, command, secret)
+
+
+async def send_with(call: Call, address: Address, command: CreateWebhook | UpdateWebhook, secret: str) -> Written:
+    """Carry out ``command`` with the id of ``secret``, which is forgotten again when that changes nothing."""
+    if not secret:
+        return await call.gateway.commands.send(address, command, call.context())
+    id = sealed(call, address, secret)
     try:
-        written = await call.gateway.commands.send(address, command, call.context())
+        sent = msgspec.structs.replace(command, secret=id)
+        written = await call.gateway.commands.send(address, sent, call.context())
     except Refused:
         unseal(call, address, id)
         raise
     if not written.changed:
         unseal(call, address, id)
-        secret = ""
-    answer = SecretAnswer(address.key, written.position, secret)
-    return reply(answer, 201 if written.changed else 200, written_headers(written.position))
+    return written
+
+
+async def check_address(call: Call, url: str) -> None:
+    """``Refused("address.forbidden")`` when it leads to where we may not connect."""
+    await ask_notifier(call, "check", queries.AddressCheck(url), queries.AddressAnswer)
 
 
 async def check_room(call: Call) -> None:
@@ -100,18 +121,17 @@ async def rotate_secret(call: Call) -> Response:
     """A new secret, signed with from now on."""
     address = address_in(call)
     secret = new_secret()
-    id = sealed(call, address, secret)
-    try:
-        written = await call.gateway.commands.send(address, UpdateWebhook(secret=id), call.context())
-    except Refused:
-        unseal(call, address, id)
-        raise
+    written = await send_with(call, address, UpdateWebhook(), secret)
     return reply(SecretAnswer(address.key, written.position, secret), headers=written_headers(written.position))
 
 
 async def test_webhook(call: Call) -> Response:
-    query = await existing(call)
-    return reply(await ask_notifier(call, "test", query, queries.TestAnswer, TEST_TIMEOUT_SECONDS))
+    found = await present(call)
+    return reply(await send_test(call, queries.TestQuery(found.workspace, found.name, found.position)))
+
+
+async def send_test(call: Call, query: queries.TestQuery) -> queries.TestAnswer:
+    return await ask_notifier(call, "test", query, queries.TestAnswer, TEST_TIMEOUT_SECONDS)
 
 
 async def delivery(call: Call) -> Response:
@@ -135,11 +155,16 @@ def address_in(call: Call) -> Address:
 
 
 async def existing(call: Call) -> queries.WebhookQuery:
+    found = await present(call)
+    return queries.WebhookQuery(found.workspace, found.name)
+
+
+async def present(call: Call) -> Resource:
     address = address_in(call)
     found = await call.gateway.get(address)
     if found.status == "deleted":
         raise Refused("webhook.absent", f"there is no webhook {address.key!r}")
-    return queries.WebhookQuery(address.workspace, address.key)
+    return found
 
 
 async def ask_notifier(call: Call, name: str, query: Struct, type: type[T], timeout_seconds: float = 10.0) -> T:

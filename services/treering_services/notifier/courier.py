@@ -25,7 +25,7 @@ from treering.adapters.http_post import Answered, Poster
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.domain.webhook import Webhook
 from treering.kernel.log import Entry, LogUnavailable
-from treering.kernel.webhook_signature import signature_headers
+from treering.kernel.webhook_signature import mlflow_headers, signature_headers
 from treering_services.notifier.messages import Message, Messages, selection_of
 
 WINDOW = 32  # deliveries at once to one sink
@@ -65,7 +65,10 @@ class Desk:
 
 class Courier:
     def __init__(self, desk: Desk, key: Key, webhook: Webhook, secret: bytes, head: int) -> None:
-        """``head``: of the log now. What comes behind it is announced by ``announce``."""
+        """``head``: of the log now. What comes behind it is announced by ``announce``.
+
+        ``secret`` b"" signs nothing.
+        """
         self.desk = desk
         self.key = key
         self.webhook = webhook
@@ -150,7 +153,8 @@ class Courier:
         self.note(letter, answered)
 
     async def post(self, id: str, message: Message) -> Answered:
-        headers = signature_headers(self.secret, id, int(time.time()), message.body)
+        sign = mlflow_headers if self.webhook.body == "mlflow" else signature_headers
+        headers = sign(self.secret, id, int(time.time()), message.body)
         headers["content-type"] = message.media_type
         return await self.poster.post(message.body, headers, self.webhook.timeout_seconds)
 

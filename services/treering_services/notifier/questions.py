@@ -11,15 +11,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from treering.adapters.delivery_store import Letter
+from treering.domain.mlflow_events import selected
+from treering.domain.webhook import WEBHOOK
 from treering.kernel.clock import monotonic_seconds, new_id, now
 from treering.kernel.decoding import decode
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 from treering.views import webhook_queries as queries
 from treering_services.gateway.cloud_events import SPECIFICATION, CloudEvent
 from treering_services.notifier.courier import Courier
 from treering_services.notifier.event_grid import GridEvent
 from treering_services.notifier.messages import CLOUD_EVENT, JSON, Message
+from treering_services.notifier.mlflow_hooks import example
 
 if TYPE_CHECKING:
     from treering_services.notifier.service import Notifier
@@ -56,14 +60,16 @@ class Questions:
         return queries.AddressAnswer(known=True)
 
     async def test(self, body: bytes) -> queries.TestAnswer:
-        query = decode(body, queries.WebhookQuery)
+        query = decode(body, queries.TestQuery)
+        await self.notifier.know(Address(query.workspace, WEBHOOK.kind, query.name), query.position)
         courier = self.courier(query.workspace, query.name)
         began = monotonic_seconds()
         id = f"test_{new_id()}"
-        answered = await courier.post(id, test_message(courier, id))
+        answered = await courier.post(id, test_message(courier, id, query.type))
         milliseconds = round((monotonic_seconds() - began) * 1000, 1)
         ok = 200 <= answered.status < 300
-        return queries.TestAnswer(ok, answered.status, answered.why, milliseconds)
+        text = answered.body.decode("utf-8", "replace")
+        return queries.TestAnswer(ok, answered.status, answered.why, milliseconds, text)
 
     async def delivery(self, body: bytes) -> queries.DeliveryAnswer:
         query = decode(body, queries.WebhookQuery)
@@ -125,8 +131,10 @@ def dead_letter(letter: Letter) -> queries.DeadLetter:
     return queries.DeadLetter(letter.id, letter.position, letter.attempts, at, letter.why)
 
 
-def test_message(courier: Courier, id: str) -> Message:
-    """In the form the webhook has; it is no event, and is not in the log."""
+def test_message(courier: Courier, id: str, type: str = "") -> Message:
+    """In the form the webhook has; it is no event, and is not in the log. ``type`` is one of MLflow's events."""
+    if courier.webhook.body == "mlflow":
+        return Message(0, encoder.encode(example(type or selected(courier.webhook.types)[0], now())), JSON)
     workspace, name = courier.key
     subject, data = f"webhook/{name}", {"webhook": name}
     if courier.webhook.body == "eventgrid":

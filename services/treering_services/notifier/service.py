@@ -19,7 +19,7 @@ from treering.domain.webhook import WEBHOOK, Webhook
 from treering.kernel.log import Entry
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, address_of
-from treering.kernel.webhook_signature import key_of
+from treering.kernel.webhook_signature import signing_key
 from treering.views.states import show, with_status
 from treering_services.base import ServiceBase, StatesReader
 from treering_services.gateway.selection import addresses_of
@@ -40,6 +40,7 @@ class Notifier:
     secrets: SealedStore
     couriers: dict[Key, tuple[Courier, asyncio.Task[None]]] = field(default_factory=dict)
     by_address: dict[tuple[str, str, str], list[Courier]] = field(default_factory=dict)
+    taking_up: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> int:
         """Take up every webhook there is; the position behind which ``follow`` goes on."""
@@ -58,13 +59,18 @@ class Notifier:
     async def entry(self, entry: Entry) -> None:
         address = address_of(entry.subject)
         if address.kind == WEBHOOK.kind:
-            await self.reader.projector.reached(entry.position)
-            found = await self.reader.view.peek(lambda db: show(db, address))
-            if found is not None:
-                await self.take_up(address, WEBHOOK.states.decode(found.state), entry.position)
+            await self.know(address, entry.position)
         for one in addresses_of(address):
             for courier in self.by_address.get(one, ()):
                 courier.announce(entry.position)
+
+    async def know(self, address: Address, position: int) -> None:
+        """Take up a webhook as it is at ``position`` or later."""
+        await self.reader.projector.reached(position)
+        async with self.taking_up:
+            found = await self.reader.view.peek(lambda db: show(db, address))
+            if found is not None:
+                await self.take_up(address, WEBHOOK.states.decode(found.state), max(position, found.position))
 
     async def take_up(self, address: Address, webhook: Webhook, head: int) -> None:
         """Begin, go on, change or end, as the webhook now is. Saying it again is harmless."""
@@ -86,8 +92,7 @@ class Notifier:
 
     def begin(self, key: Key, webhook: Webhook, head: int) -> None:
         try:
-            sealed = self.secrets.get(secret_name(*key, webhook.secret)) if webhook.secret else None
-            secret = key_of(sealed.decode()) if sealed else None
+            secret = self.secret_of(key, webhook)
         except (Refused, UnicodeDecodeError) as error:
             log.error("webhook.secret_unreadable", webhook=key, why=str(error))
             return
@@ -100,6 +105,13 @@ class Notifier:
         task.add_done_callback(say_why)
         self.couriers[key] = (courier, task)
         self.by_address.setdefault(courier.selection.address, []).append(courier)
+
+    def secret_of(self, key: Key, webhook: Webhook) -> bytes | None:
+        """What it signs with; None when there ought to be something and is not."""
+        if not webhook.secret:
+            return b"" if webhook.body == "mlflow" else None
+        sealed = self.secrets.get(secret_name(*key, webhook.secret))
+        return signing_key(webhook.body, sealed.decode()) if sealed else None
 
     async def put_down(self, key: Key) -> None:
         running = self.couriers.pop(key, None)
@@ -140,7 +152,9 @@ async def run(
     async with base.connected("notifier") as client:
         await base.check_log(client, reader.view)
         store = DeliveryStore(base.home.deliveries)
-        desk = Desk(JetStreamLog(client), store, egress, Messages(reader.view), pauses or Pauses())
+        desk = Desk(
+            JetStreamLog(client), store, egress, Messages(reader.view, reader.projector.reached), pauses or Pauses()
+        )
         notifier = Notifier(desk, reader, webhook_secrets(base.home))
         try:
             after = await notifier.start()
