@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from treering_services.gateway.mlflow import artifacts, not_implemented, registry, tracking
+from treering_services.gateway.mlflow import artifacts, not_implemented, registry, tracking, webhook_lines
 from treering_services.gateway.mlflow.errors import mlflow_problem
 from treering_services.gateway.route import Route
 
@@ -30,5 +30,6 @@ MLFLOW_ROUTES: tuple[Route, ...] = (
     *both(tracking.ROUTES),
     *both(artifacts.ROUTES),
     *both(registry.ROUTES),
+    *both(webhook_lines.ROUTES),
     *both(not_implemented.ROUTES),
 )

@@ -20,7 +20,6 @@ ABSENT_GROUPS = {
     "get-trace-artifact": "traces",
     "get-online-trace-details": "traces",
     "datasets": "evaluation datasets",
-    "webhooks": "webhooks",
     "gateway": "the AI gateway",
     "gateway-proxy": "the AI gateway",
     "scorers": "scorers",

@@ -1,0 +1,85 @@
+"""The messages of MLflow's webhooks (mlflow/protos/webhooks.proto of 3.18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from treering_services.gateway.mlflow.messages import Answer, Int64, Request
+
+Status = Literal["ACTIVE", "DISABLED"]
+
+
+class HookEvent(Struct, frozen=True):
+    entity: str = ""
+    action: str = ""
+
+
+class NewHook(Request, frozen=True):
+    required = ("name", "url", "events")
+    name: str = ""
+    url: str = ""
+    events: list[HookEvent] | None = None
+    description: str = ""
+    secret: str = ""
+    status: Status = "ACTIVE"
+
+
+class HookChange(Request, frozen=True):
+    """What is left out, or an empty name, address or list of events, stays as it is."""
+
+    name: str = ""
+    url: str = ""
+    events: list[HookEvent] = []
+    description: str | None = None
+    secret: str | None = None
+    status: Status | None = None
+
+
+class HookPage(Request, frozen=True):
+    max_results: Int64 | None = None
+    page_token: str = ""
+
+
+class HookTest(Request, frozen=True):
+    event: HookEvent | None = None
+
+
+class Hook(Answer, frozen=True):
+    """Times are milliseconds since 1970. The secret is never said."""
+
+    webhook_id: str
+    name: str
+    url: str
+    events: list[HookEvent]
+    status: Status
+    creation_timestamp: int
+    last_updated_timestamp: int
+    description: str = ""
+
+
+class OneHook(Answer, frozen=True):
+    webhook: Hook
+
+
+class Hooks(Answer, frozen=True):
+    webhooks: list[Hook] = []
+    next_page_token: str = ""
+
+
+class TestResult(Answer, frozen=True):
+    success: bool
+    response_status: int = 0
+    response_body: str = ""
+    error_message: str = ""
+
+
+class TestAnswer(Answer, frozen=True):
+    result: TestResult
+
+
+def events_of(names: Iterable[str]) -> list[HookEvent]:
+    """``model_version.created`` as their two enumerations."""
+    return [HookEvent(*name.upper().split(".")) for name in names]
