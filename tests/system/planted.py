@@ -72,15 +72,15 @@ CHECKPOINT_OUTSIDE = Bug(
     (
         Change(
             VIEW,
-            '            last = entries[-1]\n            db.execute("UPDATE checkpoint',
-            '            last = entries[-1]\n            db.execute("COMMIT")\n            crash_once()\n'
-            '            db.execute("BEGIN IMMEDIATE")\n            db.execute("UPDATE checkpoint',
+            '        last = entries[-1]\n        db.execute("UPDATE checkpoint',
+            '        last = entries[-1]\n        db.execute("COMMIT")\n        crash_once()\n'
+            '        db.execute("BEGIN IMMEDIATE")\n        db.execute("UPDATE checkpoint',
         ),
         Change(
             VIEW,
-            "def read_checkpoint(",
+            "def read_checkpoint(db",
             'def crash_once() -> None:\n    import os\n    try:\n        os.unlink(os.environ["CRASH_FILE"])\n'
-            "    except OSError:\n        return\n    os.kill(os.getpid(), 9)\n\n\ndef read_checkpoint(",
+            "    except OSError:\n        return\n    os.kill(os.getpid(), 9)\n\n\ndef read_checkpoint(db",
         ),
     ),
 )

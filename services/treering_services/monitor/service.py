@@ -33,7 +33,7 @@ from treering_services.monitor.sql_questions import SQL_QUESTIONS
 from treering_services.monitor.stores import Stores, opened_stores
 
 WATCH_SECONDS = 15.0
-GATHER_SECONDS = 0.03
+GATHER_SECONDS = 0.1  # Who reads may name a position, and ends it.
 # A file a group of questions; those about the log itself are the monitor's own methods.
 QUESTIONS = {
     **AUDIT_QUESTIONS, **ASK_QUESTIONS, **SQL_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS,
