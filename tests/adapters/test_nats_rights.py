@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.nats_accounts import add_publisher
+from treering.adapters.nats_accounts import add_publisher, add_subscriber
 from treering.adapters.nats_connect import answer, reached
 from treering.adapters.nats_users import DOCTOR, SERVICES
 from treering.testing.nats import RunningNats
@@ -21,7 +21,7 @@ from treering.testing.nats import RunningNats
 pytestmark = pytest.mark.anyio
 
 ANSWER_SECONDS = 5.0
-CLIENTS = (*SERVICES, "publisher-ci", DOCTOR)
+CLIENTS = (*SERVICES, "publisher-ci", "subscriber-ci", DOCTOR)
 ADMINISTRATION = (
     "$JS.API.STREAM.PURGE.EVT",
     "$JS.API.STREAM.MSG.DELETE.EVT",
@@ -55,6 +55,8 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "lease.renew": {"executor"},
     "pub.ci": {"publisher-ci"},
     "pub.other": set(),
+    "sub.ci": {"subscriber-ci"},
+    "sub.other": set(),
     "$JS.API.STREAM.CREATE.EVT": {"bootstrap"},
     "$JS.API.STREAM.INFO.EVT": set(SERVICES),
     "$JS.API.DIRECT.GET.EVT": set(SERVICES),
@@ -66,6 +68,7 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "_INBOX_registry.x": set(),
     "_INBOX_gateway.x": {"registry", "monitor", "notifier"},
     "_INBOX_publisher.ci.x": {"gateway"},
+    "_INBOX_subscriber.ci.x": {"gateway"},
     "_INBOX.x": set(),
     "$SYS.REQ.SERVER.PING.JSZ": {DOCTOR},
     **{subject: set() for subject in ADMINISTRATION},
@@ -79,7 +82,12 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "_INBOX_publisher.>": set(),
     "_INBOX_publisher.ci.>": {"publisher-ci"},
     "cmd.*.*": {"registry"},
+    "_INBOX_subscriber.>": set(),
+    "_INBOX_subscriber.ci.>": {"subscriber-ci"},
+    "_INBOX_subscriber.other.>": set(),
     "pub.*": {"gateway"},
+    "sub.*": {"gateway"},
+    "sub.ci": {"gateway"},
     "lease.renew": {"scheduler"},
     "qry.*": {"monitor"},
     "hook.*": {"notifier"},
@@ -105,6 +113,7 @@ class Refusals:
 @pytest.fixture(params=CLIENTS)
 async def user(request: pytest.FixtureRequest, nats_server: RunningNats) -> AsyncIterator[tuple[str, Refusals]]:
     await add_publisher(nats_server.home, "ci")
+    await add_subscriber(nats_server.home, "ci")
     refusals = Refusals()
     refusals.client = await nats_server.connect(request.param, on_violation=refusals.seen.append)
     yield request.param, refusals
@@ -135,12 +144,14 @@ async def test_a_user_subscribes_where_it_must_and_nowhere_else(user: tuple[str,
         ("executor", "lease.renew", "scheduler", "lease.renew"),
         ("gateway", "qry.audit", "monitor", "qry.*"),
         ("publisher-ci", "pub.ci", "gateway", "pub.*"),
+        ("subscriber-ci", "sub.ci", "gateway", "sub.*"),
     ],
 )
 async def test_each_request_finds_its_answer(
     nats_server: RunningNats, asker: str, subject: str, answerer: str, pattern: str
 ) -> None:
     await add_publisher(nats_server.home, "ci")
+    await add_subscriber(nats_server.home, "ci")
     client = await nats_server.connect(answerer)
     await client.subscribe(pattern, queue="q", cb=partial(answer, body=b"yes"))
     await reached(client)

@@ -1,6 +1,7 @@
 """Who is let in: the accounts file of a home, and programs from outside, who may come and go while the server runs.
 
-A publisher is a NATS user from outside with one subject of its own, ``pub.<name>``, and one workspace.
+A publisher or subscriber is a NATS user from outside with one subject of its own, ``pub.<name>`` or ``sub.<name>``, and
+one workspace.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,7 +34,8 @@ from treering.adapters.nats_process import (
     running_pid,
     server_url,
 )
-from treering.adapters.nats_users import publisher_user
+from treering.adapters.nats_users import publisher_user, subscriber_user
+from treering.adapters.subscribers import Subscriber, Subscribers
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 
@@ -50,8 +53,7 @@ async def add_publisher(home: Path, name: str, workspace: str = MAIN) -> Credent
     if credential.bound_to != workspace:
         why = f"{name!r} publishes into {credential.bound_to!r} already; remove it first"
         raise Refused("publisher.exists", why)
-    if reload_accounts(home):
-        await greeted(home, credential, let_in=True)
+    await reload_accounts(home, credential, let_in=True)
     return credential
 
 
@@ -64,17 +66,35 @@ async def remove_publisher(home: Path, name: str) -> None:
     except CredentialMissing:
         raise Refused("publisher.absent", f"there is no publisher {name!r}") from None
     write_accounts(home, removed=user)
-    if reload_accounts(home):
-        await greeted(home, credential, let_in=False)
+    await reload_accounts(home, credential, let_in=False)
 
 
-def reload_accounts(home: Path) -> bool:
-    """Have a running server read the accounts file again; False when none runs."""
+async def add_subscriber(home: Path, name: str, workspace: str = MAIN) -> tuple[Subscriber, Credential]:
+    """The same for a subscriber of ``workspace``: its token, and what lets it in over NATS."""
+    user = subscriber_user(name)
+    subscriber = Subscribers(home / "keys").add(name, workspace)
+    credential = write_accounts(home, user, workspace=workspace)[user]
+    await reload_accounts(home, credential, let_in=True)
+    return subscriber, credential
+
+
+async def remove_subscriber(home: Path, name: str) -> None:
+    """Its token is good for nothing any more, and a running server closes its connections."""
+    user = subscriber_user(name)
+    Subscribers(home / "keys").remove(name)
+    with suppress(CredentialMissing):  # made before subscribers were let in over NATS
+        credential = read_credential(home, user)
+        write_accounts(home, removed=user)
+        await reload_accounts(home, credential, let_in=False)
+
+
+async def reload_accounts(home: Path, credential: Credential, *, let_in: bool) -> None:
+    """Have a running server read the accounts file again, and see that it lets ``credential`` in (or no more)."""
     folder = home / "nats"
     pid = running_pid(folder / "nats.conf", folder / "nats.pid")
     if pid is not None:
         os.kill(pid, signal.SIGHUP)
-    return pid is not None
+        await greeted(home, credential, let_in=let_in)
 
 
 def write_accounts(home: Path, *new_users: str, workspace: str = "", removed: str = "") -> dict[str, Credential]:

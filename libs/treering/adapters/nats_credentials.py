@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from treering.adapters.nats_users import DOCTOR, PUBLISHER_PREFIX, ROUTE, SERVICES, inbox_of, publisher_user
+from treering.adapters.nats_users import DOCTOR, OUTSIDE, ROUTE, SERVICES, inbox_of, outside_user
 from treering.kernel.decoding import decode
 
 PASSWORD_BYTES = 32
@@ -50,14 +50,15 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_credentials(home: Path) -> dict[str, Credential]:
-    """Make what is missing, then return all credentials by user: services, doctor, route and publishers."""
+    """Make what is missing, then return all credentials by user: services, doctor, route and who is from outside."""
     folder = keys_folder(home)
     make_private_folder(folder)
     for user in (*SERVICES, DOCTOR, ROUTE):
         make_credential(home, user)
-    files = sorted(folder.glob(f"{PUBLISHER_PREFIX}*.json"))
-    publishers = [publisher_user(path.stem.removeprefix(PUBLISHER_PREFIX)) for path in files]
-    users = [*SERVICES, DOCTOR, ROUTE, *publishers]
+    users = [*SERVICES, DOCTOR, ROUTE]
+    for prefix in OUTSIDE:
+        files = sorted(folder.glob(f"{prefix}*.json"))
+        users += [outside_user(prefix, path.stem.removeprefix(prefix)) for path in files]
     return {user: read_credential(home, user) for user in users}
 
 

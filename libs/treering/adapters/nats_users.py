@@ -15,6 +15,9 @@ from treering.kernel.refusal import Refused
 
 PUBLISHER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 PUBLISHER_PREFIX = "publisher-"
+SUBSCRIBER_PREFIX = "subscriber-"
+# Of programs from outside: the prefix of their users, and the first token of the one subject each may ask on.
+OUTSIDE = {PUBLISHER_PREFIX: "pub", SUBSCRIBER_PREFIX: "sub"}
 STREAMS = ("EVT", "MET", "LOG")
 DOCTOR = "doctor"
 ROUTE = "route"
@@ -28,9 +31,11 @@ class Rights(NamedTuple):
 
 
 def inbox_of(user: str) -> str:
-    """The prefix of the user's own inbox. Publishers share a first token: one rule for the gateway."""
-    if user.startswith(PUBLISHER_PREFIX):
-        return f"_INBOX_publisher.{user.removeprefix(PUBLISHER_PREFIX)}"
+    """The prefix of the user's own inbox. Those of one sort from outside share a first token: one rule for the
+    gateway."""
+    for prefix in OUTSIDE:
+        if user.startswith(prefix):
+            return f"_INBOX_{prefix.removesuffix('-')}.{user.removeprefix(prefix)}"
     return f"_INBOX_{user}"
 
 
@@ -68,7 +73,8 @@ PUBLISH: dict[str, tuple[str, ...]] = {
     "bootstrap": (*create(*STREAMS), *info(*STREAMS), *read("EVT"), "evt.>"),
     "registry": ("evt.>", *read("EVT"), *answer("gateway", "scheduler", "executor")),
     "gateway": (
-        "cmd.gateway.*", "qry.*", "hook.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"), "_INBOX_publisher.>",
+        "cmd.gateway.*", "qry.*", "hook.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"),
+        "_INBOX_publisher.>", "_INBOX_subscriber.>",
     ),
     "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor")),
     "executor": ("cmd.executor.*", "lease.renew", "log.>", *read("EVT"), *info("LOG")),
@@ -77,7 +83,7 @@ PUBLISH: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 ANSWERS: dict[str, tuple[str, ...]] = {
     "registry": ("cmd.*.*",),
-    "gateway": ("pub.*",),
+    "gateway": ("pub.*", "sub.*"),
     "scheduler": ("lease.renew",),
     "monitor": ("qry.*",),
     "notifier": ("hook.*",),
@@ -88,27 +94,36 @@ DOCTOR_ASKS = ("$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.PING.VARZ")
 
 
 def rights_of(user: str) -> Rights:
-    """What ``user`` may do; KeyError for a user that is neither a service, the doctor nor a publisher."""
+    """What ``user`` may do; KeyError for a user that is neither a service, the doctor nor from outside."""
     own_inbox = f"{inbox_of(user)}.>"
     if user == DOCTOR:
         return Rights(DOCTOR_ASKS, (own_inbox,))
-    if user.startswith(PUBLISHER_PREFIX):
-        return Rights((f"pub.{user.removeprefix(PUBLISHER_PREFIX)}",), (own_inbox,))
+    for prefix, subject in OUTSIDE.items():
+        if user.startswith(prefix):
+            return Rights((f"{subject}.{user.removeprefix(prefix)}",), (own_inbox,))
     return Rights(PUBLISH[user], (*ANSWERS.get(user, ()), own_inbox))
 
 
 def publisher_user(name: str) -> str:
-    """The NATS user of the publisher ``name``; Refused("publisher.name_invalid") for a bad name.
+    """The NATS user of the publisher ``name``; Refused("publisher.name_invalid") for a bad name."""
+    return outside_user(PUBLISHER_PREFIX, name)
 
-    Narrower than resource names: the name becomes a subject token, a file name and a configuration string.
-    """
+
+def subscriber_user(name: str) -> str:
+    """The NATS user of the subscriber ``name``; Refused("subscriber.name_invalid") for a bad name."""
+    return outside_user(SUBSCRIBER_PREFIX, name)
+
+
+def outside_user(prefix: str, name: str) -> str:
+    """Narrower than resource names: the name becomes a subject token, a file name and a configuration string."""
+    sort = prefix.removesuffix("-")
     if not PUBLISHER_NAME.fullmatch(name):
         raise Refused(
-            "publisher.name_invalid",
-            f"publisher name {name[:80]!r} is not allowed: use at most 63 letters, digits, '-' and '_', "
+            f"{sort}.name_invalid",
+            f"{sort} name {name[:80]!r} is not allowed: use at most 63 letters, digits, '-' and '_', "
             "starting with a letter or digit",
         )
-    return PUBLISHER_PREFIX + name
+    return prefix + name
 
 
 def asker_inbox(subject: str) -> str:
@@ -118,6 +133,8 @@ def asker_inbox(subject: str) -> str:
             return inbox_of(service)
         case ["pub", publisher]:
             return inbox_of(PUBLISHER_PREFIX + publisher)
+        case ["sub", subscriber]:
+            return inbox_of(SUBSCRIBER_PREFIX + subscriber)
         case ["qry" | "hook", _]:
             return inbox_of("gateway")
         case ["lease", "renew"]:

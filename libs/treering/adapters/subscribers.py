@@ -1,7 +1,7 @@
 """Subscribers: programs that may watch the events of one workspace, and do nothing else.
 
 Each is one 0600 file below the keys of the home with its token; to take the file away is to shut it out. A stream
-that is open already goes on until it ends.
+over HTTP that is open already goes on until it ends. What lets it in over NATS too is in nats_accounts.py.
 """
 
 from __future__ import annotations
@@ -60,6 +60,13 @@ class Subscribers:
         """``Refused("subscriber.absent")`` when there is none."""
         try:
             self.path(name).unlink()
+        except FileNotFoundError:
+            raise Refused("subscriber.absent", f"there is no subscriber {name!r}") from None
+
+    def named(self, name: str) -> Subscriber:
+        """``Refused("subscriber.absent")`` when there is none."""
+        try:
+            return self.load(self.path(name))
         except FileNotFoundError:
             raise Refused("subscriber.absent", f"there is no subscriber {name!r}") from None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 
 from treering.adapters.subscribers import Subscribers
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
+from treering.kernel.refusal import Refused
 
 subscriber = LazyGroup("subscriber", help="Let programs watch the events of a workspace, and nothing else.")
 
@@ -16,12 +19,22 @@ def subscribers(session: Session) -> Subscribers:
     return Subscribers(session.home.absolute() / "keys")
 
 
-@subscriber.command("add", help="Make a subscriber of the workspace known and show its token; said twice, the same.")
+@subscriber.command("add", help="Let a program watch the workspace: its token, and its NATS credential.")
 @named
 @click.pass_obj
 def add(session: Session, name: str) -> None:
-    made = subscribers(session).add(name, session.workspace)
-    session.show({"name": made.name, "workspace": made.workspace, "token": made.token})
+    from treering.adapters.nats_accounts import add_subscriber
+    from treering.adapters.nats_credentials import keys_folder
+    from treering.adapters.nats_process import NatsServerError
+
+    home = session.home.absolute()
+    try:
+        made, credential = asyncio.run(add_subscriber(home, name, session.workspace))
+    except NatsServerError as error:
+        raise Refused("subscriber.not_accepted", str(error)) from None
+    file = keys_folder(home) / f"{credential.user}.json"
+    shown = {"name": made.name, "workspace": made.workspace, "token": made.token, "user": credential.user}
+    session.show({**shown, "subject": f"sub.{name}", "credential": str(file)})
 
 
 @subscriber.command("list", help="Who they are, without their tokens.")
@@ -31,8 +44,14 @@ def list_all(session: Session) -> None:
     session.table(known, {"Name": "name", "Workspace": "workspace"})
 
 
-@subscriber.command("remove", help="Shut it out from now on.")
+@subscriber.command("remove", help="Shut it out from now on; its NATS connections are closed.")
 @named
 @click.pass_obj
 def remove(session: Session, name: str) -> None:
-    subscribers(session).remove(name)
+    from treering.adapters.nats_accounts import remove_subscriber
+    from treering.adapters.nats_process import NatsServerError
+
+    try:
+        asyncio.run(remove_subscriber(session.home.absolute(), name))
+    except NatsServerError as error:
+        raise Refused("subscriber.not_removed", str(error)) from None

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Protocol
 
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.kernel.feed import Feed
@@ -45,6 +47,19 @@ class Frame:
         if lines not in self.parts:
             self.parts[lines] = [(one.event.type, write(one, lines)) for one in cloud_events(self.entry)]
         return self.parts[lines]
+
+
+class Watcher(Protocol):
+    """Is told of each commit that its selection's address selects."""
+
+    selection: Selection
+
+    def add(self, frame: Frame) -> bool:
+        """Whether it wants some of it, and so is to be woken when the hub has gone on."""
+
+    def drop(self, position: int) -> None: ...
+
+    def wake(self) -> None: ...
 
 
 class Group:
@@ -113,7 +128,7 @@ class Hub:
         self.ring: deque[Frame] = deque()
         self.ring_bytes = 0
         self.groups: dict[Selection, Group] = {}
-        self.by_address: dict[tuple[str, str, str], list[Group]] = {}
+        self.by_address: dict[tuple[str, str, str], list[Watcher]] = {}
         self.floor = 0
         self.position = 0
         self.moved = asyncio.Event()
@@ -148,7 +163,7 @@ class Hub:
 
     def add(self, batch: Sequence[Entry]) -> None:
         """Put a batch into the ring and wake whom it concerns."""
-        touched: dict[int, Group] = {}
+        touched: dict[int, Watcher] = {}
         for entry in batch:
             frame = Frame(entry)
             for group in self.groups_of(frame):
@@ -170,8 +185,12 @@ class Hub:
         for group in self.groups_of(frame):
             group.drop(frame.position)
 
-    def groups_of(self, frame: Frame) -> list[Group]:
-        found: list[Group] = []
+    def behind(self, position: int) -> Iterator[Frame]:
+        """What the ring has behind ``position``."""
+        return islice(self.ring, bisect_right(self.ring, position, key=lambda frame: frame.position), None)
+
+    def groups_of(self, frame: Frame) -> list[Watcher]:
+        found: list[Watcher] = []
         for address in addresses_of(frame.address):
             found += self.by_address.get(address, ())
         return found
@@ -182,7 +201,7 @@ class Hub:
         if group is None:
             frames = [one for one in self.ring if selection.selects(one.address)]
             group = self.groups[selection] = Group(selection, frames)
-            self.by_address.setdefault(selection.address, []).append(group)
+            self.watch(group)
         group.subscribers += 1
         return group
 
@@ -191,7 +210,14 @@ class Hub:
         if group.subscribers:
             return
         del self.groups[group.selection]
-        others = self.by_address[group.selection.address]
-        others.remove(group)
+        self.unwatch(group)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell it of what comes from now on. Each ``watch`` needs an ``unwatch``."""
+        self.by_address.setdefault(watcher.selection.address, []).append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        others = self.by_address[watcher.selection.address]
+        others.remove(watcher)
         if not others:
-            del self.by_address[group.selection.address]
+            del self.by_address[watcher.selection.address]

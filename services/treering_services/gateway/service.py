@@ -20,6 +20,7 @@ from treering_services.gateway.auth import owner_actor
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard, bracketed, is_loopback
 from treering_services.gateway.openapi import describe
+from treering_services.gateway.polls import Polls
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
 from treering_services.gateway.tracking_reader import tracking_reader
@@ -72,6 +73,7 @@ async def run(
         gateway.openapi, gateway.asyncapi = describe(ROUTES), describe_events()
         await gateway.hub.start()
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
+        await Responder(client, "sub.*", Polls(gateway).handle).start()
         listener = listen(host, port)
         bound = int(listener.getsockname()[1])
         async with served(Application(gateway, Guard(host, bound, more_hosts)), listener) as failed:

@@ -30,6 +30,11 @@ class Start(Struct, frozen=True):
     after: int
     skip: int = 0
 
+    @property
+    def text(self) -> str:
+        """A position, or the id of the last event that is left out."""
+        return f"{self.after + 1}.{self.skip - 1}" if self.skip else str(self.after)
+
     def wants(self, event: Numbered) -> bool:
         return event.position > self.after + 1 or event.index >= self.skip
 
@@ -97,9 +102,7 @@ class Subscriber:
             yield b"".join([self.written(entry) for entry in page if entry.position <= head])
 
     async def page(self) -> list[Entry]:
-        query: dict[str, object] = {"seq": self.after + 1, "batch": PAGE, "next_by_subj": self.selection.subject}
-        async with reading:
-            return await self.hub.log.read_batch({**query, "max_bytes": PAGE_BYTES_MAX})
+        return await page_behind(self.hub, self.after, self.selection)
 
     def written(self, entry: Entry) -> bytes:
         select, start = self.selection, self.start
@@ -133,6 +136,13 @@ class Subscriber:
         self.waits_for = mover
         if not self.ended.is_set():
             await mover.moved.wait()
+
+
+async def page_behind(hub: Hub, after: int, selection: Selection) -> list[Entry]:
+    """The next commits behind ``after`` on the subject of ``selection``, out of the log."""
+    query: dict[str, object] = {"seq": after + 1, "batch": PAGE, "next_by_subj": selection.subject}
+    async with reading:
+        return await hub.log.read_batch({**query, "max_bytes": PAGE_BYTES_MAX})
 
 
 def matches(subject: str, filter: str) -> bool:
