@@ -22,6 +22,7 @@ API = "/api/2.0/mlflow"
 HOOKS, RM, MV = f"{API}/webhooks", f"{API}/registered-models", f"{API}/model-versions"
 OURS = "/v1/workspaces/main/webhooks"
 PROMPT = {"key": "mlflow.prompt.is_prompt", "value": "true"}
+INVALID = "INVALID_PARAMETER_VALUE"
 EXAMPLE_URL = "https://93.184.215.14/hook"  # it is never connected to
 
 
@@ -224,3 +225,10 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(api: Api, change: di
     assert answer.status in (400, 403), answer.body
     assert words in answer.json["message"] and await done(api, "GET", HOOKS) == {}
     assert not list((api.home.keys / "webhooks").glob("*"))
+
+
+@pytest.mark.parametrize("field", ["name", "url", "description", "secret"])
+async def test_half_a_character_is_refused_wherever_it_stands(api: Api, field: str) -> None:
+    body = b'{"name": "h", "url": "https://93.184.215.14/", "events": [{"entity": "PROMPT", "action": "CREATED"}], '
+    refused(await api.ask("POST", HOOKS, body + f'"{field}": "\\ud800"}}'.encode()), 400, INVALID, "half a character")
+    refused(await api.ask("POST", HOOKS, body + f'"x\\ud800": "{field}"}}'.encode()), 400, INVALID, "half a character")

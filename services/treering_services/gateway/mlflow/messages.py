@@ -85,7 +85,7 @@ def read_leniently(body: bytes, type: type[T]) -> T:
     if not isinstance(value, dict):
         raise invalid("the request body must be a JSON object")
     try:
-        value = without_nulls(value)
+        value = cleaned(value)
         return msgspec.convert(value, type, strict=False)
     except msgspec.ValidationError as error:
         raise wrong_type(error, value, type) from None
@@ -102,14 +102,25 @@ def decoded(body: bytes) -> Any:
         raise invalid(f"the request body is not JSON: {error}") from None
 
 
-def without_nulls(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """Without nulls. What is no text, since it has half a character, is refused: nothing could be written of it."""
     match value:
         case dict():
-            return {name: without_nulls(item) for name, item in value.items() if item is not None}
+            return {cleaned(name): cleaned(item) for name, item in value.items() if item is not None}
         case list():
-            return [without_nulls(item) for item in value]
+            return [cleaned(item) for item in value]
+        case str() if not value.isascii():
+            return checked_text(value)
         case _:
             return value
+
+
+def checked_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise invalid(f"the JSON of the request has half a character: {text[error.start]!a}") from None
+    return text
 
 
 def wrong_type(error: msgspec.ValidationError, value: Mapping[str, Any], type: type[Request]) -> MlflowError:
