@@ -87,13 +87,13 @@ async def make(call: Call, address: Address, command: CreateWebhook, secret: str
         signing_key(command.body, secret)
     await check_room(call)
     await check_address(call, command.url)
+    if not secret:
+        return await call.gateway.commands.send(address, command, call.context())
     return await send_with(call, address, command, secret)
 
 
 async def send_with(call: Call, address: Address, command: CreateWebhook | UpdateWebhook, secret: str) -> Written:
     """Carry out ``command`` with the id of ``secret``, which is forgotten again when that changes nothing."""
-    if not secret:
-        return await call.gateway.commands.send(address, command, call.context())
     id = sealed(call, address, secret)
     try:
         sent = msgspec.structs.replace(command, secret=id)
@@ -103,6 +103,20 @@ async def send_with(call: Call, address: Address, command: CreateWebhook | Updat
         raise
     if not written.changed:
         unseal(call, address, id)
+    return written
+
+
+async def change(call: Call, found: Resource, command: UpdateWebhook, secret: str | None) -> Written:
+    """Update a webhook; ``secret`` None leaves the one it has, "" takes it away."""
+    address = Address(found.workspace, found.kind, found.name)
+    if secret:
+        written = await send_with(call, address, command, secret)
+    else:
+        sent = msgspec.structs.replace(command, secret=secret)
+        written = await call.gateway.commands.send(address, sent, call.context())
+    before = WEBHOOK.states.decode(found.state).secret
+    if secret is not None and written.changed and before:
+        unseal(call, address, before)
     return written
 
 
@@ -119,10 +133,9 @@ async def check_room(call: Call) -> None:
 
 async def rotate_secret(call: Call) -> Response:
     """A new secret, signed with from now on."""
-    address = address_in(call)
-    secret = new_secret()
-    written = await send_with(call, address, UpdateWebhook(), secret)
-    return reply(SecretAnswer(address.key, written.position, secret), headers=written_headers(written.position))
+    found, secret = await present(call), new_secret()
+    written = await change(call, found, UpdateWebhook(), secret)
+    return reply(SecretAnswer(found.name, written.position, secret), headers=written_headers(written.position))
 
 
 async def test_webhook(call: Call) -> Response:

@@ -81,7 +81,7 @@ class Notifier:
         await self.put_down(key)
         if webhook.status == "deleted":
             self.desk.store.forget(key)
-            self.forget_secrets(key, "")
+            self.forget_secrets(key)
             return
         epoch = f"{webhook.since}:{webhook.replay}"
         standing = self.desk.store.standing(key)
@@ -99,7 +99,6 @@ class Notifier:
         if secret is None:
             log.error("webhook.secret_missing", webhook=key, cure="treering webhook rotate-secret")
             return
-        self.forget_secrets(key, webhook.secret)
         courier = Courier(self.desk, key, webhook, secret, head)
         task = asyncio.create_task(courier.run(), name=f"webhook {key[0]}/{key[1]}")
         task.add_done_callback(say_why)
@@ -122,12 +121,10 @@ class Notifier:
         task.cancel()
         await asyncio.wait({task})
 
-    def forget_secrets(self, key: Key, but: str) -> None:
-        """Remove the sealed files of earlier secrets of this webhook."""
-        kept = self.secrets.path(secret_name(*key, but)) if but else None
+    def forget_secrets(self, key: Key) -> None:
+        """Remove the sealed files of a webhook that is no more; the gateway removes one that another replaces."""
         for path in self.secrets.folder.glob(f"{secret_name(*key, '*')}.sealed"):
-            if path != kept:
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     async def stop(self) -> None:
         for key in list(self.couriers):

@@ -45,7 +45,7 @@ from treering_services.gateway.mlflow.webhook_messages import (
     events_of,
 )
 from treering_services.gateway.mlflow.webhook_rules import event_name, event_names, hook_name, hook_url
-from treering_services.gateway.webhooks import check_address, make, send_test, send_with
+from treering_services.gateway.webhooks import change, check_address, make, send_test
 
 RESULTS_DEFAULT, RESULTS_MAX = 100, 1000
 READS_AT_ONCE_MAX = 32
@@ -98,7 +98,6 @@ async def update(call: Call) -> Response:
         url=hook_url(asked.url) if asked.url else None,
         types=event_names(asked.events) if asked.events else None,
         description=asked.description,
-        secret=asked.secret,
         title=hook_name(asked.name) if asked.name else None,
     )
     if asked.secret:
@@ -106,7 +105,7 @@ async def update(call: Call) -> Response:
     if command.url:
         await check_address(call, command.url)
     address = Address(row.workspace, row.kind, row.name)
-    position = (await send_with(call, address, command, asked.secret or "")).position
+    position = (await change(call, row, command, asked.secret)).position
     if asked.status:
         switch = ResumeWebhook() if asked.status == "ACTIVE" else PauseWebhook()
         context = call.context(f"{call.command_id()}:status")
