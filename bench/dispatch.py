@@ -83,7 +83,8 @@ def job_rate(home: Path, position: int) -> Rate:
     ended = follow(home, ENDINGS, JOBS, since=position)
     submitting.join()
     if any(event["type"] != "job.completed" for event in ended):
-        raise RuntimeError("a job did not complete")
+        bad = [event for event in ended if event["type"] != "job.completed"]
+        raise RuntimeError(f"a job did not complete: {bad[0]}")
     return Rate(JOBS / (time.perf_counter() - began), (used_seconds(server) - used) / JOBS * 1000)
 
 
