@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -22,6 +23,7 @@ from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.streams import bootstrap
+from treering.adapters.tied_process import tied
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.service import Service, ServiceFailed, run_until_failure
@@ -140,7 +142,8 @@ def executor_child(options: Options, home: Home) -> Service:
     async def main(started: Callable[[], None]) -> None:
         deaths: list[float] = []
         while True:
-            child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+            ours = tied(command, signal.SIGTERM)
+            child = await asyncio.create_subprocess_exec(*ours, stdout=asyncio.subprocess.PIPE)
             try:
                 assert child.stdout is not None
                 if await child.stdout.readline():

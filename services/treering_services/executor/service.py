@@ -88,6 +88,7 @@ class Executor:
         await asyncio.to_thread(remove_all, self.base.home.runs(self.settings.name))
         self.incarnation = new_id()
         command = JoinNode(self.incarnation, self.settings.compute, self.settings.slots, self.launcher.mode)
+        waiting = False
         while True:
             asked_at_seconds = monotonic_seconds()
             try:
@@ -95,7 +96,9 @@ class Executor:
                 self.position = (await self.commands.send(self.address, command, context)).position
                 break
             except LogUnavailable as error:
-                log.info("node.waiting", why=str(error))
+                if not waiting:
+                    log.info("node.waiting", why=str(error))
+                waiting = True
                 await asyncio.sleep(RETRY_SECONDS)
         self.hold_lease_until(asked_at_seconds + self.base.timing.lease_seconds)
         log.info("node.joined", node=self.settings.name, incarnation=self.incarnation, slots=self.settings.slots)
