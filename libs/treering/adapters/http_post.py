@@ -49,7 +49,8 @@ class Exchange(asyncio.Protocol):
         self.parser = httptools.HttpResponseParser(self)
         self.received = 0
         self.kept = bytearray()
-        self.complete = False
+        self.headed = False  # the head of the answer is complete
+        self.delimited = False  # it says where its body ends; else the end of the connection does (RFC 9112, 6.3)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -72,6 +73,13 @@ class Exchange(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.fail("the answer is not HTTP")
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() in (b"content-length", b"transfer-encoding"):
+            self.delimited = True
+
+    def on_headers_complete(self) -> None:
+        self.headed = self.parser.get_status_code() >= 200
+
     def on_body(self, body: bytes) -> None:
         self.kept += body[: KEPT_BYTES_MAX - len(self.kept)]
 
@@ -85,6 +93,10 @@ class Exchange(asyncio.Protocol):
             self.close()
 
     def eof_received(self) -> None:
+        if self.headed and not self.delimited:
+            self.finish(Answered(self.parser.get_status_code(), body=bytes(self.kept)))
+            self.close()
+            return
         self.fail("the connection was closed before the answer was complete")
 
     def connection_lost(self, error: Exception | None) -> None:
