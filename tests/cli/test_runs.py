@@ -34,7 +34,7 @@ ask("POST", "mlflow/runs/log-parameter", {"run_id": RUN, "key": "depth", "value"
 ask("PUT", f"mlflow-artifacts/artifacts/{run['artifact_uri'].removeprefix('mlflow-artifacts:/')}/model/a.txt", b"hello")
 """
 JOB = """
-command: python train.py ${{inputs.start}} && mkdir -p outputs && echo kept > outputs/kept.txt
+command: echo trained && python train.py ${{inputs.start}} && mkdir -p outputs && echo kept > outputs/kept.txt
 code: src
 environment: {python: "3.11"}
 experiment_name: runs
@@ -120,4 +120,4 @@ def test_what_the_job_left_is_among_the_artifacts_of_its_run(installation: Path,
         assert listed("") == ["model", "outputs", "user_logs"]
         assert listed("outputs") == ["outputs/kept.txt"] and listed("user_logs") == ["user_logs/std_log.txt"]
         assert (read("outputs/kept.txt"), read("model/a.txt")) == (b"kept\n", b"hello")
-        assert b"treering: using Python" in read("user_logs/std_log.txt")
+        assert b"trained\n" in read("user_logs/std_log.txt")
