@@ -48,9 +48,7 @@ class Registrar:
         """Carry out one command; ``step`` tells apart those of one request on one resource."""
         id, cause = (f"{self.command_id}:{step}", self.command_id) if step else (self.command_id, "")
         context = self.call.context(id, cause=cause)
-        written = await self.call.gateway.commands.send(Address(self.workspace, kind, key), command, context)
-        self.tracking.wrote(written.position)
-        return written
+        return await self.call.gateway.commands.send(Address(self.workspace, kind, key), command, context)
 
     async def create(
         self, name: str, description: str = "", tags: dict[str, str] | None = None, step: str = ""

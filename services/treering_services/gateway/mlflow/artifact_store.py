@@ -96,12 +96,11 @@ async def send(call: Call, owner: Address, command: LogArtifact | DeleteArtifact
         await send_to_run(call, owner.key, await find_run(call, owner.key), command)
         return
     try:
-        written = await call.gateway.commands.send(owner, command, call.context())
+        await call.gateway.commands.send(owner, command, call.context())
     except Refused as refused:
         if refused.code == f"{owner.kind}.absent":
             raise absent(f"there is no {owner.kind} {owner.key!r} to hold artifacts") from None
         raise
-    call.gateway.tracking.wrote(written.position)
 
 
 async def look(call: Call, query: Callable[[Database], T]) -> T:

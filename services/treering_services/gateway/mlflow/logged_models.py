@@ -93,12 +93,11 @@ def texts(pairs: Iterable[KeyValue], characters_max: int) -> dict[str, str]:
 async def say(call: Call, model_id: str, command: Command, command_id: str = "") -> None:
     address = Address(workspace_of(call), LOGGED_MODEL.kind, model_id)
     try:
-        written = await call.gateway.commands.send(address, command, call.context(command_id))
+        await call.gateway.commands.send(address, command, call.context(command_id))
     except Refused as refused:
         if refused.code in ("logged_model.absent", "name.invalid"):
             raise not_found(model_id) from None
         raise
-    call.gateway.tracking.wrote(written.position)
 
 
 def not_found(model_id: str) -> MlflowError:
