@@ -39,6 +39,14 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
     )
 }
 
+# Types nobody else may publish under: ours, our test's, and Azure Event Grid's of what we tell as events of ours.
+RESERVED = (*(f"{kind}." for kind in KINDS), "treering.", "microsoft.machinelearningservices.")
+
+
+def is_reserved(type: str) -> bool:
+    """Would an event of this type be taken for one of ours? Whatever its case, and blanks around it."""
+    return type.strip().lower().startswith(RESERVED)
+
 
 def kind_named(name: str) -> Aggregate[Any, Any, Any]:
     """The kind of this name, or ``Refused("kind.unknown")`` with those there are."""

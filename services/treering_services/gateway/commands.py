@@ -78,7 +78,7 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
         raise Refused("environment.version_missing", f"{address.key!r} needs a version: {address.key}:1, say")
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
-    call.gateway.schemas.judge(command)
+    call.gateway.schemas.judge(address, command)
     written = await call.gateway.commands.send(address, command, call.context())
     if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it
         await call.gateway.reader.projector.reached(written.position)

@@ -9,9 +9,9 @@ from starlette.responses import Response, StreamingResponse
 from treering.domain import kind_named
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.views.selection import TYPES_MAX, Selection
 from treering_services.gateway.call import Call, Caller, reply
 from treering_services.gateway.core import checked_address
-from treering_services.gateway.selection import TYPES_MAX, Selection
 from treering_services.gateway.subscriber import LINES, Start, Subscriber, SubscriberResponse
 from treering_services.gateway.tail import EVENT_STREAM
 

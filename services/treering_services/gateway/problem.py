@@ -36,7 +36,7 @@ STATUSES: Mapping[str, int] = {
 # The last word of a code that says: what you ask is well-formed, and the state of the resource is against it.
 CONFLICTS = frozenset(
     {"exists", "stale_attempt", "not_queued", "not_finished", "not_started", "not_canceled", "cancel_requested",
-     "superseded", "fenced", "changed", "not_active", "too_many"}
+     "superseded", "fenced", "changed", "not_active", "too_many", "conflict"}
 )  # fmt: skip
 
 

@@ -14,7 +14,9 @@ from typing import Protocol
 from nats.aio.client import Client
 
 from treering.adapters.follower import Message, follow_stream
+from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
+from treering.views.cloud_events import Numbered
 
 WAITING_BATCHES_MAX = 8
 STREAMS_MAX = 1500
@@ -122,3 +124,9 @@ def sse(event: str, id: str, data: bytes) -> bytes:
     """One server-sent event; ``data`` is JSON, which has no line breaks outside its strings."""
     head = f"event: {event}\nid: {id}\n" if id else f"event: {event}\n"
     return head.encode() + b"data: " + data + b"\n\n"
+
+
+def written_event(one: Numbered, lines: bool) -> bytes:
+    """The event as a subscriber reads it."""
+    body = encoder.encode(one.event)
+    return body + b"\n" if lines else sse(one.event.type.replace("\n", " ").replace("\r", " "), one.id, body)

@@ -20,9 +20,9 @@ from treering.kernel.log import Entry
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, address_of
 from treering.kernel.webhook_signature import signing_key
+from treering.views.selection import addresses_of
 from treering.views.states import show, with_status
 from treering_services.base import ServiceBase, StatesReader
-from treering_services.gateway.selection import addresses_of
 from treering_services.notifier.courier import Courier, Desk, Pauses
 from treering_services.notifier.messages import Messages
 from treering_services.notifier.questions import Questions
