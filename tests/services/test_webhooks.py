@@ -86,7 +86,7 @@ async def test_the_secret_is_shown_once_and_is_nowhere_in_the_log(api: Api) -> N
         again = await api.ask("POST", f"{WS}/webhooks", {"name": "hook", "url": sink.url})
         assert (again.status, again.json["secret"]) == (200, "")
         everything = (await api.ask("GET", "/v1/events")).body + (await api.ask("GET", f"{WS}/webhooks/hook")).body
-        rotated = (await api.ask("POST", f"{WS}/webhooks/hook/secret")).json["secret"]
+        rotated = (await api.ask("POST", f"{WS}/webhooks/hook/secret", {"overlap_seconds": 0})).json["secret"]
         await experiments(api, 1)
         await sink.until(lambda: any(one.signed_with(rotated) for one in sink.got))
     assert secret.removeprefix("whsec_").encode() not in everything and rotated != secret
@@ -142,7 +142,6 @@ GARBAGE: dict[str, bytes | None] = {
     "no HTTP": b"\x00\xff garbage \r\n\r\n" * 100,
     "hangs up": b"",
     "endless head": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000,
-    "endless body": b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n" + b"x" * 200_000,
     "half an answer": b"HTTP/1.1 200 OK\r\ncontent-len",
     "bad chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
 }
@@ -338,6 +337,6 @@ def test_the_published_example_of_standard_webhooks_signs_the_same() -> None:
     from treering.kernel.webhook_signature import key_of, signature_headers
 
     key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    signed = signature_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    signed = signature_headers([key], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert signed["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert Delivery("/", signed, b'{"test": 2432232314}').signed_with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

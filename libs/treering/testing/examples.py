@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
 from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
@@ -58,6 +60,7 @@ from treering.domain.webhook import (
     PauseWebhook,
     ReplayWebhook,
     ResumeWebhook,
+    RotateSecret,
     UpdateWebhook,
 )
 from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
@@ -142,6 +145,8 @@ COMMANDS: dict[str, list[Command]] = {
     "webhook": [
         CreateWebhook("https://example.com/hook", since=7, kind="job", types=["job.completed", "model.*"]),
         UpdateWebhook(url="https://example.com/other", attempts_max=3),
+        RotateSecret("s2", datetime(2026, 11, 25, tzinfo=UTC)),
+        RotateSecret("s3"),
         PauseWebhook(),
         ResumeWebhook(),
         ReplayWebhook(3, "r1"),

@@ -13,6 +13,7 @@ from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.webhook import WEBHOOK
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Written
@@ -34,6 +35,9 @@ MODEL_COMMANDS = {
 SPECIAL = {
     (JOB.kind, "submit"): "POST /v1/workspaces/<ws>/jobs",
     (EVENT.kind, "publish"): "POST /v1/workspaces/<ws>/events",
+    (WEBHOOK.kind, "create"): "POST /v1/workspaces/<ws>/webhooks",
+    (WEBHOOK.kind, "rotate_secret"): "POST /v1/workspaces/<ws>/webhooks/<name>/secret",
+    (WEBHOOK.kind, "replay"): "POST /v1/workspaces/<ws>/webhooks/<name>/replay",
     **{
         (kind, command): "POST /v1/workspaces/<ws>/models, or MLflow's API"
         for kind, commands in MODEL_COMMANDS.items()
