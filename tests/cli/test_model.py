@@ -73,6 +73,27 @@ def test_a_label_moves_and_latest_is_the_highest_number_that_is_not_archived(onl
     assert "it has champion, latest" in refused(online, "model.absent", "model", "show", "-n", "labels@other")
 
 
+def test_a_list_of_models_says_the_latest_version_that_is_there_now_or_then(online: Treering, net: Path) -> None:
+    made = [answer(online, "model", "create", "-n", "latest", "-p", str(net)) for _ in range(3)]
+    answer(online, "model", "label", "-n", "latest:3", "-l", "best")
+    then = str(answer(online, "show", "registered_model/latest")["position"])
+    answer(online, "model", "delete", "-n", "latest:3")
+    answer(online, "model", "archive", "-n", "latest:2")
+
+    def listed(*arguments: str) -> list[Any]:
+        rows = answer(online, "model", "list", *arguments)
+        return [(one["latest version"], one["labels"]) for one in rows if one["name"] == "latest"]
+
+    assert listed() == [(1, "")] and listed("--at", then) == [(3, "best=3")]
+    assert listed("--at", str(made[0]["position"])) == [(1, "")]
+    versions = answer(online, "model", "list", "-n", "latest", "--at", then)
+    assert [one["version"] for one in versions] == ["3", "2", "1"]
+    for name in ("latest@best", "latest"):
+        assert answer(online, "model", "show", "-n", name, "--at", then)["version"] == "3"
+    refused(online, "model.absent", "model", "show", "-n", "latest@best")
+    refused(online, "model.absent", "model", "show", "-n", "latest@best", "--at", str(made[0]["position"]))
+
+
 def test_a_deleted_version_keeps_its_number_and_can_be_restored(online: Treering, net: Path) -> None:
     answer(online, "model", "create", "-n", "gone", "-p", str(net))
     assert answer(online, "model", "delete", "-n", "gone:1")["status"] == "deleted"

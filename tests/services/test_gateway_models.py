@@ -119,6 +119,69 @@ async def test_a_deleted_model_is_restored_with_what_was_deleted_with_it(api: Ap
     assert sorted(one["version"] for one in found) == ["2", "3"]
 
 
+async def shown(api: Api, path: str) -> Any:
+    """A resource as the lists show it, when everything that was written is shown."""
+    return await done(api, "GET", f"{path}?after={await api.reader.projector.log.head()}")
+
+
+async def test_what_was_archived_before_it_was_deleted_is_archived_when_it_is_restored(api: Api) -> None:
+    digest = await a_tree(api)
+    for _ in range(2):
+        await done(api, "POST", f"{WS}/models", {"name": "m", "digest": digest})
+    paths = [f"{WS}/models/m:1", f"{WS}/models/m:2", f"{WS}/registered_models/m"]
+    for path in (paths[0], paths[2]):
+        await done(api, "POST", f"{path}/archive", {})
+    for path in (paths[0], paths[2]):  # the version by itself, then what is left with its model
+        for command, statuses in [("delete", "deleted"), ("restore", "archived")]:
+            await done(api, "POST", f"{path}/{command}", {})
+            assert (await shown(api, path))["status"] == statuses
+    assert [(await shown(api, path))["status"] for path in paths] == ["archived", "active", "archived"]
+    await done(api, "POST", f"{paths[0]}/restore", {})
+    assert (await shown(api, paths[0]))["status"] == "active"
+
+
+async def test_a_version_comes_back_with_its_aliases_and_each_of_them_is_an_event(api: Api) -> None:
+    digest = await a_tree(api)
+    for _ in range(2):
+        await done(api, "POST", f"{WS}/models", {"name": "m", "digest": digest})
+    for alias in ("best", "next"):
+        await done(api, "POST", f"{API}/registered-models/alias", {"name": "m", "alias": alias, "version": "1"})
+    await done(api, "POST", f"{WS}/models/m:1/delete", {})
+    await done(api, "POST", f"{API}/registered-models/alias", {"name": "m", "alias": "next", "version": "2"})
+    await done(api, "POST", f"{WS}/models/m:1/restore", {})
+    found = await shown(api, f"{WS}/registered_models/m")
+    assert found["state"]["holding"]["aliases"] == {"best": 1, "next": 2}
+    events = await api.events("/v1/events?kind=registered_model&type=registered_model.alias_*&since=0", 6)
+    said = [(one["event"].rpartition("_")[2], msgspec.json.decode(one["data"])["data"]) for one in events]
+    assert [(word, one["alias"], one["version"]) for word, one in said] == [
+        ("assigned", "best", 1), ("assigned", "next", 1), ("removed", "best", 1), ("removed", "next", 1),
+        ("assigned", "next", 2), ("assigned", "best", 1),
+    ]  # fmt: skip
+
+
+async def test_a_renamed_model_is_as_old_as_it_was_and_what_was_deleted_before_can_be_restored(api: Api) -> None:
+    digest = await a_tree(api)
+    for _ in range(2):
+        await done(api, "POST", f"{WS}/models", {"name": "old", "digest": digest})
+    await done(api, "POST", f"{WS}/models/old:1/archive", {})
+    await done(api, "POST", f"{WS}/models/old:1/delete", {})
+    await done(api, "POST", f"{WS}/registered_models/old/archive", {})
+    names = ("registered_models/{}", "models/{}:2")
+    before = [await shown(api, f"{WS}/{name.format('old')}") for name in names]
+    await done(api, "POST", f"{WS}/registered_models/old/rename", {"name": "new"})
+    after = [await shown(api, f"{WS}/{name.format('new')}") for name in names]
+    assert [(one["created_at"], one["created_by"], one["status"]) for one in after] == [
+        (one["created_at"], one["created_by"], one["status"]) for one in before
+    ]
+    assert after[0]["status"] == "archived"
+    assert (await shown(api, f"{WS}/models/new:1"))["status"] == "deleted"
+    await done(api, "POST", f"{WS}/models/new:1/restore", {})
+    assert (await shown(api, f"{WS}/models/new:1"))["status"] == "archived"
+    # A model of its own under the old name is as old as it is.
+    await done(api, "POST", f"{WS}/models", {"name": "old", "digest": digest})
+    assert (await shown(api, f"{WS}/registered_models/old"))["created_at"] > before[0]["created_at"]
+
+
 @pytest.mark.parametrize("command", ["create", "add_version", "transfer", "rename"])
 async def test_a_command_that_would_say_one_without_the_others_has_its_own_route(api: Api, command: str) -> None:
     path = f"{WS}/registered_models/m/{command}"

@@ -25,7 +25,7 @@ def history(resource: Shape, people: dict[str, str]) -> Shape:
             "last_modified_at": resource["changed_at"],
         },
         "position": resource["position"],
-        "version_count": resource["version"],
+        "commit_count": resource["version"],
         "timeline": [{"status": status, "since": since} for status, since in resource["timeline"]],
     }
 

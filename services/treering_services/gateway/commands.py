@@ -26,9 +26,9 @@ from treering_services.gateway.core import checked_address, kind_of
 MODEL_COMMANDS = {
     REGISTERED_MODEL.kind: (
         "create", "add_version", "remove_version", "return_version", "assign_alias", "reserve", "rename", "transfer",
-        "delete", "restore",
+        "delete", "restore", "undelete",
     ),
-    MODEL.kind: ("create", "delete", "restore", "rename", "transfer"),
+    MODEL.kind: ("create", "delete", "restore", "undelete", "rename", "transfer"),
     LOGGED_MODEL.kind: ("create",),
 }  # fmt: skip
 # These have a route of their own, which checks more than the resource itself can.

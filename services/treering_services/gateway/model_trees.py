@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from treering.kernel.blobs import PREFIX
 from treering.kernel.refusal import Refused
 from treering.specs.references import Reference, parse_reference
 from treering.views.tracking.artifacts import Artifact, files_below, trees
-from treering.views.tracking.registry_rows import VersionRow, registered_state, version, versions
+from treering.views.tracking.registry_rows import VersionRow, latest_number, registered_state, version
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.mlflow.artifact_paths import TREE, owned
 from treering_services.gateway.mlflow.artifact_reads import source_folder
@@ -61,15 +61,18 @@ async def labelled(gateway: Gateway, workspace: str, key: str, label: str) -> in
         raise Refused("model.absent", f"there is no model {key!r}")
     holding = known.state.holding
     if label == LATEST:
-        rows = await gateway.tracking.read(lambda db: versions(db, workspace, holding.name))
-        shown = [row.version for row in rows if not row.archived]
-        if not shown:
+        number = await gateway.tracking.peek(lambda db: latest_number(db, workspace, key))
+        if not number:
             raise Refused("model.absent", f"model {key!r} has no version")
-        return max(shown)
+        return number
     if label not in holding.aliases:
-        labels = ", ".join(sorted({LATEST, *holding.aliases}))
-        raise Refused("model.absent", f"model {key!r} has no label {label[:80]!r}; it has {labels}")
+        raise no_label(key, label, holding.aliases)
     return int(holding.aliases[label])
+
+
+def no_label(key: str, label: str, aliases: Iterable[str]) -> Refused:
+    labels = ", ".join(sorted({LATEST, *aliases}))
+    return Refused("model.absent", f"model {key!r} has no label {label[:80]!r}; it has {labels}")
 
 
 async def tree_of(gateway: Gateway, workspace: str, row: VersionRow) -> str:

@@ -23,7 +23,6 @@ from treering.views.tracking.registry_rows import of_run, registered_model
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
-from treering_services.gateway.model_trees import labelled
 from treering_services.gateway.registrar import Registrar
 from treering_services.gateway.renaming import rename
 
@@ -134,13 +133,6 @@ async def below(gateway: Gateway, digest: str, path: str) -> str:
     if not found:
         raise Refused("model.output_absent", f"there is nothing at {path!r} in this output")
     return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(found))))
-
-
-async def model_by_label(call: Call) -> Response:
-    """``latest`` is the version with the highest number; other labels are the aliases of the model."""
-    name, label = call.params["key"], call.params["label"]
-    number = await labelled(call.gateway, call.workspace, checked_name(name), label)
-    return reply(await call.gateway.get(Address(call.workspace, MODEL.kind, f"{name}:{number}")))
 
 
 async def models_of_run(call: Call) -> Response:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from treering.domain.model import MODEL, CreateModel, DeleteModel, ModelSpec, RestoreModel
+from treering.domain.model import MODEL, CreateModel, DeleteModel, ModelSpec, RestoreModel, UndeleteModel
 from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
 from treering.domain.registered_model_messages import (
     AddVersion,
@@ -22,6 +21,7 @@ from treering.domain.registered_model_messages import (
     RemoveVersion,
     RestoreRegisteredModel,
     ReturnVersion,
+    UndeleteRegisteredModel,
 )
 from treering.kernel.aggregate import Command
 from treering.kernel.command import Written
@@ -105,10 +105,14 @@ class Registrar:
         )
 
     async def restore(self, key: str) -> Written:
-        """A registered model that was archived, or was deleted, with the versions that were deleted with it."""
-        written = await self.say(REGISTERED_MODEL.kind, key, RestoreRegisteredModel())
+        """A registered model that was deleted, with the versions that were deleted with it, each as it was then; or
+        one that was archived."""
+        before = await self.state(key)
+        deleted = before is not None and before.state.status == "deleted"
+        command = UndeleteRegisteredModel() if deleted else RestoreRegisteredModel()
+        written = await self.say(REGISTERED_MODEL.kind, key, command)
         await together(
-            self.say(MODEL.kind, version, RestoreModel(), "restored")
+            self.say(MODEL.kind, version, UndeleteModel(), "restored")
             for version, known in (await self.states(key)).items()
             if known.state.status == "deleted" and known.state.with_registered_model
         )
@@ -120,9 +124,13 @@ class Registrar:
         return await self.say(MODEL.kind, key, DeleteModel())
 
     async def restore_version(self, key: str, number: int) -> Written:
-        """A version that was deleted or archived; its aliases do not come back."""
+        """A version that was deleted, as it was then, with the aliases that nobody has used since; or one that was
+        archived."""
+        before = await self.version_state(key)
+        if before is None or before.state.status != "deleted":
+            return await self.say(MODEL.kind, key, RestoreModel())
         await self.say(REGISTERED_MODEL.kind, model_key(key), ReturnVersion(number), "returned")
-        return await self.say(MODEL.kind, key, RestoreModel())
+        return await self.say(MODEL.kind, key, UndeleteModel())
 
     async def state(self, key: str) -> Folded | None:
         return await self.tracking.peek(lambda db: registered_state(db, self.workspace, key))
@@ -146,7 +154,3 @@ async def together(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
     for result in results:
         if isinstance(result, BaseException):
             raise result
-
-
-def moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
