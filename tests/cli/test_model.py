@@ -132,8 +132,12 @@ def test_a_model_of_a_jobs_output_leads_back_to_code_data_and_environment_and_fo
         (["-n", "m", "-p", ".", "-v", "one"], "model.version"),
         (["-n", "../m", "-p", "."], "name.invalid"),
         (["-n", "m", "-p", "https://example.org/m"], "model.path"),
+        (["-n", "m", "-p", "EMPTY"], "model.empty"),
         (["-n", "m", "-p", "azureml://jobs/none/outputs/o"], "job.absent"),
     ],
 )
-def test_what_cannot_be_a_model_is_refused_in_one_line(online: Treering, arguments: list[str], code: str) -> None:
-    refused(online, code, "model", "create", *arguments)
+def test_what_cannot_be_a_model_is_refused_in_one_line(
+    online: Treering, tmp_path: Path, arguments: list[str], code: str
+) -> None:
+    said = [one.replace("EMPTY", str(tmp_path)) for one in arguments]
+    refused(online, code, "model", "create", *said)
