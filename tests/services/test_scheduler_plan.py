@@ -122,6 +122,14 @@ def test_an_attempt_that_went_back_to_the_queue_is_stale() -> None:
     assert leases.renew(made, renew, 0.0).stale == (("a", 1),)
 
 
+def test_an_attempt_whose_assignment_the_board_has_not_seen_is_not_stale() -> None:
+    """Else the executor drops it, and the job is never heard of again: it is assigned to a node that lives."""
+    leases, made = Leases(TIMING), board("new", "again", nodes={"n1": online(2)})
+    made.put(job("again"), Job(status="Queued", spec=SPEC, attempt=1))
+    renewed = leases.renew(made, Renew("main", "n1", "i1", position=50, attempts=(("new", 1), ("again", 2))), 0.0)
+    assert renewed.stale == ()
+
+
 def test_the_executor_gives_up_before_the_scheduler_does() -> None:
     for lease_seconds in (1.0, 10.0, 60.0):
         timing = replace(TIMING, lease_seconds=lease_seconds)

@@ -145,6 +145,7 @@ class Executor:
             return True
         self.hold_lease_until(asked_at_seconds + renewed.lease_seconds)
         for job, number in renewed.stale:
+            log.warning("attempt.stale", job=job, attempt=number)
             self.fence(Address(self.settings.workspace, "job", job), number)
         return False
 
