@@ -9,6 +9,7 @@ from treering.domain import KINDS
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
+from treering.domain.experiment import EXPERIMENT
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
@@ -84,6 +85,8 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
         await call.gateway.require_workspace(address.workspace)
     call.gateway.schemas.judge(address, command)
     written = await call.gateway.commands.send(address, command, call.context())
+    if kind.kind == EXPERIMENT.kind:
+        call.gateway.tracking.wrote_experiment(written.position)
     if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it
         await call.gateway.reader.projector.reached(written.position)
     return command_reply(written, address.key)
