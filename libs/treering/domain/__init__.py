@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treering.domain.compute import COMPUTE
+from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
@@ -16,6 +17,7 @@ from treering.domain.node import NODE
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.run import RUN
 from treering.domain.webhook import WEBHOOK
+from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate
 from treering.kernel.refusal import Refused
@@ -33,6 +35,8 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
         EVENT,
         EVENT_SCHEMA,
         WEBHOOK,
+        CREDENTIAL,
+        WITNESS,
         REGISTERED_MODEL,
         MODEL,
         LOGGED_MODEL,

@@ -6,6 +6,13 @@ from datetime import UTC, datetime
 
 from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.credential import (
+    EraseCredentialName,
+    GrantCredential,
+    RenameCredential,
+    RevokeCredential,
+    RotateCredential,
+)
 from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
 from treering.domain.event import PublishEvent
 from treering.domain.event_schema import (
@@ -63,6 +70,7 @@ from treering.domain.webhook import (
     RotateSecret,
     UpdateWebhook,
 )
+from treering.domain.witness import AddWitness, RemoveWitness
 from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
 from treering.kernel.aggregate import Command
 from treering.testing.model_examples import MODEL_COMMANDS
@@ -152,6 +160,15 @@ COMMANDS: dict[str, list[Command]] = {
         ReplayWebhook(3, "r1"),
         DeleteWebhook(),
     ],
+    "credential": [
+        GrantCredential("user", ["everything"], "a" * 64, "b" * 16),
+        GrantCredential("publisher", ["publish"], key="c" * 16, found=True),
+        RenameCredential("d" * 64),
+        EraseCredentialName(),
+        RotateCredential("e" * 16),
+        RevokeCredential(),
+    ],
+    "witness": [AddWitness("file", "/mnt/other/treering.checkpoint", required=True), RemoveWitness()],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,
 }

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import singular
+from treering.views.access_question import COLUMNS, access_rows
 from treering.views.alias_history import RENAMED, alias_rows
 from treering.views.audit_answers import audit, checked_limit
 from treering.views.audit_causes import with_causes
@@ -44,12 +46,14 @@ class AskAnswer(Struct, frozen=True):
 
 
 class SavedQuestion(NamedTuple):
-    """``argument``: what it has to be told, "" for nothing. ``words``: it is found by the index of words."""
+    """``argument``: what it has to be told, "" for nothing. ``words``: it is found by the index of words. ``fresh``: it
+    is about all that is in the log when it is asked."""
 
     help: str
     argument: str
     ask: Callable[[Database, AskQuery], AskAnswer]
     words: bool = False
+    fresh: bool = False
 
 
 class QuestionHelp(Struct, frozen=True):
@@ -92,7 +96,7 @@ def changed(db: Database, query: AskQuery) -> AskAnswer:
     """Each resource with how often, when and by whom it was changed; the one that changed last first."""
     scope = scope_of(db, CountQuery(workspace=query.workspace, kind=query.kind, since=query.since, until=query.until))
     where, values = joined([scope.between, *scope.times, *scope.of_groups])
-    offset = int(query.page) if query.page.isascii() and query.page.isdigit() and len(query.page) < 12 else 0
+    offset = offset_of(query.page)
     limit = checked_limit(query.limit)
     sql = (
         "SELECT kind || '/' || key AS of, count(*) AS events, min(at) AS first, max(at) AS last, "
@@ -110,13 +114,17 @@ def changed(db: Database, query: AskQuery) -> AskAnswer:
     )
 
 
+def offset_of(page: str) -> int:
+    return int(page) if page.isascii() and page.isdigit() and len(page) < 12 else 0
+
+
 def causes(db: Database, query: AskQuery) -> AskAnswer:
     """What was done to a resource, and what led to each of these steps, back to the requests they began with."""
     kind, slash, key = query.argument.partition("/")
     if not slash:
         raise Refused("query.argument", f"{query.argument[:40]!r}: write kind/name, such as job/train-1")
     asked = AuditQuery(
-        workspace=query.workspace, kind=kind.removesuffix("s"), name=key,
+        workspace=query.workspace, kind=singular(kind), name=key,
         since=query.since, until=query.until, limit=checked_limit(query.limit), page=query.page,
     )  # fmt: skip
     rows, next = with_causes(db, asked)
@@ -198,7 +206,14 @@ def parts(one: Row, names: Iterable[str]) -> dict[str, str]:
     return {name: str(one[name]) for name in names if one.get(name)}
 
 
+def access(db: Database, query: AskQuery) -> AskAnswer:
+    offset, limit = offset_of(query.page), checked_limit(query.limit)
+    rows = access_rows(db, query)
+    return AskAnswer(COLUMNS, rows[offset : offset + limit], str(offset + limit) if len(rows) > offset + limit else "")
+
+
 QUESTIONS = {
+    "access": SavedQuestion("Who could do what, since when, and who let them (--until)", "", access, fresh=True),
     "changed": SavedQuestion("What changed, how often, and by whom (--since, --until, --kind)", "", changed),
     "causes": SavedQuestion(
         "What led to the present state of a resource: its events and their causes", "KIND/NAME", causes

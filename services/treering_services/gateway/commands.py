@@ -6,6 +6,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.domain import KINDS
+from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
@@ -15,6 +16,7 @@ from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.webhook import WEBHOOK
+from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Written
@@ -44,6 +46,8 @@ SPECIAL = {
         for kind, commands in MODEL_COMMANDS.items()
         for command in commands
     },
+    **{(CREDENTIAL.kind, command): "POST /v1/access/record, or /v1/names/<id>" for command in CREDENTIAL.command_types},
+    **{(WITNESS.kind, command): "POST /v1/access/record" for command in WITNESS.command_types},
     **{(kind, "log_artifact"): "PUT /api/2.0/mlflow-artifacts/artifacts/<path>" for kind in KINDS},
 }
 

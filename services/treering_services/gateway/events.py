@@ -32,7 +32,8 @@ async def stream_events(call: Call) -> Response:
     query = call.query(EventsQuery)
     server_sent = EVENT_STREAM in call.header(b"accept")
     selection = selection_of(entitled(call.caller, query), lines=not server_sent)
-    subscriber = Subscriber(call.gateway.hub, selection, await start_of(call, query))
+    owner = call.caller.actor if call.caller.policy == "subscriber" else ""
+    subscriber = Subscriber(call.gateway.hub, selection, await start_of(call, query), owner)
     if server_sent if query.follow is None else query.follow:
         call.gateway.open_streams.check_room()
         return SubscriberResponse(subscriber, call.gateway.open_streams)

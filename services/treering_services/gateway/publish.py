@@ -22,6 +22,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.views.cloud_events import OUR_SOURCES
 from treering.views.states import show
+from treering_services.gateway.access_files import publisher_address
 from treering_services.gateway.call import JSON, TRACEPARENT, Call, Caller, reply, written_headers
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.schemas import check_type
@@ -183,6 +184,7 @@ def nats_publisher(gateway: Gateway) -> Any:
         own = await asyncio.to_thread(workspace_of, gateway, name)
         if workspace != own:
             raise Refused("event.forbidden", f"publisher {name!r} may publish into workspace {own!r} only")
+        await gateway.access.require(publisher_address(name, own))
         caller = Caller("publisher", f"publisher:{name}", own, name)
         answer = await Publisher(gateway, caller, workspace, new_traceparent()).publish(message.events)
         return msgspec.json.encode(answer)

@@ -7,6 +7,7 @@ from treering.views import proof_queries, queries, saved_questions, sql_answers,
 from treering.views import webhook_queries as hook_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
+    access,
     blobs,
     commands,
     environments,
@@ -97,6 +98,10 @@ ROUTES: tuple[Route, ...] = (
           query=proofs.Sizes, response=proof_queries.ConsistencyAnswer),
     Route("GET", "/v1/events", events.stream_events, WATCH, "Watch events, as server-sent events or JSON lines",
           query=events.EventsQuery, response=str, media_type=EVENT_STREAM),
+    Route("POST", "/v1/access/record", access.record_access, OWNER, "Put who may do what now into the log",
+          request=access.RecordRequest, response=access.RecordAnswer),
+    Route("POST", "/v1/names/{key}", access.set_name, OWNER, "Give a person another name, or erase it",
+          request=access.NameRequest, response=access.RecordAnswer),
     Route("POST", "/v1/nodes/join", nodes.join_node, JOIN, "Make this machine a node",
           request=nodes.JoinRequest, response=nodes.JoinAnswer),
     Route("POST", "/v1/blobs/missing", blobs.missing_blobs, BLOBS, "Which of these blobs are not stored",

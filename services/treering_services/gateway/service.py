@@ -72,6 +72,9 @@ async def run(
         gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, owner_actor(base.home), auth)
         gateway.openapi, gateway.asyncapi = describe(ROUTES), describe_events()
         await gateway.hub.start()
+        gateway.hub.watch(gateway.access)
+        await gateway.access.try_record()
+        await asyncio.to_thread(gateway.access.say_wrong_names)
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
         await Responder(client, "sub.*", Polls(gateway).handle).start()
         listener = listen(host, port)
@@ -80,7 +83,7 @@ async def run(
             try:
                 write_private(base.home.url_file, f"http://{bracketed(reachable(host))}:{bound}\n".encode())
                 # Shielded: the server is not cancelled, it is asked to drain when the block ends.
-                await base.work(started, asyncio.shield(failed), gateway.hub.run())
+                await base.work(started, asyncio.shield(failed), gateway.hub.run(), gateway.access.run())
             finally:
                 base.home.url_file.unlink(missing_ok=True)
                 gateway.open_streams.end()

@@ -40,9 +40,10 @@ class Start(Struct, frozen=True):
 
 
 class Subscriber:
-    """``after`` is the commit up to which all has been given out."""
+    """``after`` is the commit up to which all has been given out; ``owner`` is the subscriber whose token it is."""
 
-    def __init__(self, hub: Hub, selection: Selection, start: Start) -> None:
+    def __init__(self, hub: Hub, selection: Selection, start: Start, owner: str = "") -> None:
+        self.owner = owner
         self.hub = hub
         self.selection = selection
         self.start = start

@@ -29,6 +29,7 @@ class Tail:
     """Use as ``async for batch in tail.batches(idle_seconds)``: an empty batch means nothing came for so long."""
 
     def __init__(self, client: Client, stream: str, *, after: int, subject: str) -> None:
+        self.owner = ""
         self.client = client
         self.stream = stream
         self.after = after
@@ -83,6 +84,8 @@ class Tail:
 
 
 class Endable(Protocol):
+    owner: str  # "subscriber:<name>", "" for all others
+
     def end(self) -> None: ...
 
 
@@ -113,6 +116,12 @@ class OpenStreams:
 
     def discard(self, stream: Endable) -> None:
         self.tails.discard(stream)
+
+    def end_of(self, owner: str) -> None:
+        """End those of one subscriber (``subscriber:<name>``), who is not let in any more."""
+        for tail in self.tails:
+            if tail.owner == owner:
+                tail.end()
 
     def end(self) -> None:
         self.stopping.set()
