@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Treering
 
+from treering.client.http import Client
+
 JOB = """
 command: mkdir -p ${{outputs.model}}/net; echo weights > ${{outputs.model}}/net/w.bin; cat ${{inputs.data}}
 environment:
@@ -122,6 +124,31 @@ def test_a_model_of_a_jobs_output_leads_back_to_code_data_and_environment_and_fo
         online, "model.output_absent", "model", "create", "-n", "t", "-p", "azureml://jobs/trainer/outputs/x"
     )
     assert "it has default, model" in said or "it has model" in said
+
+
+NAMED = """
+command: echo weights > ${{outputs.net}}/w.bin
+environment: {python: "3.11"}
+outputs:
+  net: {type: custom_model, name: from-output}
+  rows: {type: uri_folder, name: my-rows}
+"""
+
+
+def test_a_named_output_of_a_job_is_a_model_when_the_job_is_completed(
+    online: Treering, installation: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "job.yml").write_text(NAMED)
+    done = online("job", "create", "-f", str(tmp_path / "job.yml"), "-n", "named", "--stream")
+    assert done.returncode == 0, done.stderr
+    assert "note: outputs.rows: only models are registered so far" in done.stderr and "outputs.net" not in done.stderr
+    with Client.of_home(installation) as client:
+        next(client.events(kind="model", name="from-output:1"))  # it comes right after the job's end
+    job = answer(online, "job", "show", "-n", "named")
+    assert job["outputs"]["net"]["registered"] == "azureml:from-output:1" and job["models"] == ["from-output:1"]
+    assert answer(online, "model", "show", "-n", "from-output")["lineage"]["job"]["name"] == "named"
+    [made] = [row for row in answer(online, "story", "model/from-output:1") if row["type"] == "model.created"]
+    assert (made["because"]["type"], made["because"]["name"]) == ("job.completed", "named")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from tests.services.gateway_example import SPEC, Api, running_gateway
 
 from treering.adapters.trees import Manifest, TreeFile
-from treering.domain.job_messages import AssignJob, CompleteJob, FailJob, OutputData, StartJob
-from treering.domain.node import JoinNode
+from treering.domain.job_messages import CompleteJob, FailJob, OutputData
 from treering.kernel.blobs import digest_of
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
@@ -145,10 +144,7 @@ async def test_an_empty_folder_is_no_model(api: Api) -> None:
 async def ended(api: Api, name: str, command: Any) -> None:
     """A job that runs on a node, and then ends so."""
     await api.ask("POST", f"{WS}/jobs", {"name": name, "spec": SPEC})
-    job, node = Address("main", "job", name), Address("main", "node", "n1")
-    await api.send_as("executor", node, JoinNode("i1", "local", 4))
-    for service, one in [("scheduler", AssignJob(1, "n1", "i1")), ("executor", StartJob(1, "n1"))]:
-        await api.send_as(service, job, one)
+    job = await api.started(Address("main", "job", name))
     if command is not None:
         written = await api.send_as("executor", job, command)
         await api.reader.projector.reached(written.position)

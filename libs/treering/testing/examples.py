@@ -42,6 +42,8 @@ from treering.domain.job_messages import (
     FinalizeJob,
     LoseJob,
     OutputData,
+    RefuseOutput,
+    RegisterOutput,
     RestoreJob,
     StartJob,
     SubmitJob,
@@ -82,7 +84,7 @@ SPEC = JobSpec(
     experiment="digits",
     tags={"team": "vision"},
     inputs={"rate": InputSpec("number", value=0.1)},
-    outputs={"model": OutputSpec()},
+    outputs={"model": OutputSpec(), "named": OutputSpec("custom_model", name="net")},
 )
 DIGEST = "sha256:" + "0" * 64
 ARTIFACTS: list[Command] = [LogArtifact("model/MLmodel", DIGEST, 10), DeleteArtifact("model")]
@@ -130,6 +132,9 @@ COMMANDS: dict[str, list[Command]] = {
         *(CompleteJob(attempt, "n1", {"model": OutputData(DIGEST, 1, 10)}, DIGEST, 1.5) for attempt in (1, 2)),
         FailJob(1, "n1", "exit_code", "the command exited with code 2", 2),
         ConfirmCancel(1, "n1"),
+        RegisterOutput("named", "net", 1),
+        RegisterOutput("named", "net", 2),
+        RefuseOutput("named", "model.empty", "the job wrote nothing there"),
     ],
     "run": [
         CreateRun("digits", "brave-elm", "anna", 1_700_000_000_000, {"team": "vision"}),

@@ -52,6 +52,10 @@ SPECIAL = {
 }
 
 
+# The gateway sends these by itself, when a job has completed.
+OWN = frozenset({(JOB.kind, "register_output"), (JOB.kind, "refuse_output")})
+
+
 class CommandAnswer(Struct, frozen=True):
     """``changed`` False: there was nothing to do. Reads with ``?after=<position>`` see the effect."""
 
@@ -66,7 +70,7 @@ def public_commands(kind: Aggregate[object, object, object]) -> dict[str, type[C
     return {
         name: command
         for name, command in kind.command_types.items()
-        if command.sent_by == "gateway" and (kind.kind, name) not in SPECIAL
+        if command.sent_by == "gateway" and (kind.kind, name) not in SPECIAL and (kind.kind, name) not in OWN
     }
 
 
@@ -102,6 +106,8 @@ def command_type(kind: Aggregate[object, object, object], name: str) -> type[Com
         return commands[name]
     if (kind.kind, name) in SPECIAL:
         raise Refused("command.forbidden", f"{name} of a {kind.kind} has its own route: {SPECIAL[kind.kind, name]}")
+    if (kind.kind, name) in OWN:
+        raise Refused("command.forbidden", f"{name} is for the gateway to send, when the job has completed")
     if name in kind.command_types:
         raise Refused("command.forbidden", f"{name} is for the {kind.command_types[name].sent_by} to send")
     known = ", ".join(sorted(commands)) or "none"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from treering.adapters.trees import Manifest
-from treering.domain.job_spec import InputSpec
+from treering.domain.job_spec import MODEL_TYPES, InputSpec
 from treering.domain.registered_model import registered_model_key
 from treering.kernel.refusal import Refused
 from treering.specs.references import Reference, parse_reference
@@ -16,7 +16,6 @@ from treering_services.gateway.core import Gateway
 from treering_services.gateway.mlflow.source_files import files_at
 
 LATEST = "latest"
-MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 async def with_models(gateway: Gateway, workspace: str, inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:

@@ -15,13 +15,13 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import parse_reference
 from treering.views.states import Resource
-from treering.views.tracking.registry_rows import of_run, registered_model
+from treering.views.tracking.registry_rows import of_run
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.model_flavors import flavors
 from treering_services.gateway.model_origins import Origin, of_logged, of_output, of_tree
-from treering_services.gateway.registrar import Registrar
+from treering_services.gateway.registrar import Registrar, ensure_registered
 from treering_services.gateway.renaming import rename
 
 
@@ -67,17 +67,6 @@ async def create_model(call: Call) -> Response:
     )  # fmt: skip
     number, written = await registrar.add(spec, new.description, new.tags)
     return command_reply(written, f"{registered_model_key(name)}:{number}")
-
-
-async def ensure_registered(registrar: Registrar, name: str) -> None:
-    known = await registrar.tracking.peek(lambda db: registered_model(db, registrar.workspace, name))
-    if known is not None:
-        return
-    try:
-        await registrar.create(name, step="registered")
-    except Refused as refused:
-        if refused.code != "registered_model.exists":  # somebody was first
-            raise
 
 
 async def origin_of(gateway: Gateway, workspace: str, new: NewModel) -> Origin:

@@ -13,6 +13,7 @@ from treering.kernel.refusal import Refused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+SERVER_ERROR = 500  # and above: nothing about the request, so it may be said again
 STATUSES: Mapping[str, int] = {
     "auth.required": 401,
     "auth.forbidden": 403,

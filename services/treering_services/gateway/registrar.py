@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -24,21 +24,31 @@ from treering.domain.registered_model_messages import (
     UndeleteRegisteredModel,
 )
 from treering.kernel.aggregate import Command
-from treering.kernel.command import Written
+from treering.kernel.command import Context, Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.tracking.registry import Folded, load, model_key
 from treering.views.tracking.registry_rows import made_by, registered_model, registered_state, states_of
-from treering_services.gateway.call import Call
+from treering_services.gateway.core import Gateway
 
 ATTEMPTS_MAX = 64
 AT_ONCE_MAX = 32
 
 
+class Asked(Protocol):
+    """A request, or what stands in its place."""
+
+    gateway: Gateway
+
+    def command_id(self) -> str: ...
+
+    def context(self, command_id: str = "", *, cause: str = "", trace: str = "") -> Context: ...
+
+
 class Registrar:
     """Of one request. What it writes, the next read of this gateway sees."""
 
-    def __init__(self, call: Call, workspace: str) -> None:
+    def __init__(self, call: Asked, workspace: str) -> None:
         self.call = call
         self.tracking = call.gateway.tracking
         self.workspace = workspace
@@ -140,6 +150,17 @@ class Registrar:
 
     async def states(self, key: str) -> dict[str, Folded]:
         return await self.tracking.read(lambda db: states_of(db, self.workspace, key))
+
+
+async def ensure_registered(registrar: Registrar, name: str) -> None:
+    known = await registrar.tracking.peek(lambda db: registered_model(db, registrar.workspace, name))
+    if known is not None:
+        return
+    try:
+        await registrar.create(name, step="registered")
+    except Refused as refused:
+        if refused.code != "registered_model.exists":  # somebody was first
+            raise
 
 
 async def together(work: Iterable[Coroutine[Any, Any, Any]]) -> None:

@@ -20,6 +20,7 @@ from treering_services.gateway.auth import owner_actor
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard, bracketed, is_loopback
 from treering_services.gateway.openapi import describe
+from treering_services.gateway.outputs import OutputRegistrar
 from treering_services.gateway.polls import Polls
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
@@ -83,7 +84,8 @@ async def run(
             try:
                 write_private(base.home.url_file, f"http://{bracketed(reachable(host))}:{bound}\n".encode())
                 # Shielded: the server is not cancelled, it is asked to drain when the block ends.
-                await base.work(started, asyncio.shield(failed), gateway.hub.run(), gateway.access.run())
+                parts = (gateway.hub.run(), gateway.access.run(), OutputRegistrar(gateway).run())
+                await base.work(started, asyncio.shield(failed), *parts)
             finally:
                 base.home.url_file.unlink(missing_ok=True)
                 gateway.open_streams.end()
