@@ -22,7 +22,9 @@ from treering.kernel.blobs import PREFIX, absent, checked_digest, digest_of
 from treering.kernel.refusal import Refused
 
 CHUNK_BYTES = 1024 * 1024
-BLOCK_BYTES = 256 * 1024  # as an upload comes in (gateway/uploads.py)
+BLOCK_BYTES = 1024 * 1024  # as an upload comes in (gateway/uploads.py)
+# Written before the kernel is asked to bring it to the disk: the sync at the end then has little to wait for.
+WRITEBACK_BYTES = 4 * 1024 * 1024
 ABANDONED_SECONDS = 24 * 60 * 60
 
 
@@ -93,6 +95,7 @@ class Incoming:
         self.blobs = blobs
         self.path = blobs.incoming / uuid4().hex
         self.hash = hashlib.sha256()
+        self.written_bytes = self.asked_bytes = 0
 
     def __enter__(self) -> Self:
         self.file = self.path.open("xb")
@@ -107,6 +110,17 @@ class Incoming:
         require_last_room(self.path.parent)
         self.hash.update(chunk)
         self.file.write(chunk)
+        self.written_bytes += len(chunk)
+        if self.written_bytes - self.asked_bytes >= WRITEBACK_BYTES:
+            self.begin_writeback()
+
+    def begin_writeback(self) -> None:
+        """ "Not needed any more", said of dirty pages, makes Linux begin to write them, and nobody waits for it."""
+        self.file.flush()
+        if hasattr(os, "posix_fadvise"):
+            new_bytes = self.written_bytes - self.asked_bytes
+            os.posix_fadvise(self.file.fileno(), self.asked_bytes, new_bytes, os.POSIX_FADV_DONTNEED)
+        self.asked_bytes = self.written_bytes
 
     def digest(self) -> str:
         return PREFIX + self.hash.hexdigest()

@@ -7,11 +7,14 @@ read is kept as it came and joined once.
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-BLOCK_BYTES = 256 * 1024  # held in memory for each upload under way
+from treering_services.gateway.joined_writes import JoinedWrites
+
+BLOCK_BYTES = 1024 * 1024  # of these up to three are in memory for each upload under way
 
 
 class Gathered:
@@ -34,6 +37,10 @@ class Gathered:
 
 
 class UploadProtocol(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)
+
     def on_body(self, body: bytes) -> None:
         """The parser has found more of the body."""
         cycle = self.cycle
