@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,12 +19,13 @@ from treering.adapters.streams import stream_state
 from treering.kernel.feed import Feed
 from treering.kernel.projector import Projector
 from treering.views.tracking import TrackingView
+from treering.views.tracking.history_pages import HistoryPages
 from treering_services.base import ServiceBase, opened_view
 
 T = TypeVar("T")
 POINTS_STREAM = "MET"
 POINTS_SUBJECT = "met.>"
-GATHER_SECONDS = 0.01  # entries that nobody waits for share a transaction
+GATHER_SECONDS = 0.02  # entries that nobody waits for share a transaction
 log = structlog.get_logger()
 
 
@@ -37,6 +38,7 @@ class TrackingReader:
     beside: SqliteReaders
     commits: Projector
     points: Projector
+    pages: HistoryPages = field(default_factory=HistoryPages)
     commits_written: int = 0
     points_written: int = 0
     experiments_written: int = 0

@@ -18,6 +18,7 @@ from treering.kernel.points import PointsEntry, RunPoints, Series
 from treering.views.tracking.parts import Change
 
 CHUNK_POINTS_MAX = 256
+INT64_MAX = 2**63 - 1
 UPSERT = """
 INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE
 SET value = excluded.value, step = excluded.step, timestamp = excluded.timestamp
@@ -133,14 +134,27 @@ def append(db: Database, number: int, key: str, columns: Columns) -> None:
 
 def history(db: Database, number: int, key: str) -> Columns:
     """Every point of a metric once, by time, step and value."""
-    columns = empty()
+    columns = stored(db, number, key, 0, INT64_MAX)
+    # Points come in order nearly always, and then comparing neighbours is a tenth of the work of sorting them.
+    return columns if in_order(columns.timestamps, columns.steps) else once(columns)
+
+
+def stored(db: Database, number: int, key: str, first: int, last: int) -> Columns:
+    """The points of the chunks ``first`` to ``last``, as they were logged."""
     found = db.execute(
-        "SELECT vals, timestamps, steps FROM metric_chunks WHERE run = ? AND key = ? ORDER BY chunk", (number, key)
+        "SELECT vals, timestamps, steps FROM metric_chunks WHERE run = ? AND key = ? AND chunk BETWEEN ? AND ?"
+        " ORDER BY chunk",
+        (number, key, first, last),
     )
+    columns = empty()
     for row in found:
         columns.read(row)
-    # Points come in order nearly always, and then comparing neighbours is a tenth of the work of sorting them.
-    return columns if in_order(columns.timestamps, columns.steps) else columns_of(sorted(set(points_of(columns))))
+    return columns
+
+
+def once(columns: Columns) -> Columns:
+    """In order, and what was said twice dropped."""
+    return columns_of(sorted(set(points_of(columns))))
 
 
 def by_step(columns: Columns) -> Columns:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
+from itertools import repeat
 from typing import ClassVar
 
 from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.sqlite_view import Database
-from treering.views.tracking.metrics import Columns, by_step, history
+from treering.views.tracking.metrics import INT64_MAX, Columns, by_step, history
 from treering.views.tracking.run_reads import MetricRow, run_head
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import find_run
@@ -70,17 +72,19 @@ async def get_history(call: Call) -> Response:
         raise invalid(f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer.")
     offset = offset_of(request.page_token)
     head = await find_run(call, request.id)
-    columns = await call.gateway.tracking.read(lambda db: history(db, head.number, key))
-    count = len(columns.values)
-    page = columns.part(offset, count if limit is None else min(count, offset + limit))
+    tracking = call.gateway.tracking
+    end = INT64_MAX if limit is None else min(offset + limit, INT64_MAX)
+    page, count = await tracking.read(lambda db: tracking.pages.page(db, head.number, key, offset, end))
     token = "" if limit is None else next_token(offset, limit, count - offset)
-    return answer(HistoryAnswer([MetricRow(key, *point) for point in shown(page)], token))
+    return answer(HistoryAnswer(list(map(MetricRow, repeat(key), *shown(page))), token))
 
 
-def shown(columns: Columns) -> Iterator[tuple[float | str, int, int]]:
-    """Value, timestamp and step of each point, as they are answered."""
-    for value, timestamp, step in zip(*columns, strict=True):
-        yield ("NaN" if value != value else value), timestamp, step
+def shown(columns: Columns) -> tuple[Sequence[float | str], Sequence[int], Sequence[int]]:
+    """Values, timestamps and steps of the points, as they are answered."""
+    values: Sequence[float | str] = columns.values
+    if math.isnan(sum(columns.values)):  # one is, or they are too large to say
+        values = ["NaN" if value != value else value for value in columns.values]
+    return values, columns.timestamps, columns.steps
 
 
 async def get_history_bulk(call: Call) -> Response:
@@ -146,7 +150,7 @@ async def histories(call: Call, run_ids: Sequence[str], key: str, *, strict: boo
 
 
 def of_run(run_id: str, key: str, columns: Columns) -> list[MetricOfRun]:
-    return [MetricOfRun(key, *point, run_id) for point in shown(columns)]
+    return list(map(MetricOfRun, repeat(key), *shown(columns), repeat(run_id)))
 
 
 def sample(count: int, limit: int) -> Sequence[int]:
