@@ -57,6 +57,10 @@ def span(
     return Exporter.spans(name, parent, kind, attributes)
 
 
+def exporting() -> bool:
+    return Exporter.spans is not None
+
+
 def trace_headers(trace: str) -> dict[str, str] | None:
     """For a NATS message. Reading headers costs a reader more than all the rest, so only while somebody exports."""
-    return {"traceparent": trace} if Exporter.spans is not None and trace else None
+    return {"traceparent": trace} if exporting() and trace else None

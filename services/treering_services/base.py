@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from nats.aio.client import Client
 
+from treering.adapters.bus import Here
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_against
 from treering.adapters.nats_connect import close, connect
@@ -20,14 +21,18 @@ from treering.kernel.projector import Projector
 from treering.kernel.service import ServiceFailed
 from treering.views.states import StatesView
 
+GATHER_SECONDS = 0.02  # commits that nobody waits for share a transaction
+
 
 @dataclass
 class ServiceBase:
-    """One per service: where it lives and how it reaches NATS. ``violated`` ends it when NATS refuses it."""
+    """One a process: where its services live, how they reach NATS, and what is ``here``. ``violated`` ends them when
+    NATS refuses one."""
 
     home: Home
     urls: list[str]
     timing: Timing = field(default_factory=Timing.from_environment)
+    here: Here = field(default_factory=Here)
     violated: asyncio.Event = field(default_factory=asyncio.Event)
     violation: str = ""
 
@@ -93,7 +98,7 @@ async def states_reader(base: ServiceBase, service: str, client: Client) -> Asyn
         await base.check_log(client, view)
         event_log = JetStreamLog(client)
         feed = Feed(event_log, after=(await view.checkpoint()).position)
-        reader = StatesReader(view, Projector(event_log, view, feed=feed), feed)
+        reader = StatesReader(view, Projector(event_log, view, gather_seconds=GATHER_SECONDS, feed=feed), feed)
         tasks = {asyncio.create_task(part) for part in (feed.run(), reader.projector.run())}
         for task in tasks:
             task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)

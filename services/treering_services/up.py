@@ -80,11 +80,12 @@ async def started_nats(server: NatsServer, home: Home, stack: AsyncExitStack, *,
 
 
 async def check_streams(server: NatsServer, home: Home, *, replicas: int | None = None) -> None:
-    """Make the streams when ``replicas`` is given, then compare the log with the second copy."""
+    """Make the streams when ``replicas`` is given, then compare the log with the second copy. Nobody appends yet."""
     client = await connect(server.url, read_credential(home.root, "bootstrap"), "treering-bootstrap")
     try:
         if replicas is not None:
             await bootstrap(client, replicas)
+        server.stage_in_memory()
         await deep_check(client, home.copy / "log.db")
         await check_all_signed(client, home)
     finally:

@@ -1,8 +1,8 @@
 """Group commit for one JetStream stream: appends that wait at the same time share a disk sync.
 
-A single nats-server with ``sync_interval: always`` syncs once a message, or once an atomic batch; a batch
-costs it about as much as twenty single messages (docs/adr/0003-group-commit.md has the figures). So few
-waiting appends are published one by one, many as one batch; while it is under way the next ones gather.
+A single nats-server with ``sync_interval: always`` syncs once a message, or once an atomic batch; staging a batch
+costs it some work of its own (docs/adr/0003-group-commit.md has the figures). So very few waiting appends are
+published one by one, more as one batch; while it is under way the next ones gather.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import msgspec
 import nats.errors
-import structlog
 from msgspec import Struct
 from nats.aio.client import Client
 
@@ -21,12 +20,12 @@ from treering.kernel.clock import new_id
 from treering.kernel.log import Appended, Conflict, LogFull, LogUnavailable
 
 BATCH_MAX = 400  # the server's limit is 1,000 messages
-SINGLES_MAX = 12
+BATCH_BYTES_MAX = 4 * 1024 * 1024  # staged in memory
+SINGLES_MAX = 3
 WAITING_MAX = 20_000
 TIMEOUT_SECONDS = 5.0
 WRONG_LAST_SEQUENCE = 10071
 NO_ROOM = frozenset({10023, 10047, 10077})  # of the account, of the server, of the stream
-log = structlog.get_logger()
 REQUEST_FAILED = (nats.errors.Error, asyncio.TimeoutError, ConnectionError, OSError)
 
 
@@ -76,28 +75,21 @@ class Appender:
     async def drain(self) -> None:
         try:
             while self.waiting:
-                await self.append_group(self.next_group())
+                group = self.next_group()
+                if len(group) < self.batch_min:
+                    await self.append_singly(group)
+                else:
+                    await self.append_together(group)
         finally:
             self.running = None
-
-    async def append_group(self, group: list[Waiting]) -> None:
-        """Whatever goes wrong, each is answered: who waits here holds up all other commands on his aggregate."""
-        try:
-            if len(group) < self.batch_min:
-                await self.append_singly(group)
-            else:
-                await self.append_together(group)
-        except Exception as error:
-            log.exception("append.failed", appends=len(group))
-            for waiting in group:
-                settle(waiting, LogUnavailable(f"the append failed: {error!r}"))
 
     def next_group(self) -> list[Waiting]:
         """The next appends in order, at most one a subject: a batch may not expect its own effects."""
         group: list[Waiting] = []
         subjects: set[str] = set()
         later: deque[Waiting] = deque()
-        while self.waiting and len(group) < BATCH_MAX:
+        left_bytes = BATCH_BYTES_MAX
+        while self.waiting and len(group) < BATCH_MAX and left_bytes > 0:
             waiting = self.waiting.popleft()
             if waiting.done.done():
                 continue
@@ -106,6 +98,7 @@ class Appender:
             else:
                 subjects.add(waiting.subject)
                 group.append(waiting)
+                left_bytes -= len(waiting.body)
         self.waiting.extendleft(reversed(later))
         return group
 

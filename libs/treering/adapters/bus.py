@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from treering.kernel.decoding import decode
 from treering.kernel.log import Conflict, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
-from treering.tracing import span, trace_headers
+from treering.tracing import exporting, span, trace_headers
 
 T = TypeVar("T")
 COMMAND_TIMEOUT_SECONDS = 10.0
@@ -31,20 +32,26 @@ log = structlog.get_logger()
 
 
 class Commands:
-    """Sends commands as one service; each is answered, refused, or LogUnavailable (say it again then)."""
+    """Sends commands as one service; each is answered, refused, or LogUnavailable (say it again then).
 
-    def __init__(self, client: Client, service: str) -> None:
+    A registry of the same process (``here``) is called, with the same subject and bytes; any other is asked over NATS.
+    """
+
+    def __init__(self, client: Client, service: str, here: Here | None = None) -> None:
         self.client = client
         self.service = service
+        self.here = here or Here()
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         """Carry ``command`` to the registry; raises Refused or LogUnavailable."""
         raw = command if isinstance(command, msgspec.Raw) else msgspec.Raw(encoder.encode(command))
         message = CommandMessage(address.workspace, address.key, context, raw)
         subject = f"cmd.{self.service}.{address.kind}"
-        body = await ask(self.client, subject, encoder.encode(message), trace=context.trace)
-        reply = decode(body, Answer)
-        return written(reply)
+        if self.here.registry is not None:
+            body = await self.here.registry.called(subject, encoder.encode(message), context.trace)
+        else:
+            body = await ask(self.client, subject, encoder.encode(message), trace=context.trace)
+        return written(decode(body, Answer))
 
     async def ping(self, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Written:
         """Ask the registry whether it is there and reaches the log; its answer names where the log ends."""
@@ -99,13 +106,14 @@ class Responder:
         self.handler = handler
         self.queue = queue
         self.tasks: set[asyncio.Task[None]] = set()
+        self.calls = 0  # under way
 
     async def start(self) -> None:
         await self.client.subscribe(self.subject, queue=self.queue, cb=self.receive)
 
     async def receive(self, message: Msg) -> None:
         if len(self.tasks) >= CONCURRENT_MAX:
-            await answer(message, refusal_body("service.busy", f"{CONCURRENT_MAX} requests are under way; try again"))
+            await answer(message, BUSY)
             return
         task = asyncio.create_task(self.respond(message))
         self.tasks.add(task)
@@ -114,35 +122,60 @@ class Responder:
     async def respond(self, message: Msg) -> None:
         """Answer; as a span of the asker's trace, when the request carries one."""
         trace = (message.headers or {}).get("traceparent", "")
-        if not trace:
-            await self.handle(message)
-            return
-        about = {"messaging.system": "nats", "messaging.destination.name": message.subject}
-        with span(message.subject, trace, "server", about):
-            await self.handle(message)
-
-    async def handle(self, message: Msg) -> None:
-        """Run the handler; whatever it raises, the asker gets an answer, and nothing of our insides."""
-        try:
-            body = await self.handler(message.subject, message.data)
-        except Refused as refused:
-            body = refusal_body(refused.code, refused.detail)
-        except LogFull as error:
-            body = refusal_body("log.full", str(error))
-        except (LogUnavailable, Conflict) as error:
-            body = refusal_body("log.unavailable", str(error))
-        except Exception:
-            log.exception("request.failed", subject=message.subject)
-            body = refusal_body("service.failed", "the service failed on this request; its log says why")
+        body = await self.traced(message.subject, message.data, trace)
         try:
             await answer(message, body)
         except REQUEST_FAILED as error:
             log.warning("answer.lost", subject=message.subject, why=str(error))
 
+    async def called(self, subject: str, body: bytes, trace: str) -> bytes:
+        """The answer for somebody in this process, under the same bounds; LogUnavailable when none comes in time."""
+        if self.calls >= CONCURRENT_MAX:
+            return BUSY
+        self.calls += 1
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+                return await self.traced(subject, body, trace if exporting() else "")
+        except TimeoutError:
+            raise LogUnavailable(f"no answer on {subject} in {COMMAND_TIMEOUT_SECONDS:g} s") from None
+        finally:
+            self.calls -= 1
+
+    async def traced(self, subject: str, body: bytes, trace: str) -> bytes:
+        if not trace:
+            return await self.handle(subject, body)
+        about = {"messaging.system": "nats", "messaging.destination.name": subject}
+        with span(subject, trace, "server", about):
+            return await self.handle(subject, body)
+
+    async def handle(self, subject: str, body: bytes) -> bytes:
+        """Run the handler; whatever it raises, the asker gets an answer, and nothing of our insides."""
+        try:
+            return await self.handler(subject, body)
+        except Refused as refused:
+            return refusal_body(refused.code, refused.detail)
+        except LogFull as error:
+            return refusal_body("log.full", str(error))
+        except (LogUnavailable, Conflict) as error:
+            return refusal_body("log.unavailable", str(error))
+        except Exception:
+            log.exception("request.failed", subject=subject)
+            return refusal_body("service.failed", "the service failed on this request; its log says why")
+
+
+@dataclass
+class Here:
+    """What this process hosts: its registry, while it runs."""
+
+    registry: Responder | None = None
+
 
 def refusal_body(code: str, detail: str) -> bytes:
     """Both shapes of a refusal: a command's Answer, and the wrapped one of a question."""
     return encoder.encode({"refused": {"code": code, "detail": detail}, "code": code, "detail": detail})
+
+
+BUSY = refusal_body("service.busy", f"{CONCURRENT_MAX} requests are under way; try again")
 
 
 def answered(value: Any) -> bytes:

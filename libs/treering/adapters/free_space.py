@@ -9,9 +9,11 @@ while there is still room for the services to bring what runs to its end; below 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
 
 # Shares of the reserve that the nats-server leaves free itself (see nats_server.store_limit).
@@ -20,6 +22,7 @@ RESERVE_PART = 20
 CLIENTS_PART = 2
 SERVICES_PART = 4
 MIB = 1024 * 1024
+ROOM_SECONDS = 0.02
 
 
 class Room(NamedTuple):
@@ -53,6 +56,22 @@ def room_in(folder: Path) -> Room:
     found = os.statvfs(folder)
     inodes = 100.0 * found.f_favail / found.f_files if found.f_files else 100.0
     return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, inodes)
+
+
+class RoomWatch:
+    """Asks the disk now and then, since nobody fills in between what is kept free."""
+
+    def __init__(self, require: Callable[..., None], *folders: Path) -> None:
+        self.require = require
+        self.folders = folders
+        self.asked_at_seconds = -ROOM_SECONDS
+
+    def check(self) -> None:
+        """``Refused("disk.full")``, as ``require`` says it."""
+        at = monotonic_seconds()
+        if at - self.asked_at_seconds >= ROOM_SECONDS:
+            self.require(*self.folders)
+            self.asked_at_seconds = at
 
 
 def require_room(*folders: Path) -> None:

@@ -36,6 +36,7 @@ from treering.adapters.nats_process import (
     stop,
     stop_stale,
 )
+from treering.adapters.nats_staging import stage_in_memory, unstage
 from treering.adapters.nats_users import DOCTOR, ROUTE
 
 # A store with a million subjects takes 17 s to recover after a crash; the listener opens only then.
@@ -155,12 +156,17 @@ class NatsServer:
         settings = Settings(self.server_name, self.host, port, self.folder, limit, MEMORY_BYTES_MAX, self.cluster)
         write_private(self.config, server_config(settings, credentials[ROUTE]).encode())
 
+    def stage_in_memory(self) -> bool:
+        """To be said after each start, once the streams exist and before anything is appended."""
+        return self.cluster is None and stage_in_memory(self.folder)
+
     async def stop(self) -> None:
         """End the server in order (killed after 10 s) and give the home free. Safe to say twice."""
         self.stopping = True
         try:
             if self.process is not None:
                 await stop(self.process)
+                unstage(self.folder)
         finally:
             self.process = None
             if self.lock is not None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,9 @@ from treering.kernel.projector import Checkpoint
 
 T = TypeVar("T")
 INLINE_ENTRIES_MAX = 32  # fewer cost less than handing them to another thread and back
+# A checkpoint of SQLite's waits for the disk, so it is made on the thread, before a commit on the loop has to make it.
+CHECKPOINT_ENTRIES = 400
+WAL_PAGES_MAX = 16_000
 Database = sqlite3.Connection
 CHECKPOINT_TABLE = """
 CREATE TABLE IF NOT EXISTS checkpoint (
@@ -48,6 +52,7 @@ class SqliteView:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"view-{view.name}")
         self.db: Database | None = None
         self.on_thread_now = 0
+        self.since_checkpoint = 0
 
     async def open(self) -> None:
         await self.on_thread(self.connect)
@@ -71,6 +76,7 @@ class SqliteView:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA busy_timeout = 5000")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
         db.execute(CHECKPOINT_TABLE)
         row = db.execute("SELECT version FROM checkpoint").fetchone()
         if row is not None and row["version"] != self.view.version:
@@ -102,6 +108,15 @@ class SqliteView:
             self.transact_now(work)
         else:
             await self.on_thread(lambda: self.transact_now(work))
+        self.since_checkpoint += entries
+        if self.since_checkpoint >= CHECKPOINT_ENTRIES:
+            self.since_checkpoint = 0
+            self.hand_over(self.move_wal)
+
+    def move_wal(self) -> None:
+        """What cannot be moved now, for a reader or for want of room, is moved the next time."""
+        with suppress(sqlite3.OperationalError):
+            self.opened().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def transact_now(self, work: Callable[[Database], None]) -> None:
         db = self.opened()
@@ -127,10 +142,13 @@ class SqliteView:
         return self.db
 
     async def on_thread(self, work: Callable[[], T]) -> T:
+        return await self.hand_over(work)
+
+    def hand_over(self, work: Callable[[], T]) -> asyncio.Future[T]:
         self.on_thread_now += 1
         future = asyncio.get_running_loop().run_in_executor(self.thread, work)
         future.add_done_callback(self.off_thread)
-        return await future
+        return future
 
     def off_thread(self, _: asyncio.Future[T]) -> None:
         self.on_thread_now -= 1

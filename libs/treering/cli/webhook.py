@@ -123,16 +123,11 @@ def redeliver(session: Session, name: str, ids: tuple[str, ...], all_: bool) -> 
 
 @webhook.command("rotate-secret", help="Give it a new secret, and show it this once.")
 @named
-@click.option(
-    "--overlap", type=click.IntRange(0, 30 * 86_400), metavar="SECONDS",
-    help="Sign with the old one too for so long; 0 is not at all.  [default: a day]",
-)  # fmt: skip
 @click.pass_obj
-def rotate_secret(session: Session, name: str, overlap: int | None) -> None:
+def rotate_secret(session: Session, name: str) -> None:
     with session.client() as client:
-        body = {} if overlap is None else {"overlap_seconds": overlap}
-        made = client.post(session.path("webhook", name, "secret"), body)
-    session.show({"name": made["name"], "secret": made["secret"], "previous_until": made["previous_until"]})
+        made = client.post(session.path("webhook", name, "secret"), {})
+    session.show({"name": made["name"], "secret": made["secret"]})
 
 
 def position(text: str) -> int:

@@ -13,16 +13,15 @@ from treering.client.http import Client
 from treering.specs.model_draft import ModelDraft
 
 
-def create_model(client: Client, path: str, draft: ModelDraft, allow_failed: bool = False) -> dict[str, Any]:
-    """What was written. Ignore files are about code: the files of a model are taken whole. ``allow_failed``: also the
-    output of a job that did not complete.
+def create_model(client: Client, path: str, draft: ModelDraft) -> dict[str, Any]:
+    """What was written. Ignore files are about code: the files of a model are taken whole.
 
     Raises ``Refused`` (``tree.*``, ``model.*``), ``ApiError`` and ``Unreachable``.
     """
-    return anyio.run(created, client, path, draft, allow_failed)
+    return anyio.run(created, client, path, draft)
 
 
-async def created(client: Client, path: str, draft: ModelDraft, allow_failed: bool) -> dict[str, Any]:
+async def created(client: Client, path: str, draft: ModelDraft) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": draft.name,
         "version": int(draft.version or 0),
@@ -32,7 +31,6 @@ async def created(client: Client, path: str, draft: ModelDraft, allow_failed: bo
         "tags": draft.tags,
         "properties": draft.properties,
         "flavors": draft.flavors,
-        "allow_failed": allow_failed,
     }
     if draft.local is not None:
         body["digest"] = (await put_tree(HttpBlobs(client), draft.local, ignore=False)).digest

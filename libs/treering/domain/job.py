@@ -43,10 +43,6 @@ from treering.domain.job_messages import (
     JobUpdated,
     LoseJob,
     OutputData,
-    OutputRegistered,
-    RefuseOutput,
-    RegisterOutput,
-    RegistrationFailed,
     RestoreJob,
     StartJob,
     SubmitJob,
@@ -65,15 +61,6 @@ TERMINAL: frozenset[str] = frozenset({"Completed", "Failed", "Canceled"})
 HELD: frozenset[str] = frozenset({"Preparing", "Running", "Finalizing", "CancelRequested"})  # by an executor
 
 
-class Registration(Struct, frozen=True, omit_defaults=True):
-    """What became of an output that has a name: a version of a model, or ``code`` and ``message`` why not."""
-
-    model: str = ""
-    version: int = 0
-    code: str = ""
-    message: str = ""
-
-
 class Job(Struct, frozen=True, omit_defaults=True):
     status: Status = "Absent"
     spec: JobSpec | None = None
@@ -87,7 +74,6 @@ class Job(Struct, frozen=True, omit_defaults=True):
     logs: str = ""
     seconds: float = 0.0
     archived: bool = False
-    registered: dict[str, Registration] = {}  # by output
 
 
 def evolve(job: Job, event: JobEvent) -> Job:
@@ -121,10 +107,6 @@ def evolve(job: Job, event: JobEvent) -> Job:
             return change(job, archived=True)
         case JobRestored():
             return change(job, archived=False)
-        case OutputRegistered():
-            return registered(job, event.output, Registration(event.model, event.version))
-        case RegistrationFailed():
-            return registered(job, event.output, Registration(code=event.code, message=event.message))
         case _:
             assert_never(event)
 
@@ -140,10 +122,6 @@ def failed(job: Job, event: JobFailed) -> Job:
     return msgspec.structs.replace(
         job, status="Failed", code=event.code, message=event.message, exit_code=event.exit_code
     )
-
-
-def registered(job: Job, output: str, registration: Registration) -> Job:
-    return msgspec.structs.replace(job, registered={**job.registered, output: registration})
 
 
 def decide(job: Job, command: JobCommand) -> list[JobEvent]:
@@ -172,15 +150,6 @@ def decide(job: Job, command: JobCommand) -> list[JobEvent]:
             return fail(job, command)
         case ConfirmCancel():
             return confirm_cancel(job, command)
-        case RegisterOutput():
-            must_have_named(job, command.output)
-            if command.output in job.registered:
-                return []  # whoever asks reads under which number
-            return [OutputRegistered(command.output, command.model, command.version)]
-        case RefuseOutput():
-            must_have_named(job, command.output)
-            known = job.registered.get(command.output, Registration())
-            return [] if known.code else [RegistrationFailed(command.output, command.code, command.message)]
         case _:
             assert_never(command)
 
@@ -290,14 +259,6 @@ def confirm_cancel(job: Job, command: ConfirmCancel) -> list[JobEvent]:
     if job.status != "CancelRequested":
         raise Refused("job.not_canceled", f"nobody asked to cancel the job; it is {job.status}")
     return [JobCanceled(command.attempt, command.outputs, command.logs, command.seconds)]
-
-
-def must_have_named(job: Job, output: str) -> None:
-    must_exist(job)
-    if job.status != "Completed":
-        raise Refused("job.not_finished", f"the job is {job.status}; outputs are registered when it is Completed")
-    if job.spec is None or output not in job.spec.outputs or not job.spec.outputs[output].name:
-        raise Refused("job.output_absent", f"the job has no output {output[:80]!r} that is to be registered")
 
 
 def must_exist(job: Job) -> None:

@@ -2,10 +2,9 @@
 
     (absent) --created--> active --deleted--> deleted --restored--> active
     active --archived--> active, hidden from lists --restored--> active
-    active, deleted --renamed--> renamed
-    absent, deleted, renamed --transferred--> active, deleted        what a version of another name was
+    active --renamed--> renamed
+    absent, deleted, renamed --transferred--> active        what a version of another name was
 
-What is deleted keeps its archived mark, and has it again when it is restored.
 Versions are made over MLflow's API and from YAML alike, and are the same resources.
 """
 
@@ -17,7 +16,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 from msgspec import Struct
 
-from treering.kernel.aggregate import Aggregate, Birth, Command, Event, Summary
+from treering.kernel.aggregate import Aggregate, Command, Event, Summary
 from treering.kernel.refusal import Refused
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
@@ -56,8 +55,6 @@ class ModelState(Struct, frozen=True, omit_defaults=True):
     previous: str = ""
     to: str = ""
     created_at: datetime | None = None  # set when it was created under another name
-    created_by: str = ""  # the same
-    was: Literal["active", "deleted"] = "active"  # before it was renamed
 
 
 class CreateModel(Command, frozen=True, tag="create"):
@@ -87,11 +84,7 @@ class ArchiveModel(Command, frozen=True, tag="archive"):
 
 
 class RestoreModel(Command, frozen=True, tag="restore"):
-    """Of one that was archived."""
-
-
-class UndeleteModel(Command, frozen=True, tag="undelete"):
-    """Of one that was deleted: it is what it was then, archived if it was."""
+    pass
 
 
 class DeleteModel(Command, frozen=True, tag="delete"):
@@ -111,7 +104,7 @@ class TransferModel(Command, frozen=True, tag="transfer"):
 
 ModelCommand = (
     CreateModel | UpdateModel | TagModel | UntagModel | ChangeStage | ArchiveModel | RestoreModel | DeleteModel
-    | RenameModel | TransferModel | UndeleteModel
+    | RenameModel | TransferModel
 )  # fmt: skip
 
 
@@ -143,9 +136,7 @@ class ModelArchived(Event, frozen=True, tag="model.archived"):
 
 
 class ModelRestored(Event, frozen=True, tag="model.restored"):
-    """``archived``: it was so when it was deleted, and is again."""
-
-    archived: bool = False
+    pass
 
 
 class ModelDeleted(Event, frozen=True, tag="model.deleted"):
@@ -183,12 +174,11 @@ def evolve(model: ModelState, event: ModelEvent) -> ModelState:
         case ModelArchived():
             return change(model, archived=True)
         case ModelRestored():
-            return change(model, status="active", archived=event.archived, with_registered_model=False)
+            return change(model, status="active", archived=False, with_registered_model=False)
         case ModelDeleted():
             return change(model, status="deleted", with_registered_model=event.with_registered_model)
         case ModelRenamed():
-            was: Literal["active", "deleted"] = "deleted" if model.status == "deleted" else "active"
-            return change(model, status="renamed", to=event.to, was=was)
+            return change(model, status="renamed", to=event.to)
         case ModelTransferred():
             return change(event.state, previous=event.previous)
         case _:
@@ -216,13 +206,9 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
             must_be_there(model)
             return [] if model.archived else [ModelArchived()]
         case RestoreModel():
-            must_be_there(model)
-            return [ModelRestored()] if model.archived else []
-        case UndeleteModel():
-            if model.status == "deleted":
-                return [ModelRestored(model.archived)]
-            must_be_there(model)
-            return []
+            if model.status != "deleted":
+                must_be_there(model)
+            return [ModelRestored()] if model.status == "deleted" or model.archived else []
         case DeleteModel():
             if model.status == "deleted":
                 return []
@@ -231,8 +217,7 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
         case RenameModel():
             if model.status == "renamed" and model.to == command.to:
                 return []
-            if model.status != "deleted":
-                must_be_there(model)
+            must_be_there(model)
             return [ModelRenamed(command.to)]
         case TransferModel():
             return transfer(model, command)
@@ -272,18 +257,6 @@ def summary(model: ModelState) -> Summary:
     return Summary(status, parent, model.tags, archived=model.archived or model.status != "active")
 
 
-def birth(event: ModelEvent) -> Birth | None:
-    """A version that is called otherwise now is as old as it was."""
-    return Birth(event.state.created_at, event.state.created_by) if isinstance(event, ModelTransferred) else None
-
-
 MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(
-    "model",
-    state=ModelState,
-    commands=ModelCommand,
-    events=ModelEvent,
-    decide=decide,
-    evolve=evolve,
-    summary=summary,
-    birth=birth,
+    "model", state=ModelState, commands=ModelCommand, events=ModelEvent, decide=decide, evolve=evolve, summary=summary
 )

@@ -7,8 +7,6 @@
                                                 reserved --name_released--> what it was
     active --archived--> active, hidden from lists --restored--> active
 
-What is deleted keeps its archived mark, and has it again when it is restored.
-
 The key is the name, so the log itself keeps names unique. A model is renamed in three steps, each safe to say again:
 the new name is reserved, the old one lets go, the new one takes what the old one held.
 """
@@ -52,14 +50,13 @@ from treering.domain.registered_model_messages import (
     ReturnVersion,
     TagRegisteredModel,
     TransferRegisteredModel,
-    UndeleteRegisteredModel,
     UntagRegisteredModel,
     UpdateRegisteredModel,
     VersionAdded,
     VersionRemoved,
     VersionReturned,
 )
-from treering.kernel.aggregate import Aggregate, Birth, Summary
+from treering.kernel.aggregate import Aggregate, Summary
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX
 
@@ -102,20 +99,16 @@ def evolve(model: RegisteredModel, event: RegisteredModelEvent) -> RegisteredMod
         case RegisteredModelUntagged():
             return held(model, tags=without(model.holding.tags, event.key))
         case AliasAssigned():
-            aliases = {**model.holding.aliases, event.alias: event.version}
-            return held(model, aliases=aliases, lapsed=without(model.holding.lapsed, event.alias))
+            return held(model, aliases={**model.holding.aliases, event.alias: event.version})
         case AliasRemoved():
             return held(model, aliases=without(model.holding.aliases, event.alias))
         case VersionAdded():
             added = held(model, version_last=max(model.holding.version_last, event.version))
             return change(added, request=event.request, added=event.version)
         case VersionRemoved():
-            lapsed = {**model.holding.lapsed, **dict.fromkeys(event.aliases, event.version)}
-            return held(model, removed=(*model.holding.removed, event.version), lapsed=lapsed)
+            return held(model, removed=(*model.holding.removed, event.version))
         case VersionReturned():
-            lapsed = {alias: one for alias, one in model.holding.lapsed.items() if one != event.version}
-            removed = tuple(one for one in model.holding.removed if one != event.version)
-            return held(model, removed=removed, lapsed=lapsed)
+            return held(model, removed=tuple(one for one in model.holding.removed if one != event.version))
         case NameReserved():
             return change(model, status="reserved", was=model.status, holder=event.holder)
         case NameReleased():
@@ -129,7 +122,7 @@ def evolve(model: RegisteredModel, event: RegisteredModelEvent) -> RegisteredMod
         case RegisteredModelArchived():
             return change(model, archived=True)
         case RegisteredModelRestored():
-            return change(model, status="active", archived=event.archived)
+            return change(model, status="active", archived=False)
         case _:
             assert_never(event)
 
@@ -151,7 +144,7 @@ def created(model: RegisteredModel, event: RegisteredModelCreated) -> Registered
 def transferred(model: RegisteredModel, event: RegisteredModelTransferred) -> RegisteredModel:
     version_last = max(model.holding.version_last, event.holding.version_last)
     holding = msgspec.structs.replace(event.holding, version_last=version_last)
-    return RegisteredModel("active", holding, event.archived, previous=event.previous)
+    return RegisteredModel("active", holding, previous=event.previous)
 
 
 def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[RegisteredModelEvent]:
@@ -179,7 +172,8 @@ def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[Regi
         case RemoveVersion():
             return remove_version(model, command)
         case ReturnVersion():
-            return return_version(model, command)
+            must_be_active(model)
+            return [VersionReturned(command.version)] if command.version in model.holding.removed else []
         case ReserveName():
             return reserve(model, command)
         case ReleaseName():
@@ -198,13 +192,9 @@ def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[Regi
             must_be_active(model)
             return [] if model.archived else [RegisteredModelArchived()]
         case RestoreRegisteredModel():
-            must_be_active(model)
-            return [RegisteredModelRestored()] if model.archived else []
-        case UndeleteRegisteredModel():
-            if model.status == "deleted":
-                return [RegisteredModelRestored(model.archived)]
-            must_be_active(model)
-            return []
+            if model.status != "deleted":
+                must_be_active(model)
+            return [RegisteredModelRestored()] if model.status == "deleted" or model.archived else []
         case _:
             assert_never(command)
 
@@ -260,16 +250,7 @@ def remove_version(model: RegisteredModel, command: RemoveVersion) -> list[Regis
     if command.version in model.holding.removed:
         return []
     gone = [event for event in aliases(model) if event.version == command.version]
-    return [*gone, VersionRemoved(command.version, tuple(event.alias for event in gone))]
-
-
-def return_version(model: RegisteredModel, command: ReturnVersion) -> list[RegisteredModelEvent]:
-    """The aliases that went with it come back, but for those that somebody gave to another version since."""
-    must_be_active(model)
-    if command.version not in model.holding.removed:
-        return []
-    back = [alias for alias, version in model.holding.lapsed.items() if version == command.version]
-    return [VersionReturned(command.version), *(AliasAssigned(alias, command.version) for alias in back)]
+    return [*gone, VersionRemoved(command.version)]
 
 
 def reserve(model: RegisteredModel, command: ReserveName) -> list[RegisteredModelEvent]:
@@ -288,7 +269,7 @@ def rename(model: RegisteredModel, command: RenameRegisteredModel) -> list[Regis
 
 
 def transfer(model: RegisteredModel, command: TransferRegisteredModel) -> list[RegisteredModelEvent]:
-    event = RegisteredModelTransferred(command.previous, command.holding, command.archived)
+    event = RegisteredModelTransferred(command.previous, command.holding)
     if model.status == "reserved" and model.holder == command.previous:
         return [event]
     if model == transferred(model, event):
@@ -308,17 +289,6 @@ def summary(model: RegisteredModel) -> Summary:
     return Summary(status, labels=model.holding.tags, archived=model.archived or model.status != "active")
 
 
-def birth(event: RegisteredModelEvent) -> Birth | None:
-    """Another model begins with its creation under a name that was free again; one that was renamed is older."""
-    match event:
-        case RegisteredModelCreated():
-            return Birth()
-        case RegisteredModelTransferred():
-            return Birth(event.holding.created_at, event.holding.created_by)
-        case _:
-            return None
-
-
 REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, RegisteredModel] = Aggregate(
     "registered_model",
     state=RegisteredModel,
@@ -327,5 +297,4 @@ REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, Regist
     decide=decide,
     evolve=evolve,
     summary=summary,
-    birth=birth,
 )

@@ -7,6 +7,7 @@ A ``.`` in a name is allowed and travels as ``%2E``, because NATS reads ``.`` as
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from treering.kernel.refusal import Refused
@@ -30,24 +31,13 @@ class Address(NamedTuple):
         return f"{self.kind}/{self.key}"
 
 
+@lru_cache(4096)
 def address_of(subject: str) -> Address:
-    """The address whose ``subject`` this is; ValueError when it is not one."""
+    """The address whose ``subject`` this is; ValueError when it is not one. Each view asks for each commit."""
     prefix, workspace, kind, key = subject.split(".")
     if prefix != "evt":
         raise ValueError(f"{subject!r} is not an event subject")
     return Address(decode_token(workspace), kind, decode_token(key))
-
-
-def plural(kind: str) -> str:
-    """A kind as it is called in paths: jobs, witnesses."""
-    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
-
-
-def singular(said: str) -> str:
-    """The kind that somebody called so, in paths (jobs) or in events (job)."""
-    if said.endswith("sses"):
-        return said.removesuffix("es")
-    return said if said.endswith("ss") else said.removesuffix("s")
 
 
 def encode_token(name: str) -> str:

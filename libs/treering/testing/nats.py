@@ -66,6 +66,7 @@ async def running_nats(
         if streams:
             client = await running.connect("bootstrap")
             await bootstrap(client, replicas=cluster)
+            running.server.stage_in_memory()
         yield running
     finally:
         for client in running.clients:

@@ -178,10 +178,7 @@ class LifecycleAnswer(Struct, frozen=True):
 
 
 class VerifyAnswer(Struct, frozen=True):
-    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex.
-
-    ``beside``: what is wrong beside the log, which is well: names of people that it was not told.
-    """
+    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex."""
 
     ok: bool
     positions: int
@@ -189,7 +186,6 @@ class VerifyAnswer(Struct, frozen=True):
     why: str
     commits_per_second: float
     head: str
-    beside: list[str] = []
 
 
 class StoreStatus(Struct, frozen=True):

@@ -12,8 +12,8 @@ from nats.aio.client import Client
 
 from treering.adapters.blob_parts import BlobParts
 from treering.adapters.blobs import LocalBlobs
-from treering.adapters.bus import Commands
-from treering.adapters.free_space import require_room
+from treering.adapters.bus import Commands, Here
+from treering.adapters.free_space import RoomWatch, require_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.points_writer import PointsWriter
 from treering.adapters.subscribers import Subscribers
@@ -23,14 +23,12 @@ from treering.config import Home
 from treering.domain import KINDS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
-from treering.kernel.clock import monotonic_seconds
 from treering.kernel.command import Context, Written
 from treering.kernel.points import RunPoints
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import Address, checked_name, plural
+from treering.kernel.subjects import Address, checked_name
 from treering.views.states import Resource, show
 from treering_services.base import StatesReader
-from treering_services.gateway.access import Access
 from treering_services.gateway.figures import Figures
 from treering_services.gateway.hub import Hub
 from treering_services.gateway.metrics import Metrics
@@ -39,9 +37,8 @@ from treering_services.gateway.schemas import Schemas
 from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tracking_reader import TrackingReader
 
-ROOM_SECONDS = 0.02
 WORKSPACES_KNOWN_MAX = 10_000
-PLURALS = {plural(name): name for name in KINDS}
+PLURALS = {f"{name}s": name for name in KINDS}
 
 
 class CommandsWithRoom(Commands):
@@ -50,18 +47,10 @@ class CommandsWithRoom(Commands):
     ``wrote`` is told the position of each, for readers who know no positions.
     """
 
-    def __init__(self, client: Client, service: str, stores: Sequence[Path], wrote: Callable[[int], None]) -> None:
-        super().__init__(client, service)
-        self.stores = stores
+    def __init__(self, client: Client, here: Here, stores: Sequence[Path], wrote: Callable[[int], None]) -> None:
+        super().__init__(client, "gateway", here)
         self.wrote = wrote
-        self.asked_at_seconds = -ROOM_SECONDS
-
-    def check_room(self) -> None:
-        """``Refused("disk.full")``; the disk is asked now and then, since nobody fills what is kept free in between."""
-        at = monotonic_seconds()
-        if at - self.asked_at_seconds >= ROOM_SECONDS:
-            require_room(*self.stores)
-            self.asked_at_seconds = at
+        self.check_room = RoomWatch(require_room, *stores).check
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         self.check_room()
@@ -94,6 +83,7 @@ class Gateway:
     tokens: Tokens
     actor: str
     auth: bool = True
+    here: Here = field(default_factory=Here)
     openapi: bytes = b""
     asyncapi: bytes = b""
     metrics: Metrics = field(default_factory=Metrics)
@@ -103,7 +93,7 @@ class Gateway:
     manifests: dict[str, Manifest] = field(default_factory=dict)  # of trees, by digest; artifact_trees.py bounds it
 
     def __post_init__(self) -> None:
-        self.commands = CommandsWithRoom(self.client, "gateway", self.home.stores, self.tracking.wrote)
+        self.commands = CommandsWithRoom(self.client, self.here, self.home.stores, self.tracking.wrote)
         self.figures = Figures(self.metrics.registry)
         self.points = PointsWithRoom(self.client, self.commands.check_room)
         self.log = JetStreamLog(self.client)
@@ -113,7 +103,6 @@ class Gateway:
         self.hub = Hub(self.log, self.reader.feed)
         self.schemas = Schemas()
         self.subscribers = Subscribers(self.home.keys)
-        self.access = Access(self)
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:
         """The resource as the view shows it at ``after`` or later. What is not there is looked for once more

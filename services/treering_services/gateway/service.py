@@ -20,7 +20,6 @@ from treering_services.gateway.auth import owner_actor
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard, bracketed, is_loopback
 from treering_services.gateway.openapi import describe
-from treering_services.gateway.outputs import OutputRegistrar
 from treering_services.gateway.polls import Polls
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
@@ -70,12 +69,10 @@ async def run(
     async with base.connected("gateway") as client, tracking_reader(base, client, reader.feed) as tracking:
         await base.check_log(client, reader.view)
         tokens = Tokens(base.home)
-        gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, owner_actor(base.home), auth)
+        actor = owner_actor(base.home)
+        gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, actor, auth, base.here)
         gateway.openapi, gateway.asyncapi = describe(ROUTES), describe_events()
         await gateway.hub.start()
-        gateway.hub.watch(gateway.access)
-        await gateway.access.try_record()
-        await asyncio.to_thread(gateway.access.say_wrong_names)
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
         await Responder(client, "sub.*", Polls(gateway).handle).start()
         listener = listen(host, port)
@@ -84,8 +81,7 @@ async def run(
             try:
                 write_private(base.home.url_file, f"http://{bracketed(reachable(host))}:{bound}\n".encode())
                 # Shielded: the server is not cancelled, it is asked to drain when the block ends.
-                parts = (gateway.hub.run(), gateway.access.run(), OutputRegistrar(gateway).run())
-                await base.work(started, asyncio.shield(failed), *parts)
+                await base.work(started, asyncio.shield(failed), gateway.hub.run())
             finally:
                 base.home.url_file.unlink(missing_ok=True)
                 gateway.open_streams.end()

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from treering.adapters.bus import PING, Responder, answered
-from treering.adapters.free_space import require_last_room
+from treering.adapters.free_space import RoomWatch, require_last_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import deep_check
 from treering.adapters.sqlite_view import SqliteView
@@ -44,7 +44,7 @@ class Registry:
         """``store`` is the folder of the log, or where it would be on this machine."""
         self.log = event_log
         self.states = states
-        self.store = store
+        self.check_room = RoomWatch(require_last_room, store).check
         self.writers: dict[str, Writer[Any]] = {
             name: Writer(event_log, kind, self.snapshot) for name, kind in KINDS.items()
         }
@@ -59,7 +59,7 @@ class Registry:
             return answered(Answer(Written(await self.log.head(), 0, changed=False)))
         kind = kind_named(kind_name)
         try:
-            require_last_room(self.store)
+            self.check_room()
         except Refused as refused:
             raise LogFull(refused.detail) from None  # for services too: it may be said again
         message = decode(body, CommandMessage, code="command.malformed")
@@ -107,5 +107,10 @@ async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], Non
         await deep_check(client, base.home.copy / "log.db")
         registry = Registry(event_log, reader.view, base.home.nats)
         await registry.make_defaults()
-        await Responder(client, "cmd.*.*", registry.handle).start()
-        await base.work(started)
+        responder = Responder(client, "cmd.*.*", registry.handle)
+        await responder.start()
+        base.here.registry = responder
+        try:
+            await base.work(started)
+        finally:
+            base.here.registry = None

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from nats.aio.client import Client
 
 from treering.adapters.bus import Commands, Responder, answered
 from treering.domain.node import LoseNode
@@ -22,7 +21,7 @@ from treering.kernel.subjects import Address
 from treering_services.base import ServiceBase, StatesReader
 from treering_services.scheduler.board import Board, Seen, load_board
 from treering_services.scheduler.leases import Leases
-from treering_services.scheduler.plan import assignments, forgotten, losses
+from treering_services.scheduler.plan import assignments, losses
 
 ACTOR = "service:scheduler"
 SENDING_MAX = 64
@@ -31,9 +30,9 @@ log = structlog.get_logger()
 
 
 class Scheduler:
-    def __init__(self, client: Client, feed: Feed, board: Board, leases: Leases) -> None:
+    def __init__(self, commands: Commands, feed: Feed, board: Board, leases: Leases) -> None:
         self.feed = feed
-        self.commands = Commands(client, "scheduler")
+        self.commands = commands
         self.board = board
         self.leases = leases
         self.under_way: dict[Address, asyncio.Task[None]] = {}
@@ -103,9 +102,6 @@ class Scheduler:
 
     async def renew(self, subject: str, body: bytes) -> bytes:
         renew = decode(body, Renew, code="lease.malformed")
-        for loss in forgotten(self.board, renew):
-            log.warning("job.forgotten", job=str(loss.job), node=renew.node)
-            self.send(loss.job, loss.command)
         return answered(self.leases.renew(self.board, renew, monotonic_seconds()))
 
 
@@ -113,6 +109,7 @@ async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], Non
     """The scheduler as a service: ready when it has its board and hears renewals."""
     async with base.connected("scheduler") as client:
         board = await reader.view.read(load_board)
-        scheduler = Scheduler(client, reader.feed, board, Leases(base.timing))
+        commands = Commands(client, "scheduler", base.here)
+        scheduler = Scheduler(commands, reader.feed, board, Leases(base.timing))
         await Responder(client, "lease.renew", scheduler.renew).start()
         await base.work(started, scheduler.follow(), scheduler.act())
