@@ -3,33 +3,27 @@
 
     python3 verify_proof.py PROOF KEY
 
-PROOF is what `treering audit prove` or `treering log consistency -o` wrote; KEY is the line of `treering log key`.
-Exit code 0: proven; 1: not; 2: wrong usage.
-
-What is checked: the Ed25519 signature (RFC 8032) of the checkpoint, a signed note (C2SP signed-note,
-tlog-checkpoint); then the hashes of the proof (RFC 9162 sections 2.1.3.2 and 2.1.4.2) from the commit, or from
-the older checkpoint, to the root that is signed.
+PROOF is what `treering audit prove` or `treering log consistency -o` wrote; KEY is the line of `treering log key`, or a
+file that has it. Exit code 0: proven; 1: not; 2: wrong usage.
+What is checked: the Ed25519 signature (RFC 8032) of the checkpoint (C2SP signed-note, tlog-checkpoint); then the hashes
+(RFC 9162 sections 2.1.3.2 and 2.1.4.2) from the commit, or the older checkpoint, to the root that is signed.
 """
-
-from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import sys
+from pathlib import Path
 
-P = 2**255 - 19
-L = 2**252 + 27742317777372353535851937790883648493
+EVENT, PERSON = "c2sp.org/tlog-proof@v1", "evt.main.credential.user:"
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
 
 
-class Invalid(Exception):
-    """The proof does not hold."""
-
-
 def require(condition: object, why: str) -> None:
     if not condition:
-        raise Invalid(why)
+        raise ValueError(why)
 
 
 # Ed25519 (RFC 8032, section 5.1): points in extended coordinates (X, Y, Z, T).
@@ -43,10 +37,8 @@ def add(p: tuple[int, ...], q: tuple[int, ...]) -> tuple[int, ...]:
 def multiply(number: int, point: tuple[int, ...]) -> tuple[int, ...]:
     result = (0, 1, 1, 0)
     while number:
-        if number & 1:
-            result = add(result, point)
-        point = add(point, point)
-        number >>= 1
+        result = add(result, point) if number & 1 else result
+        point, number = add(point, point), number >> 1
     return result
 
 
@@ -56,11 +48,9 @@ def decompress(data: bytes) -> tuple[int, ...]:
     require(y < P, "a point of the curve is not in its canonical form")
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
-    if (x * x - square) % P:
-        x = x * ROOT_OF_MINUS_1 % P
+    x = x * ROOT_OF_MINUS_1 % P if (x * x - square) % P else x
     require((x * x - square) % P == 0 and not (x == 0 and sign), "the bytes are no point of the curve")
-    if x & 1 != sign:
-        x = P - x
+    x = P - x if x & 1 != sign else x
     return x, y, 1, x * y % P
 
 
@@ -90,8 +80,8 @@ def from_base64(text: str) -> bytes:
 
 
 def number(text: str) -> int:
-    digits = text.isascii() and text.isdecimal() and len(text) < 19
-    require(digits and str(int(text)) == text, "no number: " + text[:60])
+    digits = text.isascii() and text.isdecimal() and len(text) < 19 and str(int(text)) == text
+    require(digits, "no number: " + text[:60])
     return int(text)
 
 
@@ -102,7 +92,9 @@ def hash_lines(lines: list[str]) -> list[bytes]:
 
 
 def read_key(text: str) -> tuple[str, bytes, bytes]:
-    name, id, encoded = text.strip().split("+", 2)
+    text = text if "+" in text else Path(text).read_text()
+    name, id, encoded = [*text.strip().split("+", 2), "", ""][:3]
+    require(encoded, "the key is not a line like that of `treering log key`: " + text[:60])
     key = from_base64(encoded)
     require(key[:1] == b"\x01" and len(key) == 33, "the key is not an Ed25519 key")
     require(hashlib.sha256(name.encode() + b"\n" + key).hexdigest()[:8] == id, "the key is not whole")
@@ -128,37 +120,48 @@ def read_checkpoint(note: str, key: tuple[str, bytes, bytes]) -> tuple[int, byte
     return number(size), from_base64(root)
 
 
-def node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
 def climb(here: int, last: int, hashes: list[bytes], roots: list[bytes]) -> list[bytes]:
     """Follow the hashes up the tree; ``roots`` are [with left siblings only, with all] and end as the two roots."""
     for one in hashes:
         require(last > 0, "the proof has too many hashes")
         if here & 1 or here == last:
-            roots = [node(one, root) for root in roots]
+            roots = [hashlib.sha256(b"\x01" + one + root).digest() for root in roots]
             while not here & 1 and here:
                 here, last = here >> 1, last >> 1
         else:
-            roots = [roots[0], node(roots[1], one)]
+            roots = [roots[0], hashlib.sha256(b"\x01" + roots[1] + one).digest()]
         here, last = here >> 1, last >> 1
     require(last == 0, "the proof has too few hashes")
     return roots
 
 
-def check_event(lines: list[str], rest: str, key: tuple[str, bytes, bytes]) -> None:
-    require(len(lines) >= 3 and lines[1].startswith("extra ") and lines[2].startswith("index "), "no proof of an event")
+def included(lines: list[str], rest: str, key: tuple[str, bytes, bytes]) -> tuple[str, ...]:
+    """Subject, commit and place of what a proof shows to be in the log, and all of it in words."""
+    form = len(lines) >= 3 and (lines[0], lines[1][:6], lines[2][:6]) == (EVENT, "extra ", "index ")
+    require(form, "no proof of an event")
     leaf, index = from_base64(lines[1][6:]), number(lines[2][6:])
     size, root = read_checkpoint(rest, key)
     require(index < size, "the log had fewer commits")
     start = [hashlib.sha256(b"\x00" + leaf).digest()] * 2
     require(climb(index, size - 1, hash_lines(lines[3:]), start)[1] == root, "the commit is not in the log")
-    subject, _, commit = leaf.partition(b"\n")
-    print(f"proven: commit {index + 1} of {size} of the log {key[0]}, subject {subject.decode()}:\n{commit.decode()}")
+    (subject, _, commit), place = leaf.decode().partition("\n"), f"commit {index + 1} of {size} of the log {key[0]}"
+    return subject, commit, place, f"proven: {place}, subject {subject}:\n{commit}"
 
 
-def check_consistency(lines: list[str], rest: str, key: tuple[str, bytes, bytes]) -> None:
+def named(lines: list[str], rest: str, key: tuple[str, bytes, bytes]) -> tuple[str, ...]:
+    """A proof of an event, then one of the commit that told the commitment to the name of its actor."""
+    parts = rest.split("\n\n")
+    require(len(parts) == 6 and [line[:5] for line in lines[1:]] == ["name ", "salt "], "no proof with a name")
+    _, commit, _, event = included(parts[0].split("\n"), parts[1] + "\n\n" + parts[2] + "\n", key)
+    whose, telling, place, _ = included(parts[3].split("\n"), parts[4] + "\n\n" + parts[5], key)
+    actor, name = json.loads(commit)["actor"], from_base64(lines[1][5:])
+    said = hashlib.sha256(f"treering-name-1\n{lines[2][5:]}\n{actor}\n".encode() + name).hexdigest()
+    fits = whose == PERSON + actor and said in [one.get("name") for one in json.loads(telling)["events"]]
+    require(fits, "the log was not told this name of " + actor)
+    return (f"{event}\nproven: {actor} is {name.decode()!r}, as {place} was told",)
+
+
+def consistent(lines: list[str], rest: str, key: tuple[str, bytes, bytes]) -> tuple[str, ...]:
     parts = rest.split("\n\n")
     require(len(parts) == 4, "there should be two checkpoints")
     old, old_root = read_checkpoint(parts[0] + "\n\n" + parts[1] + "\n", key)
@@ -166,15 +169,15 @@ def check_consistency(lines: list[str], rest: str, key: tuple[str, bytes, bytes]
     hashes = hash_lines(lines[1:])
     require(old <= new, "the older log is longer")
     if old in (0, new):
-        empty = hashlib.sha256(b"").digest()
-        require(not hashes and old_root == (new_root if old else empty), "these are two different logs")
+        same = old_root == (new_root if old else hashlib.sha256(b"").digest())
+        require(same and not hashes, "these are two different logs")
     else:
         require(hashes, "the proof is empty")
         first, *others = [old_root, *hashes] if old & old - 1 == 0 else hashes
         below = (~(old - 1) & old).bit_length() - 1  # the levels that the old log fills
         roots = climb(old - 1 >> below, new - 1 >> below, others, [first, first])
         require(roots == [old_root, new_root], "the new log does not begin with the old")
-    print(f"proven: the log {key[0]} of {new} commits begins with that of {old} commits")
+    return (f"proven: the log {key[0]} of {new} commits begins with that of {old} commits",)
 
 
 def main(arguments: list[str]) -> int:
@@ -182,13 +185,12 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        with open(arguments[0], "rb") as file:
-            head, _, rest = file.read().decode().partition("\n\n")
+        head, _, rest = Path(arguments[0]).read_bytes().decode().partition("\n\n")
         lines, key = head.split("\n"), read_key(arguments[1])
-        kinds = {"c2sp.org/tlog-proof@v1": check_event, "treering/log-consistency@v1": check_consistency}
+        kinds = {EVENT: included, "treering/named-event@v1": named, "treering/log-consistency@v1": consistent}
         require(lines[0] in kinds, "the file is no proof")
-        kinds[lines[0]](lines, rest, key)
-    except (Invalid, ValueError, OSError) as error:
+        print(kinds[lines[0]](lines, rest, key)[-1])
+    except (ValueError, LookupError, OSError) as error:
         print("NOT PROVEN:", error, file=sys.stderr)
         return 1
     return 0

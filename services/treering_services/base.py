@@ -21,8 +21,6 @@ from treering.kernel.projector import Projector
 from treering.kernel.service import ServiceFailed
 from treering.views.states import StatesView
 
-GATHER_SECONDS = 0.02  # commits that nobody waits for share a transaction
-
 
 @dataclass
 class ServiceBase:
@@ -98,7 +96,7 @@ async def states_reader(base: ServiceBase, service: str, client: Client) -> Asyn
         await base.check_log(client, view)
         event_log = JetStreamLog(client)
         feed = Feed(event_log, after=(await view.checkpoint()).position)
-        reader = StatesReader(view, Projector(event_log, view, gather_seconds=GATHER_SECONDS, feed=feed), feed)
+        reader = StatesReader(view, Projector(event_log, view, feed=feed), feed)
         tasks = {asyncio.create_task(part) for part in (feed.run(), reader.projector.run())}
         for task in tasks:
             task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)

@@ -23,6 +23,7 @@ from treering.testing.nats import RunningNats
 pytestmark = pytest.mark.anyio
 
 PATIENCE_SECONDS = 10.0
+FILLING_MESSAGES, FILLING_BYTES = 400, 64 * 1024
 
 
 async def test_the_running_server_syncs_every_message(nats_server: RunningNats) -> None:
@@ -56,6 +57,42 @@ async def test_a_publish_without_connection_fails_and_is_not_stored_later(nats_s
     await until_disconnected(registry)
     with pytest.raises(nats.errors.OutboundBufferLimitError):
         await registry.publish("evt.w.job.ghost", b"{}")
+    await nats_server.server.start()
+    await until_connected(registry)
+    await reached(registry)
+    assert (await stream_state(registry, "EVT")).messages == 0
+
+
+async def test_a_request_under_way_fails_when_the_connection_is_lost(nats_server: RunningNats) -> None:
+    # Given a request that its service has, and does not answer,
+    monitor, gateway = await nats_server.connect("monitor"), await nats_server.connect("gateway")
+    asked = asyncio.Event()
+
+    async def note(message: Msg) -> None:
+        asked.set()
+
+    await monitor.subscribe("qry.*", cb=note)
+    await reached(monitor)
+    request = asyncio.create_task(gateway.request("qry.audit", b"?", timeout=100 * PATIENCE_SECONDS))
+    await asyncio.wait_for(asked.wait(), PATIENCE_SECONDS)
+    # when the server ends, then the asker knows.
+    await nats_server.server.stop()
+    with pytest.raises(nats.errors.Error, match="lost before the answer"):
+        await asyncio.wait_for(request, PATIENCE_SECONDS)
+
+
+async def test_what_a_hanging_server_did_not_take_is_not_stored_by_the_next(nats_server: RunningNats) -> None:
+    registry = await nats_server.connect("registry")
+    config, pid_file = nats_server.server.config, nats_server.server.folder / "nats.pid"
+    pid = running_pid(config, pid_file)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(FILLING_MESSAGES):  # more than all buffers on the way take, so that the last ones stay with us
+        await registry.publish("evt.w.job.ghost", bytes(FILLING_BYTES))
+        await checkpoint()
+    os.kill(pid, signal.SIGKILL)
+    await nats_server.server.died()
+    await until_disconnected(registry)
     await nats_server.server.start()
     await until_connected(registry)
     await reached(registry)

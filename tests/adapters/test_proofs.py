@@ -160,7 +160,7 @@ def test_the_stand_alone_verifier_is_short_and_needs_the_standard_library_only()
     text = VERIFIER.read_text()
     assert text.count("\n") <= VERIFIER_LINES_MAX
     imports = [line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))]
-    assert imports == ["__future__", "base64", "hashlib", "sys"]
+    assert imports == ["base64", "hashlib", "json", "sys", "pathlib"]
 
 
 async def test_the_stand_alone_verifier_agrees(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_the_stand_alone_verifier_checks_signatures_as_the_rfc_says() -> None:
     for public, message, signature in (tuple(map(bytes.fromhex, vector)) for vector in vectors):
         verifier.check_signature(public, message, signature)
         for wrong in (b"x" + message, message + b"\0"):
-            with pytest.raises(verifier.Invalid):
+            with pytest.raises(ValueError):
                 verifier.check_signature(public, wrong, signature)
 
 

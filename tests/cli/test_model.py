@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Treering
 
+from treering.client.http import Client
+
 JOB = """
 command: mkdir -p ${{outputs.model}}/net; echo weights > ${{outputs.model}}/net/w.bin; cat ${{inputs.data}}
 environment:
@@ -73,6 +75,27 @@ def test_a_label_moves_and_latest_is_the_highest_number_that_is_not_archived(onl
     assert "it has champion, latest" in refused(online, "model.absent", "model", "show", "-n", "labels@other")
 
 
+def test_a_list_of_models_says_the_latest_version_that_is_there_now_or_then(online: Treering, net: Path) -> None:
+    made = [answer(online, "model", "create", "-n", "latest", "-p", str(net)) for _ in range(3)]
+    answer(online, "model", "label", "-n", "latest:3", "-l", "best")
+    then = str(answer(online, "show", "registered_model/latest")["position"])
+    answer(online, "model", "delete", "-n", "latest:3")
+    answer(online, "model", "archive", "-n", "latest:2")
+
+    def listed(*arguments: str) -> list[Any]:
+        rows = answer(online, "model", "list", *arguments)
+        return [(one["latest version"], one["labels"]) for one in rows if one["name"] == "latest"]
+
+    assert listed() == [(1, "")] and listed("--at", then) == [(3, "best=3")]
+    assert listed("--at", str(made[0]["position"])) == [(1, "")]
+    versions = answer(online, "model", "list", "-n", "latest", "--at", then)
+    assert [one["version"] for one in versions] == ["3", "2", "1"]
+    for name in ("latest@best", "latest"):
+        assert answer(online, "model", "show", "-n", name, "--at", then)["version"] == "3"
+    refused(online, "model.absent", "model", "show", "-n", "latest@best")
+    refused(online, "model.absent", "model", "show", "-n", "latest@best", "--at", str(made[0]["position"]))
+
+
 def test_a_deleted_version_keeps_its_number_and_can_be_restored(online: Treering, net: Path) -> None:
     answer(online, "model", "create", "-n", "gone", "-p", str(net))
     assert answer(online, "model", "delete", "-n", "gone:1")["status"] == "deleted"
@@ -103,6 +126,31 @@ def test_a_model_of_a_jobs_output_leads_back_to_code_data_and_environment_and_fo
     assert "it has default, model" in said or "it has model" in said
 
 
+NAMED = """
+command: echo weights > ${{outputs.net}}/w.bin
+environment: {python: "3.11"}
+outputs:
+  net: {type: custom_model, name: from-output}
+  rows: {type: uri_folder, name: my-rows}
+"""
+
+
+def test_a_named_output_of_a_job_is_a_model_when_the_job_is_completed(
+    online: Treering, installation: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "job.yml").write_text(NAMED)
+    done = online("job", "create", "-f", str(tmp_path / "job.yml"), "-n", "named", "--stream")
+    assert done.returncode == 0, done.stderr
+    assert "note: outputs.rows: only models are registered so far" in done.stderr and "outputs.net" not in done.stderr
+    with Client.of_home(installation) as client:
+        next(client.events(kind="model", name="from-output:1"))  # it comes right after the job's end
+    job = answer(online, "job", "show", "-n", "named")
+    assert job["outputs"]["net"]["registered"] == "azureml:from-output:1" and job["models"] == ["from-output:1"]
+    assert answer(online, "model", "show", "-n", "from-output")["lineage"]["job"]["name"] == "named"
+    [made] = [row for row in answer(online, "story", "model/from-output:1") if row["type"] == "model.created"]
+    assert (made["because"]["type"], made["because"]["name"]) == ("job.completed", "named")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -111,8 +159,12 @@ def test_a_model_of_a_jobs_output_leads_back_to_code_data_and_environment_and_fo
         (["-n", "m", "-p", ".", "-v", "one"], "model.version"),
         (["-n", "../m", "-p", "."], "name.invalid"),
         (["-n", "m", "-p", "https://example.org/m"], "model.path"),
+        (["-n", "m", "-p", "EMPTY"], "model.empty"),
         (["-n", "m", "-p", "azureml://jobs/none/outputs/o"], "job.absent"),
     ],
 )
-def test_what_cannot_be_a_model_is_refused_in_one_line(online: Treering, arguments: list[str], code: str) -> None:
-    refused(online, code, "model", "create", *arguments)
+def test_what_cannot_be_a_model_is_refused_in_one_line(
+    online: Treering, tmp_path: Path, arguments: list[str], code: str
+) -> None:
+    said = [one.replace("EMPTY", str(tmp_path)) for one in arguments]
+    refused(online, code, "model", "create", *said)

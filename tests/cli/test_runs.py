@@ -86,6 +86,39 @@ def test_runs_are_listed_by_the_grammar_of_mlflow(online: Treering, runs: list[s
     assert table[0].split()[-1] == "accuracy" and table[2].split()[-1] == "7.0"
 
 
+def test_a_list_of_runs_is_as_it_was_then(online: Treering, runs: list[str]) -> None:
+    told = answer(online, "story", f"job/{runs[0]}")
+    at = {row["type"]: str(row["position"]) for row in told}
+
+    def listed(position: str, *more: str) -> Any:
+        return answer(online, "run", "list", "-e", "runs", "--at", position, *more)
+
+    assert listed(str(int(at["job.submitted"]) - 1)) == []
+    [first] = listed(at["job.submitted"])
+    assert (first["run_id"], first["status"], first["params"]) == (runs[0], "SCHEDULED", {"start": "1"})
+    [running] = listed(at["run.params_logged"])
+    assert running["status"] == "RUNNING" and running["params"]["depth"] == "1" and running["run_seconds"] is None
+    [ended] = listed(at["job.completed"])
+    assert ended["status"] == "FINISHED" and ended["run_seconds"] > 0
+    assert [one["run_id"] for one in listed("2100-01-01T00:00:00")] == runs[::-1]
+    assert listed("2100-01-01T00:00:00", "--deleted") == []
+    assert online("run", "list", "--at", "7", "--filter", "metrics.a > 1").returncode == 2
+
+
+def test_how_long_a_job_had_been_running_is_counted_to_the_moment_asked_for(online: Treering, runs: list[str]) -> None:
+    at = {row["type"]: row for row in answer(online, "story", f"job/{runs[0]}")}
+
+    def ran(moment: str) -> float:
+        [job] = answer(online, "job", "list", "--experiment", "runs", "--at", moment)
+        assert job["status"] == "Running"
+        return float(job["run_seconds"])
+
+    started, logged = at["job.started"], at["run.params_logged"]
+    assert ran(str(started["position"])) == 0.0
+    whole = answer(online, "job", "list", "--experiment", "runs", "--prefix", runs[0])[0]["run_seconds"]
+    assert 0.0 < ran(str(logged["position"])) <= whole and ran(logged["at"]) <= whole
+
+
 def test_a_filter_that_is_none_is_one_clear_line(online: Treering, runs: list[str]) -> None:
     done = online("run", "list", "--filter", "metrics.accuracy >")
     assert done.returncode == 1 and done.stderr.count("\n") == 1

@@ -20,6 +20,10 @@ from treering.domain.job_messages import (
     JobStarted,
     JobSubmitted,
     LoseJob,
+    OutputRegistered,
+    RefuseOutput,
+    RegisterOutput,
+    RegistrationFailed,
     StartJob,
     SubmitJob,
 )
@@ -102,3 +106,25 @@ def test_an_attempt_that_was_not_started_cannot_complete() -> None:
 def test_only_a_finished_job_can_be_archived() -> None:
     given(JOB, SUBMITTED).when(ArchiveJob()).is_refused("job.not_finished")
     given(JOB, SUBMITTED, ASSIGNED, STARTED, COMPLETED).when(ArchiveJob()).then(JobArchived())
+
+
+NAMED = (SUBMITTED, ASSIGNED, STARTED, COMPLETED)
+
+
+def test_of_two_numbers_for_a_named_output_the_first_one_holds() -> None:
+    first = RegisterOutput("named", "net", 1)
+    given(JOB, *NAMED).when(first).then(OutputRegistered("named", "net", 1))
+    given(JOB, *NAMED, OutputRegistered("named", "net", 1)).when(RegisterOutput("named", "net", 2)).nothing_happens()
+
+
+def test_only_a_named_output_of_a_completed_job_is_registered() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, STARTED).when(RegisterOutput("named", "net", 1)).is_refused("job.not_finished")
+    for output in ("model", "none"):
+        given(JOB, *NAMED).when(RegisterOutput(output, "net", 1)).is_refused("job.output_absent")
+
+
+def test_a_version_that_turned_out_to_be_impossible_is_refused_after_all() -> None:
+    refuse = RefuseOutput("named", "model.exists", "it is taken")
+    failed = RegistrationFailed("named", "model.exists", "it is taken")
+    given(JOB, *NAMED, OutputRegistered("named", "net", 1)).when(refuse).then(failed)
+    given(JOB, *NAMED, failed).when(RegisterOutput("named", "net", 1)).nothing_happens()

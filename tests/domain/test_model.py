@@ -17,6 +17,7 @@ from treering.domain.model import (
     MODEL,
     ChangeStage,
     CreateModel,
+    ModelArchived,
     ModelCreated,
     ModelDeleted,
     ModelRenamed,
@@ -24,10 +25,12 @@ from treering.domain.model import (
     ModelSpec,
     ModelState,
     ModelTransferred,
+    RenameModel,
     RestoreModel,
     StageChanged,
     TagModel,
     TransferModel,
+    UndeleteModel,
 )
 from treering.testing.scenario import given
 
@@ -48,7 +51,20 @@ def test_the_number_of_a_deleted_version_is_not_given_again() -> None:
 
 def test_a_deleted_version_can_be_restored_and_nothing_else() -> None:
     given(MODEL, CREATED, ModelDeleted()).when(TagModel({"a": "b"})).is_refused("model.absent")
-    given(MODEL, CREATED, ModelDeleted(with_registered_model=True)).when(RestoreModel()).then(ModelRestored())
+    given(MODEL, CREATED, ModelDeleted()).when(RestoreModel()).is_refused("model.absent")
+    given(MODEL, CREATED, ModelDeleted(with_registered_model=True)).when(UndeleteModel()).then(ModelRestored())
+
+
+def test_what_was_archived_when_it_was_deleted_is_archived_when_it_comes_back() -> None:
+    gone = (CREATED, ModelArchived(), ModelDeleted())
+    given(MODEL, *gone).when(UndeleteModel()).then(ModelRestored(archived=True))
+    assert MODEL.summary(MODEL.fold((*gone, ModelRestored(archived=True)))).status == "archived"
+    given(MODEL, CREATED, ModelArchived()).when(UndeleteModel()).nothing_happens()
+
+
+def test_a_deleted_version_is_called_otherwise_too_when_its_model_is() -> None:
+    given(MODEL, CREATED, ModelDeleted()).when(RenameModel("new:1")).then(ModelRenamed("new:1"))
+    assert MODEL.fold((CREATED, ModelDeleted(), ModelRenamed("new:1"))).was == "deleted"
 
 
 def test_a_change_of_stage_says_what_it_was() -> None:

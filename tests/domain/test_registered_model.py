@@ -13,6 +13,7 @@ from treering.domain.registered_model_messages import (
     Holding,
     NameReleased,
     NameReserved,
+    RegisteredModelArchived,
     RegisteredModelCreated,
     RegisteredModelDeleted,
     RegisteredModelEvent,
@@ -24,10 +25,13 @@ from treering.domain.registered_model_messages import (
     RenameRegisteredModel,
     ReserveName,
     RestoreRegisteredModel,
+    ReturnVersion,
     TagRegisteredModel,
     TransferRegisteredModel,
+    UndeleteRegisteredModel,
     VersionAdded,
     VersionRemoved,
+    VersionReturned,
 )
 from treering.testing.scenario import given
 
@@ -84,7 +88,28 @@ def test_an_alias_that_moves_says_from_where() -> None:
 
 def test_the_aliases_of_a_version_go_with_it() -> None:
     past = (CREATED, ONE, VersionAdded(2), AliasAssigned("a", 1), AliasAssigned("b", 2))
-    given(REGISTERED_MODEL, *past).when(RemoveVersion(1)).then(AliasRemoved("a", 1), VersionRemoved(1))
+    given(REGISTERED_MODEL, *past).when(RemoveVersion(1)).then(AliasRemoved("a", 1), VersionRemoved(1, ("a",)))
+
+
+def test_a_version_that_comes_back_has_the_aliases_again_that_nobody_used_since() -> None:
+    past = (CREATED, ONE, VersionAdded(2), AliasRemoved("a", 1), AliasRemoved("b", 1), VersionRemoved(1, ("a", "b")))
+    back = (VersionReturned(1), AliasAssigned("a", 1), AliasAssigned("b", 1))
+    given(REGISTERED_MODEL, *past).when(ReturnVersion(1)).then(*back)
+    given(REGISTERED_MODEL, *past, AliasAssigned("a", 2)).when(ReturnVersion(1)).then(
+        VersionReturned(1), AliasAssigned("b", 1)
+    )
+    given(REGISTERED_MODEL, *past, AliasAssigned("a", 2), AliasRemoved("a", 2)).when(ReturnVersion(1)).then(
+        VersionReturned(1), AliasAssigned("b", 1)
+    )
+
+
+def test_what_was_archived_when_it_was_deleted_is_archived_when_it_comes_back() -> None:
+    gone = (CREATED, RegisteredModelArchived(), RegisteredModelDeleted())
+    given(REGISTERED_MODEL, *gone).when(UndeleteRegisteredModel()).then(RegisteredModelRestored(archived=True))
+    back = REGISTERED_MODEL.fold((*gone, RegisteredModelRestored(archived=True)))
+    assert REGISTERED_MODEL.summary(back).status == "archived"
+    given(REGISTERED_MODEL, *gone).when(RestoreRegisteredModel()).is_refused("registered_model.absent")
+    given(REGISTERED_MODEL, CREATED, RegisteredModelArchived()).when(UndeleteRegisteredModel()).nothing_happens()
 
 
 def test_a_reserved_name_cannot_be_taken_by_others() -> None:
@@ -95,7 +120,7 @@ def test_a_reserved_name_cannot_be_taken_by_others() -> None:
 
 def test_a_released_name_is_what_it_was() -> None:
     past = (CREATED, RegisteredModelDeleted(), NameReserved("old"), NameReleased("old"))
-    given(REGISTERED_MODEL, *past).when(RestoreRegisteredModel()).then(RegisteredModelRestored())
+    given(REGISTERED_MODEL, *past).when(UndeleteRegisteredModel()).then(RegisteredModelRestored())
 
 
 def test_only_the_holder_of_a_reservation_releases_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from treering.domain.mlflow_events import MODEL_KIND, only_kind
@@ -11,11 +13,13 @@ from treering.domain.webhook import (
     DeleteWebhook,
     PauseWebhook,
     ReplayWebhook,
+    RotateSecret,
     UpdateWebhook,
     WebhookCreated,
     WebhookDeleted,
     WebhookPaused,
     WebhookReplayRequested,
+    WebhookSecretRotated,
 )
 from treering.testing.scenario import given
 
@@ -73,3 +77,17 @@ def test_a_replay_is_asked_for_once_by_its_request() -> None:
     given(WEBHOOK, CREATED, asked).when(ReplayWebhook(3, "r1")).nothing_happens()
     given(WEBHOOK, CREATED, asked, WebhookPaused()).when(ReplayWebhook(3, "r2")).then(WebhookReplayRequested(3, "r2"))
     given(WEBHOOK, CREATED).when(ReplayWebhook(-1, "r1")).is_refused("webhook.invalid")
+
+
+def test_a_rotated_secret_is_kept_beside_its_successor_while_they_overlap_and_no_longer() -> None:
+    until = datetime(2026, 11, 26, tzinfo=UTC)
+    made = WebhookCreated(URL, secret="a")
+    rotated = WebhookSecretRotated("b", until)
+    given(WEBHOOK, made).when(RotateSecret("b", until)).then(rotated)
+    given(WEBHOOK, made, rotated).when(RotateSecret("b", until)).then()
+    kept = WEBHOOK.fold([made, rotated])
+    assert (kept.secret, kept.previous, kept.previous_until) == ("b", "a", until)
+    at_once = WEBHOOK.fold([made, rotated, WebhookSecretRotated("c")])
+    assert (at_once.secret, at_once.previous, at_once.previous_until) == ("c", "", None)
+    given(WEBHOOK, WebhookCreated(URL, body="mlflow")).when(RotateSecret("b", until)).is_refused("webhook.invalid")
+    given(WEBHOOK).when(RotateSecret("b")).is_refused("webhook.absent")

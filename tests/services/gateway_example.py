@@ -61,6 +61,7 @@ class Api:
     reader: StatesReader
     service: Service
     registry: Service
+    services: list[Service]
     clients: dict[str, Client] = field(default_factory=dict)
 
     async def ask(
@@ -130,11 +131,27 @@ class Api:
     async def held(self, name: str, **fields: Any) -> Address:
         """A job that runs in its first attempt on node n1."""
         await self.submitted(name, **fields)
-        job = Address("w", "job", name)
-        await self.send_as("executor", Address("w", "node", "n1"), JoinNode("i1", "local", 4))
+        return await self.started(Address("w", "job", name))
+
+    async def started(self, job: Address) -> Address:
+        await self.send_as("executor", Address(job.workspace, "node", "n1"), JoinNode("i1", "local", 4))
         await self.send_as("scheduler", job, AssignJob(1, "n1", "i1"))
         await self.reader.projector.reached((await self.send_as("executor", job, StartJob(1, "n1"))).position)
         return job
+
+    async def gateway_again(self) -> None:
+        """The gateway ends and begins again, with the views it had."""
+        await self.service.stop()
+        base = ServiceBase(self.home, self.nats.urls)
+        self.service = self.services[-1] = Service(
+            "gateway", lambda started: gateway.run(base, self.reader, started, host="127.0.0.1", port=0, auth=True)
+        )
+        await self.service.start()
+        self.port = port_of(self.home)
+
+
+def port_of(home: Home) -> int:
+    return int(home.url_file.read_text().strip().rpartition(":")[2])
 
 
 @asynccontextmanager
@@ -155,8 +172,9 @@ async def running_gateway(nats: RunningNats, *, auth: bool = True, port: int = 0
         for service in services:
             await service.start()
         try:
-            port = int(home.url_file.read_text().strip().rpartition(":")[2])
-            api = Api(home, port, Tokens(home), nats, reader, services[1], services[0], {"gateway": client})
+            api = Api(
+                home, port_of(home), Tokens(home), nats, reader, services[1], services[0], services, {"gateway": client}
+            )
             await api.send_as("gateway", Address("w", "workspace", "w"), CreateWorkspace())
             await api.send_as("gateway", Address("w", "compute", "local"), CreateCompute("local"))
             yield api

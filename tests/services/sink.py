@@ -36,7 +36,7 @@ class Delivery:
         key = base64.b64decode(secret.removeprefix("whsec_"))
         signed = f"{self.id}.{self.headers['webhook-timestamp']}.".encode() + self.body
         expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-        return self.headers["webhook-signature"] == f"v1,{expected}"
+        return f"v1,{expected}" in self.headers["webhook-signature"].split(" ")
 
 
 @dataclass

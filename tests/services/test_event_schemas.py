@@ -29,12 +29,12 @@ async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
         yield running
 
 
-async def register(api: Api, schema: Any, name: str = "model.scored", command: str = "create") -> tuple[int, str]:
+async def register(api: Api, schema: Any, name: str = "score.taken", command: str = "create") -> tuple[int, str]:
     answer = await api.ask("POST", f"{WS}/event_schemas/{name}/{command}", {"schema": schema})
     return answer.status, answer.code
 
 
-async def publish(api: Api, data: Any, id: str, type: str = "model.scored") -> tuple[str, str]:
+async def publish(api: Api, data: Any, id: str, type: str = "score.taken") -> tuple[str, str]:
     answer = await api.ask("POST", f"{WS}/events", [{"id": id, "source": "s", "type": type, "data": data}])
     result = answer.json["results"][0]
     return result.get("code", ""), result.get("detail", "")
@@ -54,7 +54,7 @@ async def test_what_is_published_must_be_as_its_schema_says(api: Api) -> None:
     ]):  # fmt: skip
         code, detail = await publish(api, data, f"bad{number}")
         assert code == "event.schema_mismatch" and detail.startswith(f"event 0: {field}"), (data, detail)
-    assert await publish(api, {"accuracy": 2}, "2", "model.other") == ("", "")
+    assert await publish(api, {"accuracy": 2}, "2", "score.other") == ("", "")
     assert (await publish(api, {"accuracy": 2}, "3", "not/a name"))[0] == ""
 
 
@@ -63,9 +63,9 @@ async def test_a_schema_is_in_force_from_its_answer_until_it_is_archived(api: Ap
     assert await register(api, {"type": "string"}, command="update") == (200, "")
     assert (await publish(api, {"accuracy": 1}, "1"))[0] == "event.schema_mismatch"
     assert (await publish(api, "text", "2"))[0] == ""
-    await api.ask("POST", f"{WS}/event_schemas/model.scored/archive")
+    await api.ask("POST", f"{WS}/event_schemas/score.taken/archive")
     assert (await publish(api, {"accuracy": 1}, "3"))[0] == ""
-    await api.ask("POST", f"{WS}/event_schemas/model.scored/restore")
+    await api.ask("POST", f"{WS}/event_schemas/score.taken/restore")
     assert (await publish(api, {"accuracy": 1}, "4"))[0] == "event.schema_mismatch"
 
 
@@ -84,7 +84,7 @@ async def test_a_schema_is_in_force_from_its_answer_until_it_is_archived(api: Ap
 )
 async def test_what_is_no_schema_or_looks_elsewhere_is_refused(api: Api, schema: dict[str, Any]) -> None:
     assert await register(api, schema) == (400, "event_schema.invalid")
-    assert (await api.ask("GET", f"{WS}/event_schemas/model.scored")).status == 404
+    assert (await api.ask("GET", f"{WS}/event_schemas/score.taken")).status == 404
 
 
 async def test_a_schema_that_goes_round_in_circles_or_has_an_evil_pattern_harms_nobody(api: Api) -> None:
@@ -104,5 +104,5 @@ async def test_a_schema_that_goes_round_in_circles_or_has_an_evil_pattern_harms_
 async def test_a_schema_is_of_its_workspace_only(api: Api) -> None:
     await api.ask("POST", "/v1/workspaces/v/create", {})
     await register(api, {"type": "string"})
-    event = {"id": "1", "source": "s", "type": "model.scored", "data": {}}
+    event = {"id": "1", "source": "s", "type": "score.taken", "data": {}}
     assert (await api.ask("POST", "/v1/workspaces/v/events", event)).status == 200

@@ -15,8 +15,8 @@ from treering.domain.job_messages import CancelJob, SubmitJob
 from treering.domain.job_spec import JobSpec
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
+from treering.views.selection import Selection
 from treering_services.gateway import hub, service
-from treering_services.gateway.selection import Selection
 from treering_services.gateway.subscriber import Start, Subscriber
 
 pytestmark = pytest.mark.anyio

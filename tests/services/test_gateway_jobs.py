@@ -36,6 +36,14 @@ async def test_a_submitted_job_is_shown_in_the_answer_and_has_its_experiment(api
     assert again.json == answer.json and experiment.status == 200
 
 
+async def test_an_archived_experiment_takes_no_jobs_until_it_is_restored(api: Api) -> None:
+    await api.submitted("before", experiment="old")
+    for command, status, code in [("archive", 409, "experiment.not_active"), ("restore", 201, "")]:
+        assert (await api.ask("POST", f"{WS}/experiments/old/{command}", {})).status == 200
+        answer = await api.ask("POST", f"{WS}/jobs", {"name": command, "spec": {**SPEC, "experiment": "old"}})
+        assert (answer.status, answer.code) == (status, code), answer.body
+
+
 async def test_a_job_without_a_name_gets_one_and_a_retry_finds_it(api: Api) -> None:
     key = {"idempotency-key": "once"}
     first = await api.ask("POST", f"{WS}/jobs", {"spec": SPEC}, key)

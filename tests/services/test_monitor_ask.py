@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.services.monitor_example import Installation, experiment, installation
 
 from treering.domain.compute import CreateCompute, DeleteCompute
-from treering.domain.experiment_messages import ArchiveExperiment, CreateExperiment, UpdateExperiment
+from treering.domain.experiment_messages import (
+    ArchiveExperiment,
+    CreateExperiment,
+    RestoreExperiment,
+    UpdateExperiment,
+)
 from treering.domain.job_messages import SubmitJob
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
-from treering.domain.registered_model_messages import AddVersion, AssignAlias, CreateRegisteredModel, RemoveAlias
+from treering.domain.registered_model_messages import (
+    AddVersion,
+    AssignAlias,
+    CreateRegisteredModel,
+    Holding,
+    RemoveAlias,
+    RenameRegisteredModel,
+    ReserveName,
+    TransferRegisteredModel,
+)
+from treering.kernel.aggregate import Command
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
@@ -18,8 +35,8 @@ from treering.views.saved_questions import QUESTIONS, AskAnswer, AskQuery, Quest
 pytestmark = pytest.mark.anyio
 
 
-async def ask(running: Installation, name: str, argument: str = "", **filters: str) -> AskAnswer:
-    return await running.ask("ask", AskQuery("w", name, argument, **filters), AskAnswer)  # type: ignore[arg-type]
+async def ask(running: Installation, name: str, argument: str = "", **filters: Any) -> AskAnswer:
+    return await running.ask("ask", AskQuery("w", name, argument, **filters), AskAnswer)
 
 
 async def test_what_changed_between_two_moments_and_by_whom(nats_server: RunningNats) -> None:
@@ -53,7 +70,12 @@ async def test_what_led_to_the_present_state_is_told_step_by_step_to_its_beginni
             cause = (await running.row_at(changed.position)).commit_id
         # when it is asked why the last one is as it is, then the chain leads to the ticket, and ends there.
         answer = await ask(running, "causes", "experiment/c")
-        assert [row["of"] for row in answer.rows] == ["experiment/c", "experiment/b", "experiment/a"]
+        assert [(row["of"], row["type"]) for row in answer.rows] == [
+            ("experiment/c", "experiment.updated"),
+            ("experiment/c", "experiment.created"),
+            ("experiment/b", "experiment.updated"),
+            ("experiment/a", "experiment.updated"),
+        ]
         assert answer.rows[-1]["cause"] == "ticket-2"
         with pytest.raises(Refused, match=r"experiment\.absent"):
             await ask(running, "causes", "experiment/none")
@@ -73,6 +95,50 @@ async def test_who_touched_the_aliases_of_a_model(nats_server: RunningNats) -> N
             ("registered_model.alias_removed", "carl", "production", 1),
             ("registered_model.alias_assigned", "ben", "production", 1),
         ]
+
+
+async def test_what_was_archived_and_restored_since_was_both(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        for command in (CreateExperiment(), ArchiveExperiment(), RestoreExperiment()):
+            last = await running.send(experiment("a"), command)
+        await running.caught_up(last.position)
+        answer = await ask(running, "causes", "experiment/a")
+        assert [row["type"].partition(".")[2] for row in answer.rows] == ["restored", "archived", "created"]
+        pages = [await ask(running, "causes", "experiment/a", limit=2)]
+        pages.append(await ask(running, "causes", "experiment/a", limit=2, page=pages[0].next))
+        assert [row for page in pages for row in page.rows] == answer.rows and not pages[1].next
+
+
+async def test_the_aliases_of_a_renamed_model_are_found_by_all_its_names_and_those_of_others_are_not(
+    nats_server: RunningNats,
+) -> None:
+    async with installation(nats_server) as running:
+
+        async def model(name: str, *commands: Command) -> int:
+            sent = [await running.send(Address("w", "registered_model", name), command) for command in commands]
+            return sent[-1].position
+
+        # Given a model that was called a, b and then c, each with an alias of its own,
+        await model("a", CreateRegisteredModel("a"), AddVersion(1), AssignAlias("first", 1))
+        for old, new, alias in (("a", "b", "second"), ("b", "c", "third")):
+            await model(new, ReserveName(old))
+            await model(old, RenameRegisteredModel(new))
+            await model(new, TransferRegisteredModel(old, Holding(new, version_last=1)), AssignAlias(alias, 1))
+        # and another that is called a by now,
+        last = await model("a", CreateRegisteredModel("a"), AddVersion(2), AssignAlias("other", 2))
+        await running.caught_up(last)
+        # when they are asked for by any of its names, then all are there, each under its name then.
+        of_the_first = [
+            ("registered_model/c", "third", None), ("registered_model/b", None, "c"),
+            ("registered_model/b", "second", None), ("registered_model/a", None, "b"),
+            ("registered_model/a", "first", None),
+        ]  # fmt: skip
+        for name, more in (("c", []), ("b", []), ("a", [("registered_model/a", "other", None)])):
+            rows = (await ask(running, "aliases", name)).rows
+            assert [(row["of"], row["alias"], row.get("to")) for row in rows] == [*more, *of_the_first], name
+        pages = [await ask(running, "aliases", "c", limit=3)]
+        pages.append(await ask(running, "aliases", "c", limit=3, page=pages[0].next))
+        assert [row["alias"] for page in pages for row in page.rows] == ["third", None, "second", None, "first"]
 
 
 async def test_which_jobs_used_this_data(nats_server: RunningNats) -> None:
@@ -96,11 +162,12 @@ async def test_what_was_deleted_and_who_read_secrets(nats_server: RunningNats) -
         compute = Address("w", "compute", "gpu")
         await running.send(compute, CreateCompute("nodes"))
         await running.send(experiment("a"), CreateExperiment())
-        await running.send(experiment("a"), ArchiveExperiment())
+        await running.send(experiment("a"), ArchiveExperiment())  # MLflow's delete_experiment
         last = await running.send(compute, DeleteCompute(), actor="ben")
         await running.caught_up(last.position)
-        assert [(row["of"], row["by"]) for row in (await ask(running, "deleted")).rows] == [("compute/gpu", "ben")]
-        assert (await ask(running, "deleted", until=str(last.position - 1))).rows == []
+        rows = (await ask(running, "deleted")).rows
+        assert [(row["of"], row["by"]) for row in rows] == [("compute/gpu", "ben"), ("experiment/a", "anna")]
+        assert len((await ask(running, "deleted", until=str(last.position - 1))).rows) == 1
         assert (await ask(running, "secrets")).rows == []
 
 

@@ -14,9 +14,9 @@ from treering.domain.node import Node
 from treering.kernel.lease import Renew
 from treering.kernel.subjects import Address
 from treering.testing.examples import SPEC
-from treering_services.scheduler.board import Board
+from treering_services.scheduler.board import Board, Seen
 from treering_services.scheduler.leases import Leases
-from treering_services.scheduler.plan import Assignment, Loss, assignments, losses
+from treering_services.scheduler.plan import Assignment, Loss, assignments, forgotten, losses
 
 TIMING = Timing(lease_seconds=10.0)
 
@@ -120,6 +120,28 @@ def test_an_attempt_that_went_back_to_the_queue_is_stale() -> None:
     made.put(job("a"), msgspec.structs.replace(made.jobs[job("a")], attempt=1))
     renew = Renew("main", "n1", "i1", position=50, attempts=(("a", 1), ("b", 1), ("unknown", 1)))
     assert leases.renew(made, renew, 0.0).stale == (("a", 1),)
+
+
+def test_an_attempt_whose_assignment_the_board_has_not_seen_is_not_stale() -> None:
+    """Else the executor drops it, and the job is never heard of again: it is assigned to a node that lives."""
+    leases, made = Leases(TIMING), board("new", "again", nodes={"n1": online(2)})
+    made.put(job("again"), Job(status="Queued", spec=SPEC, attempt=1))
+    renewed = leases.renew(made, Renew("main", "n1", "i1", position=50, attempts=(("new", 1), ("again", 2))), 0.0)
+    assert renewed.stale == ()
+
+
+def test_a_job_that_its_node_has_seen_and_does_not_know_is_lost() -> None:
+    made = board(nodes={"n1": online(4), "n2": online(4, "i2")})
+    for name, on, incarnation in (
+        ("kept", "n1", "i1"),
+        ("dropped", "n1", "i1"),
+        ("unseen", "n1", "i1"),
+        ("b", "n2", "i2"),
+    ):
+        held(made, name, on, incarnation)
+        made.seen[job(name)] = Seen(position=51 if name == "unseen" else 50)
+    lost = forgotten(made, Renew("main", "n1", "i1", position=50, attempts=(("kept", 1), ("dropped", 2))))
+    assert [(loss.job, loss.command.attempt) for loss in lost] == [(job("dropped"), 1)]
 
 
 def test_the_executor_gives_up_before_the_scheduler_does() -> None:

@@ -86,7 +86,7 @@ async def test_the_secret_is_shown_once_and_is_nowhere_in_the_log(api: Api) -> N
         again = await api.ask("POST", f"{WS}/webhooks", {"name": "hook", "url": sink.url})
         assert (again.status, again.json["secret"]) == (200, "")
         everything = (await api.ask("GET", "/v1/events")).body + (await api.ask("GET", f"{WS}/webhooks/hook")).body
-        rotated = (await api.ask("POST", f"{WS}/webhooks/hook/secret")).json["secret"]
+        rotated = (await api.ask("POST", f"{WS}/webhooks/hook/secret", {"overlap_seconds": 0})).json["secret"]
         await experiments(api, 1)
         await sink.until(lambda: any(one.signed_with(rotated) for one in sink.got))
     assert secret.removeprefix("whsec_").encode() not in everything and rotated != secret
@@ -142,7 +142,6 @@ GARBAGE: dict[str, bytes | None] = {
     "no HTTP": b"\x00\xff garbage \r\n\r\n" * 100,
     "hangs up": b"",
     "endless head": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000,
-    "endless body": b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n" + b"x" * 200_000,
     "half an answer": b"HTTP/1.1 200 OK\r\ncontent-len",
     "bad chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
 }
@@ -289,18 +288,12 @@ async def test_event_grid_sinks_get_azures_own_event_types(api: Api) -> None:
         await create(api, sink, body="eventgrid")
         await api.ask("POST", f"{WS}/jobs", {"name": "j", "spec": {**SPEC, "experiment": "digits"}})
         await api.ask("POST", f"{WS}/jobs/j/cancel")
-        drift = {"id": "1", "source": "s", "type": "Microsoft.MachineLearningServices.DatasetDriftDetected",
-                 "data": {"driftCoefficient": 0.7}}  # fmt: skip
-        assert (await api.ask("POST", f"{WS}/events", drift)).status == 200
-        await sink.until(lambda: len(sink.got) == 4)
+        await sink.until(lambda: len(sink.got) == 3)
     events = sorted((one.json[0] for one in sink.got), key=lambda one: [int(x) for x in one["id"].split(".")])
     prefix = "Microsoft.MachineLearningServices."
-    assert [one["eventType"].removeprefix(prefix) for one in events] == ["RunStatusChanged"] * 3 + [
-        "DatasetDriftDetected"
-    ]
+    assert [one["eventType"].removeprefix(prefix) for one in events] == ["RunStatusChanged"] * 3
     assert [one["data"].get("runStatus") for one in events[:3]] == ["Queued", "CancelRequested", "Canceled"]
     assert events[0]["subject"] == "experiments/digits/runs/j" and events[0]["data"]["experimentName"] == "digits"
-    assert events[3]["data"] == {"driftCoefficient": 0.7}
     assert {"id", "topic", "subject", "eventType", "eventTime", "data", "dataVersion", "metadataVersion"} == {
         *events[0]
     }
@@ -344,6 +337,6 @@ def test_the_published_example_of_standard_webhooks_signs_the_same() -> None:
     from treering.kernel.webhook_signature import key_of, signature_headers
 
     key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    signed = signature_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    signed = signature_headers([key], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert signed["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert Delivery("/", signed, b'{"test": 2432232314}').signed_with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -55,6 +55,22 @@ class History:
 
     def all_terminal(self, jobs: list[str]) -> bool:
         return all(self.status(job) in TERMINAL for job in jobs)
+
+    def story(self, jobs: Sequence[str]) -> list[str]:
+        """A line for every event of ``jobs`` and, from the first of them on, of the nodes: for a failed test."""
+        subjects = {job_address(job).subject for job in jobs}
+        first = next((entry.position for entry in self.entries if entry.subject in subjects), 0)
+        return [
+            f"{entry.position} {commit.at:%H:%M:%S.%f} {address_of(entry.subject)} {without_spec(event)}"
+            for entry in self.entries
+            if entry.position >= first and (entry.subject in subjects or address_of(entry.subject).kind == "node")
+            for commit in [entry.commit()]
+            for event in events_of(entry)
+        ]
+
+
+def without_spec(event: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in event.items() if name != "spec"}
 
 
 def job_events(entry: Entry) -> list[JobEvent]:

@@ -216,3 +216,18 @@ async def refuses(backup: Path, home: Home) -> None:
     with pytest.raises(Refused, match=r"backup\.damaged|passphrase\.wrong"):
         await restore_backup(backup, home, passphrase=b"correct horse battery")
     assert not home.root.exists()
+
+
+async def test_restored_without_keys_people_still_have_their_names(tmp_path: Path) -> None:
+    home, new = Home(tmp_path / "home"), Home(tmp_path / "new")
+    async with up(home.root):
+        await answer(home, "experiment", "create", "--name", "kept")
+        by = (await answer(home, "experiment", "show", "--name", "kept"))["creation_context"]["created_by"]
+        await answer(home, "backup", str(tmp_path / "backup"))
+    assert not by.startswith("u_")
+    await answer(new, "restore", str(tmp_path / "backup"), "--no-keys")
+    async with up(new.root):
+        shown = await answer(new, "experiment", "show", "--name", "kept")
+        assert shown["creation_context"]["created_by"] == by
+        kinds = await answer(new, "audit", "query", "--kind", "credential")
+    assert [one["type"] for one in kinds] == ["credential.rotated", "credential.granted"]

@@ -46,6 +46,9 @@ async def run_lane(folder: Path, seeds: list[int]) -> list[Schedule]:
 
 
 def report(installation: Installation, schedule: Schedule, violations: list[str]) -> str:
-    """What a person needs to begin with: the seed, the faults, what was violated, the ends of the logs."""
+    """What a person needs to begin with: the seed, the faults, what was violated, what the log says of the jobs that
+    are open (of all when none is) and of the nodes, the ends of the services' logs."""
+    history, names = installation.history, [each.name for each in schedule.works]
+    story = history.story([name for name in names if not history.all_terminal([name])] or names)
     replay = f"TREERING_CHAOS_SEED={schedule.seed}"
-    return "\n".join([f"{replay}\n{schedule}", *violations[:20], installation.log_tails()])
+    return "\n".join([replay, str(schedule), *violations[:20], *story[:200], installation.log_tails()])

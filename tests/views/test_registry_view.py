@@ -14,7 +14,7 @@ import pytest
 from treering.adapters.memory_log import MemoryLog
 from treering.adapters.sqlite_view import Database, SqliteView
 from treering.domain import KINDS
-from treering.domain.model import ChangeStage, CreateModel, DeleteModel, ModelSpec, RestoreModel, TagModel, UpdateModel
+from treering.domain.model import ChangeStage, CreateModel, DeleteModel, ModelSpec, TagModel, UndeleteModel, UpdateModel
 from treering.domain.registered_model_messages import (
     AddVersion,
     AssignAlias,
@@ -139,7 +139,7 @@ async def test_nothing_of_a_deleted_model_is_shown_and_what_is_restored_is_shown
     # The second version is not deleted yet, and is not shown all the same.
     assert registered_model(db, "w", "m") is None and version(db, "w", "m", 2) is None
     await registry.say("registered_model", "m", CreateRegisteredModel("m"))
-    await registry.say("model", "m:1", RestoreModel())
+    await registry.say("model", "m:1", UndeleteModel())
     await registry.store.apply(registry.log.entries[-2:])
     assert [row.version for row in versions(db, "w", "m")] == [2, 1]
     again = registered_model(db, "w", "m")

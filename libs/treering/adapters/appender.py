@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 import nats.errors
+import structlog
 from msgspec import Struct
 from nats.aio.client import Client
 
@@ -26,6 +27,7 @@ WAITING_MAX = 20_000
 TIMEOUT_SECONDS = 5.0
 WRONG_LAST_SEQUENCE = 10071
 NO_ROOM = frozenset({10023, 10047, 10077})  # of the account, of the server, of the stream
+log = structlog.get_logger()
 REQUEST_FAILED = (nats.errors.Error, asyncio.TimeoutError, ConnectionError, OSError)
 
 
@@ -75,13 +77,21 @@ class Appender:
     async def drain(self) -> None:
         try:
             while self.waiting:
-                group = self.next_group()
-                if len(group) < self.batch_min:
-                    await self.append_singly(group)
-                else:
-                    await self.append_together(group)
+                await self.append_group(self.next_group())
         finally:
             self.running = None
+
+    async def append_group(self, group: list[Waiting]) -> None:
+        """Whatever goes wrong, each is answered: who waits here holds up all other commands on his aggregate."""
+        try:
+            if len(group) < self.batch_min:
+                await self.append_singly(group)
+            else:
+                await self.append_together(group)
+        except Exception as error:
+            log.exception("append.failed", appends=len(group))
+            for waiting in group:
+                settle(waiting, LogUnavailable(f"the append failed: {error!r}"))
 
     def next_group(self) -> list[Waiting]:
         """The next appends in order, at most one a subject: a batch may not expect its own effects."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 import treering
+from treering.adapters import names
 from treering.adapters.backup_keys import collect, sealed
 from treering.adapters.backup_layout import (
     FORMAT,
@@ -46,7 +47,9 @@ from treering.kernel.blobs import PREFIX
 from treering.kernel.clock import monotonic_seconds, now
 from treering.kernel.refusal import Refused
 
-SMALL_FILES = (f"copy/{CHECKPOINT_FILE}", WITNESSES_FILE)
+NAMES_FILE = f"keys/{names.FILE_NAME}"  # no key: personal data, which the log holds to what it was told
+SIGNED_FILES = (f"copy/{CHECKPOINT_FILE}", WITNESSES_FILE)
+SMALL_FILES = (*SIGNED_FILES, NAMES_FILE)
 READER = "gateway"  # the user that may read commits and points, and nobody's secrets
 CONNECT_SECONDS = 2.0
 CATCH_UP_SECONDS_MAX = 60.0

@@ -15,7 +15,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED, acks
-from treering.adapters.backup import SMALL_FILES, reader
+from treering.adapters.backup import SIGNED_FILES, SMALL_FILES, reader
 from treering.adapters.backup_keys import opened, put_back
 from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, file_hash, list_hash
 from treering.adapters.backup_streams import POINTS_STREAM, PointsCopy
@@ -109,11 +109,12 @@ async def put_blobs(layout: Layout, home: Home, digests: list[str]) -> None:
 
 def put_small_files(home: Home, files: dict[str, str]) -> None:
     """What was signed is only of use with the key that signed it; a new key begins a new series."""
-    if not (home.keys / LOG_KEY_FILE).exists():
-        return
+    has_key = (home.keys / LOG_KEY_FILE).exists()
     for name, text in files.items():
         if name not in SMALL_FILES:
             raise damaged(f"the manifest of the backup names the file {name[:100]!r}")
+        if name in SIGNED_FILES and not has_key:
+            continue
         write_private(home.root / name, text.encode())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from treering.adapters.findings import Finding, ok, warning, wrong
 from treering.adapters.log_check import read_alarm
 from treering.adapters.log_copy import FILE_NAME
+from treering.adapters.names import proven_names
 from treering.adapters.read_only import position_of, unsound
 from treering.config import Home
 
@@ -45,6 +46,18 @@ def copy(home: Home) -> Iterator[Finding]:
         yield wrong("copy", f"{path} cannot be read: {error}", advice)
     if alarm := read_alarm(home.copy):
         yield wrong("log", alarm, "stop treering, then `treering log verify` and `treering log restore`")
+
+
+def names(home: Home) -> Iterator[Finding]:
+    """People's names are those that the log was told."""
+    found = proven_names(home)
+    for why in found.wrong:
+        advice = (
+            "put the file back from a backup, or say the name again with `treering credential rename`, for all to see"
+        )
+        yield wrong("names", why, advice)
+    if found.names and not found.wrong:
+        yield ok("names", f"{len(found.names)} of people, each as the log was told")
 
 
 def views(home: Home) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """POST to foreign addresses: bounded in time and bytes, no redirect followed, connections kept open.
 
+An answer is judged by its status; of a body no more is read than a connection is worth keeping open for.
+
 httptools (which the HTTP server brings along) parses the answers. docs/adr/0008-webhooks.md says why.
 """
 
@@ -65,13 +67,19 @@ class Exchange(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        if self.received > ANSWER_BYTES_MAX:
-            self.fail(f"the answer has more than {ANSWER_BYTES_MAX} bytes")
-            return
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.fail("the answer is not HTTP")
+        if self.received > ANSWER_BYTES_MAX:
+            self.finish(self.so_far(f"the head of the answer has more than {ANSWER_BYTES_MAX} bytes"))
+            self.close()
+
+    def so_far(self, why: str) -> Answered:
+        """What is known of an answer that nobody waits for any longer: its status, or ``why`` it is none."""
+        if self.headed:
+            return Answered(self.parser.get_status_code(), body=bytes(self.kept))
+        return Answered(0, why)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() in (b"content-length", b"transfer-encoding"):
@@ -94,7 +102,7 @@ class Exchange(asyncio.Protocol):
 
     def eof_received(self) -> None:
         if self.headed and not self.delimited:
-            self.finish(Answered(self.parser.get_status_code(), body=bytes(self.kept)))
+            self.finish(self.so_far(""))
             self.close()
             return
         self.fail("the connection was closed before the answer was complete")
@@ -142,7 +150,8 @@ class Poster:
                 exchange = self.kept() or await self.connected()
                 answered = await exchange.send(self.request(body, headers))
         except TimeoutError:
-            answered = Answered(0, f"no answer in {timeout_seconds:g} s")
+            why = f"no answer in {timeout_seconds:g} s"
+            answered = exchange.so_far(why) if exchange is not None else Answered(0, why)
         except Refused as refused:
             answered = Answered(0, refused.detail)
         except (OSError, ssl.SSLError, ValueError) as error:

@@ -22,6 +22,7 @@ from treering.adapters.checkpoints import check_length, check_root
 from treering.adapters.log_check import check_against, check_shape, check_signed, clear_alarm
 from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, CopyRow, LogCopy, rows_between
 from treering.adapters.log_scrub import check_file, entries_between, scrub, scrub_copy
+from treering.adapters.names import proven_names
 from treering.adapters.nats_config import ACCOUNT
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import make_private_folder, read_credential
@@ -75,7 +76,8 @@ async def verify(client: Client, copy: LogCopy, home: Home) -> VerifyAnswer:
     except LogDamaged as damage:
         return VerifyAnswer(False, reached, 0, str(damage), 0.0, "")
     clear_alarm(copy.path.parent)
-    return VerifyAnswer(True, done.positions, 0, "", done.commits_per_second, done.root.hex())
+    beside = (await asyncio.to_thread(proven_names, home)).wrong
+    return VerifyAnswer(True, done.positions, 0, "", done.commits_per_second, done.root.hex(), beside)
 
 
 async def restore(home: Home) -> Report:

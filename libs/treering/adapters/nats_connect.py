@@ -1,8 +1,9 @@
 """Connections to NATS, set up so that no failure is silent.
 
-``pending_size=0``: with the default a publish that "failed" while disconnected was stored later. A refused
-permission reaches a client only through its error callback (the caller sees a timeout): it is logged and
-handed to ``on_violation``, so that a service can stop at once; so is a connection that the client gave up.
+``pending_size=0``: with the default a publish that "failed" while disconnected was stored later. Requests under way end
+when the connection does, not at their time-out. A refused permission reaches a client only through its error callback
+(the caller sees a timeout): it is logged and handed to ``on_violation``, so that a service can stop at once; so is a
+connection that the client gave up.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ log = structlog.get_logger()
 
 class NatsUnavailable(Exception):
     """No server at the address, or it refuses the credential; the message says which."""
+
+
+class AnswerLost(nats.errors.Error):
+    """The connection was lost while an answer was due: it will not come, and what was asked may have been done."""
+
+    def __str__(self) -> str:
+        return "the connection was lost before the answer"
 
 
 class Sink(StreamSink, Protocol):
@@ -71,6 +79,17 @@ class Connection(Client):
     def unlisten(self, sid: int) -> None:
         self.sinks.pop(sid, None)
         self.parser.sinks.pop(b"%d" % sid, None)
+
+    def give_up_what_is_under_way(self) -> None:
+        """End every request: nobody keeps its answer for the next connection, so its time-out would only be waited
+        for. What the socket has not taken yet is not sent later either: whoever sent it is told that it failed.
+        """
+        self._pending.clear()
+        self._pending_data_size = 0
+        for answer in list(self._resp_map.values()):
+            if not answer.done():
+                answer.set_exception(AnswerLost())
+                answer.exception()  # Seen: of a request that could not be sent nobody waits for the answer.
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         delivered = reply.startswith(DELIVERED)
@@ -115,6 +134,7 @@ class Events:
             log.debug("nats.error", connection=self.name, why=self.last_error)
 
     async def disconnected(self) -> None:
+        self.client.give_up_what_is_under_way()
         if not self.client.is_closed:
             log.warning("nats.disconnected", connection=self.name)
 

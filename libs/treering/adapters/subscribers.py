@@ -1,7 +1,7 @@
 """Subscribers: programs that may watch the events of one workspace, and do nothing else.
 
-Each is one 0600 file below the keys of the home with its token; to take the file away is to shut it out. A stream
-over HTTP that is open already goes on until it ends. What lets it in over NATS too is in nats_accounts.py.
+Each is one 0600 file below the keys of the home with its token; to take the file away is to shut it out. What lets it
+in over NATS too is in nats_accounts.py; that it may watch is in the log (credential/subscriber:<name>).
 """
 
 from __future__ import annotations

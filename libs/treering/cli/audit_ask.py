@@ -43,5 +43,7 @@ def ask(
     people = names_of(session.home)
     for row in rows:
         by = row.get("by", "")
+        if "who" in row:
+            row["who"] = people.get(row["who"], row["who"])
         row["by"] = ", ".join(people.get(one, one) for one in ([by] if isinstance(by, str) else by))
     session.table(rows, {name.capitalize(): name for name in columns})

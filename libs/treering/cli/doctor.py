@@ -62,6 +62,7 @@ def examined(session: Session) -> Iterator[Finding]:
         "program": doctor_server.program,
         "server": doctor_server.server,
         "copy": doctor_store.copy,
+        "names": doctor_store.names,
         "views": doctor_store.views,
         "tools": doctor_machine.tools,
         "containment": doctor_machine.containment,

@@ -10,6 +10,7 @@ from treering.cli.lazy import Verb
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
+from treering.kernel.subjects import singular
 
 STORY = {"At": "at", "Event": "type", "By": "by", "Because": "because_of", "About": "about", "Position": "position"}
 INTERVALS = {"Status": "status", "Since": "since", "Until": "until", "For": "seconds"}
@@ -62,7 +63,7 @@ def lifecycle(session: Session, resource: str, by: str, parent: str) -> None:
             rows = client.get("/v1/durations", workspace=session.workspace, kind=kind, parent=parent)["rows"]
             session.table(rows, DURATIONS)
         else:
-            path = session.path(kind.removesuffix("s")).rpartition("/")[0]
+            path = session.path(singular(kind)).rpartition("/")[0]
             session.table(client.get(f"{path}/lifecycle", kind=kind)["summary"], SUMMARY)
 
 
@@ -70,7 +71,7 @@ def history_path(session: Session, resource: str) -> str:
     """Where the history of ``kind/name`` is; of a workspace too it is below ``workspaces/<ws>/workspaces/<ws>``."""
     path = session.address(resource)
     kind, _, name = resource.partition("/")
-    return f"{path}/workspaces/{name}" if kind.removesuffix("s") == "workspace" else path
+    return f"{path}/workspaces/{name}" if singular(kind) == "workspace" else path
 
 
 def with_names(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

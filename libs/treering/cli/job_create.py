@@ -26,12 +26,16 @@ def create(
 ) -> None:
     """Submit a job from its YAML."""
     from treering.client.submission import submit
+    from treering.domain.job_spec import is_model_output
     from treering.specs.job_draft import load_job
 
     session = context.ensure_object(Session)
     draft = load_job(file, sets)
     if draft.distribution:
         print("note: distribution is not carried out yet; the command runs as one process", file=sys.stderr)
+    for output, spec in draft.outputs.items():
+        if spec.name and not is_model_output(spec):
+            print(f"note: outputs.{output}: only models are registered so far, no data assets", file=sys.stderr)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
         if not watched:

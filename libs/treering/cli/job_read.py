@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +12,9 @@ from treering.cli.names import named
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import TERMINAL, Shape, duration_seconds, shape
-from treering.cli.times import age_seconds
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 COLUMNS = {
     "Name": "name",
@@ -52,12 +55,25 @@ def list_jobs(session: Session, /, max_results: int, **filters: Any) -> None:
     people = names_of(session.home)
     with session.client() as client:
         found = list(session.listed(client, session.path("job"), max_results, **filters))
-    session.table([{**shape(one, people), "run_seconds": run_seconds(one)} for one in found], COLUMNS)
+        then = moment_of(client, filters["at"])
+    session.table([{**shape(one, people), "run_seconds": run_seconds(one, then)} for one in found], COLUMNS)
 
 
-def run_seconds(resource: Shape) -> float | None:
-    """How long it ran, or has been running."""
+def moment_of(client: Client, at: str | None) -> datetime:
+    """The time that ``at`` stands for: now, a time that was, or when the commit at a position was made."""
+    now = datetime.now(UTC)
+    if not at:
+        return now
+    if at.isascii() and at.isdigit():
+        rows = client.get("/v1/audit", until=at, limit=1)["rows"]
+        return datetime.fromisoformat(rows[0]["at"]) if rows else now
+    moment = datetime.fromisoformat(at)  # the list has judged it
+    return min(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment, now)
+
+
+def run_seconds(resource: Shape, now: datetime) -> float | None:
+    """How long it ran, or had been running by ``now``."""
     since = next((since for status, since in resource["timeline"] if status == "Running"), "")
     if since and resource["status"] not in TERMINAL:
-        return age_seconds(since)
+        return max((now - datetime.fromisoformat(since)).total_seconds(), 0.0)
     return duration_seconds(resource)

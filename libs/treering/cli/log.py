@@ -32,7 +32,9 @@ def verify(context: click.Context) -> None:
     session.show(answer)
     if not answer["ok"]:
         print(f"error: {answer['why']} (log.damaged)", file=sys.stderr)
-    context.exit(0 if answer["ok"] else 1)
+    for why in answer["beside"]:
+        print(f"error: {why} (names.changed)", file=sys.stderr)
+    context.exit(0 if answer["ok"] and not answer["beside"] else 1)
 
 
 def verified(session: Session) -> dict[str, Any]:

@@ -47,6 +47,7 @@ COMMANDS = {
     "doctor": ("treering.cli.doctor:doctor", "Look for what is wrong, and say what to do."),
     "backup": ("treering.cli.backup:backup", "Back up everything, also while it runs."),
     "restore": ("treering.cli.backup:restore", "Make an installation of a backup."),
+    "credential": ("treering.cli.access:credential", "Who may do what here, and since when."),
     "subscriber": ("treering.cli.subscriber:subscriber", "Let programs watch the events of a workspace."),
     "publisher": (
         "treering.cli.publisher:publisher",

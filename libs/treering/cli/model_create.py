@@ -24,6 +24,7 @@ TYPES = ("custom_model", "mlflow_model", "triton_model")
 @click.option("-d", "--description", default="")
 @click.option("--tags", "tags", multiple=True, metavar="KEY=VALUE")
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE")
+@click.option("--allow-failed", is_flag=True, help="Also from a job that did not complete.")
 @click.option("--stage", hidden=True)
 @click.pass_obj
 def create(
@@ -36,6 +37,7 @@ def create(
     description: str,
     tags: tuple[str, ...],
     sets: tuple[str, ...],
+    allow_failed: bool,
     stage: str | None,
 ) -> None:
     """Register a version of a model, from files or a job's output."""
@@ -52,6 +54,6 @@ def create(
         local = Path(path) if parse_reference(path).form == "local" else None
         draft = drafted(ModelDraft(name, path, version, type_ or TYPES[0], local, description, pairs(tags, "--tags")))
     with session.client() as client:
-        written = create_model(client, session.path("model"), draft)
+        written = create_model(client, session.path("model"), draft, allow_failed)
         found = client.get(session.path("model", written["name"]), after=written["position"])
     session.show(shape(found, names_of(session.home)))

@@ -37,11 +37,13 @@ def split(name: str, version: str | None, label: str | None) -> tuple[str, str, 
     return bare, next(iter(said[0]), ""), next(iter(said[1]), "")
 
 
-def version_path(session: Session, client: Client, name: str, version: str | None, label: str | None) -> str:
-    """The path of the version that is meant; a label is looked up first."""
+def version_path(
+    session: Session, client: Client, name: str, version: str | None, label: str | None, at: str | None = None
+) -> str:
+    """The path of the version that is meant; a label is looked up first, as it was ``at`` a moment."""
     bare, number, word = split(name, version, label)
     key = model_key(bare)
     if number:
         return session.path("model", f"{key}:{number}")
-    found = client.get(f"{session.path('registered_model', key)}/labels/{segment(word or LATEST)}")
+    found = client.get(f"{session.path('registered_model', key)}/labels/{segment(word or LATEST)}", at=at)
     return session.path("model", found["name"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
 from treering.cli.people import names_of
-from treering.cli.session import Session
+from treering.cli.session import PAGE_MAX, Session
 from treering.cli.shapes import Shape, shape
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 VERSIONS = {
     "Name": "name", "Version": "version", "Type": "type", "Status": "status", "Run": "run_id",
@@ -31,7 +34,7 @@ def show(session: Session, name: str, version: str | None, label: str | None, at
     """Show a version, with the run, job, code, data and environment it was made by and of."""
     people = names_of(session.home)
     with session.client() as client:
-        path = version_path(session, client, name, version, label)
+        path = version_path(session, client, name, version, label, at)
         found = client.get(path, at=at)
         lineage = client.get(f"{path}/lineage")
     lineage["created_by"] = people.get(lineage["created_by"], lineage["created_by"])
@@ -43,18 +46,30 @@ def show(session: Session, name: str, version: str | None, label: str | None, at
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--include-archived", "archived", flag_value="any")
 @click.option("--archived-only", "archived", flag_value="true")
+@click.option("--at", metavar="POSITION|TIME", help="As the list was then.")
 @click.pass_obj
-def list_models(session: Session, name: str | None, max_results: int, archived: str | None) -> None:
+def list_models(session: Session, /, name: str | None, max_results: int, **filters: Any) -> None:
     """List models, or the versions of one, the newest first."""
     people = names_of(session.home)
     with session.client() as client:
         if name:
             prefix = f"{model_key(name)}:"
-            found = list(session.listed(client, session.path("model"), max_results, prefix=prefix, archived=archived))
+            found = list(session.listed(client, session.path("model"), max_results, prefix=prefix, **filters))
             session.table([shape(one, people) for one in found if is_there(one)], VERSIONS)
             return
-        found = list(session.listed(client, session.path("registered_model"), max_results, archived=archived))
-    session.table([model_row(shape(one, people), one) for one in found if is_there(one)], MODELS)
+        listed = session.listed(client, session.path("registered_model"), max_results, **filters)
+        models = [one for one in listed if is_there(one)]
+        latest = latest_of(session, client, models, filters["at"])
+    session.table([model_row(shape(one, people), one, latest) for one in models], MODELS)
+
+
+def latest_of(session: Session, client: Client, models: list[Shape], at: str | None) -> dict[str, int]:
+    """The numbers of the latest versions, by the names of the resources."""
+    found: dict[str, int] = {}
+    for start in range(0, len(models), PAGE_MAX):
+        keys = [one["name"] for one in models[start : start + PAGE_MAX]]
+        found.update(client.post(session.path("model", "latest"), {"keys": keys, "at": at or ""})["latest"])
+    return found
 
 
 def is_there(resource: Shape) -> bool:
@@ -64,7 +79,7 @@ def is_there(resource: Shape) -> bool:
     return resource["status"] in ("active", "archived") and not prompt
 
 
-def model_row(shaped: Shape, resource: Shape) -> dict[str, Any]:
+def model_row(shaped: Shape, resource: Shape, latest: dict[str, int]) -> dict[str, Any]:
     holding = resource["state"].get("holding", {})
     labels = ", ".join(f"{alias}={version}" for alias, version in sorted(holding.get("aliases", {}).items()))
-    return {**shaped, "latest version": holding.get("version_last", 0) or "", "labels": labels}
+    return {**shaped, "latest version": latest.get(resource["name"], ""), "labels": labels}

@@ -1,18 +1,20 @@
-"""Names for the opaque ids of actors, where this user may read them: ``keys/actors.json`` of the home."""
+"""Names for the opaque ids of actors, where this user may read them and the log was told the same."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-
-BYTES_MAX = 1024 * 1024
 
 
 def names_of(home: Path) -> dict[str, str]:
-    """Display names by actor id; nothing when the file is not there, not readable or not what it should be."""
-    try:
-        with (home / "keys" / "actors.json").open("rb") as file:
-            said = json.loads(file.read(BYTES_MAX))
-    except (OSError, ValueError, RecursionError):
+    """Display names by actor id, only those that are proven; nothing when the files cannot be read."""
+    from treering.adapters.names import FILE_NAME, proven_names
+    from treering.config import Home
+    from treering.kernel.refusal import Refused
+
+    at = Home(home.absolute())
+    if not (at.keys / FILE_NAME).exists():
         return {}
-    return {str(id): str(name) for id, name in said.items()} if isinstance(said, dict) else {}
+    try:
+        return proven_names(at).names
+    except (OSError, Refused):
+        return {}

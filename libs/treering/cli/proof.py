@@ -13,6 +13,7 @@ from treering.cli.session import Session
 from treering.kernel.refusal import Refused
 
 if TYPE_CHECKING:  # most commands have nothing to verify
+    from treering.adapters.named_proofs import Named
     from treering.adapters.proofs import Extended, Included
     from treering.adapters.signing import VerifierKey
 
@@ -30,19 +31,20 @@ class FileVerb(click.Command):
 @click.command("prove", cls=FileVerb)
 @click.argument("resource", metavar="KIND/NAME")
 @click.option("--event", type=click.IntRange(min=1), help="The event at this position (story shows it); or the newest.")
+@click.option("--names", is_flag=True, help="Also prove the name of who did it; without, the file has no names.")
 @click.option("-o", "--out", "file", metavar="FILE", required=True, help="Where the proof goes; - is standard output.")
 @click.pass_obj
-def prove(session: Session, resource: str, event: int | None, file: str) -> None:
+def prove(session: Session, resource: str, event: int | None, names: bool, file: str) -> None:
     """Write a file that proves an event of a resource to anybody who has the log's key."""
-    from treering.adapters.proofs import checked_inclusion, parse_inclusion
+    from treering.adapters.named_proofs import check_any
 
     with session.client() as client:
-        data = client.get_bytes(f"{session.address(resource)}/proof", event=event or 0)
+        data = client.get_bytes(f"{session.address(resource)}/proof", event=event or 0, names=names or None)
         key = key_of(session, client.get("/v1/log/checkpoint")["key"])
-    found = checked_inclusion(parse_inclusion(data), key)
+    found = check_any(data, key)
     write(file, data)
     if file != STDOUT:
-        session.show({"file": file, **included(found), "key": str(key)})
+        session.show({"file": file, **proven(found), "key": str(key)})
 
 
 @click.command("check", cls=Verb)
@@ -51,13 +53,12 @@ def prove(session: Session, resource: str, event: int | None, file: str) -> None
 @click.pass_obj
 def check(session: Session, file: Path, key: str | None) -> None:
     """Check a proof file, without a server; exit 1 when it does not hold."""
-    from treering.adapters.proofs import PROOF_BYTES_MAX, Included
-    from treering.adapters.proofs import check as check_proof
+    from treering.adapters.named_proofs import check_any
+    from treering.adapters.proofs import PROOF_BYTES_MAX
 
     with file.open("rb") as opened:
         data = opened.read(PROOF_BYTES_MAX + 1)
-    found = holding(lambda verifier: check_proof(data, verifier), key_of(session, key))
-    session.show(included(found) if isinstance(found, Included) else extended(found))
+    session.show(proven(holding(lambda verifier: check_any(data, verifier), key_of(session, key))))
 
 
 def holding(checked: Any, key: VerifierKey) -> Any:
@@ -88,6 +89,16 @@ def key_of(session: Session, key: str | None = None) -> VerifierKey:
         return parse_verifier_key(Path(key).read_text() if "+" not in key else key)
     except (NoteInvalid, OSError, UnicodeDecodeError) as error:
         raise Refused("proof.key", f"--key is not a key: {error}") from None
+
+
+def proven(found: Included | Extended | Named) -> dict[str, Any]:
+    """What a proof shows, in words."""
+    from treering.adapters.named_proofs import Named
+    from treering.adapters.proofs import Included
+
+    if isinstance(found, Named):
+        return {**included(found.event), "actor_name": found.name, "named_at": found.told_at}
+    return included(found) if isinstance(found, Included) else extended(found)
 
 
 def included(found: Included) -> dict[str, Any]:

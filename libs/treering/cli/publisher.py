@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from treering.cli.access import COLUMNS, in_force, recorded
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
@@ -27,6 +28,7 @@ def add(session: Session, name: str) -> None:
         made = asyncio.run(add_publisher(home, name, session.workspace))
     except NatsServerError as error:
         raise Refused("publisher.not_accepted", str(error)) from None
+    recorded(session)
     file = keys_folder(home) / f"{made.user}.json"
     shown = {"name": name, "workspace": made.bound_to, "user": made.user, "subject": f"pub.{name}"}
     session.show({**shown, "credential": str(file)})
@@ -43,3 +45,10 @@ def remove(session: Session, name: str) -> None:
         asyncio.run(remove_publisher(session.home.absolute(), name))
     except NatsServerError as error:
         raise Refused("publisher.not_removed", str(error)) from None
+    recorded(session)
+
+
+@publisher.command("list", help="Who may publish into the workspace, since when, and who let them.")
+@click.pass_obj
+def list_all(session: Session) -> None:
+    session.table(in_force(session, "publisher"), COLUMNS)

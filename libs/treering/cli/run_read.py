@@ -9,6 +9,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.names import named
+from treering.cli.run_at import runs_at
 from treering.cli.run_shapes import API, experiment_names, one_run, run_client, shape
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
@@ -36,6 +37,7 @@ COLUMNS = {
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--deleted", "view", flag_value="DELETED_ONLY", help="Those that were deleted.")
 @click.option("--all", "view", flag_value="ALL", help="Deleted ones too.")
+@click.option("--at", metavar="POSITION|TIME", help="As the list was then, without metrics.")
 @click.pass_obj
 def list_runs(
     session: Session,
@@ -44,9 +46,15 @@ def list_runs(
     order_by: tuple[str, ...],
     max_results: int,
     view: str | None,
+    at: str | None,
 ) -> None:
     """List runs, the newest first; --filter and --order-by are those of mlflow.search_runs."""
+    if at and (filter_text or order_by):
+        raise click.UsageError("--filter and --order-by search the present; with --at there is --experiment")
     with run_client(session) as client:
+        if at:
+            session.table(runs_at(session, client, at, names, view, max_results), COLUMNS)
+            return
         experiments = experiment_names(client)
         body = {
             "experiment_ids": ids_of(experiments, names),

@@ -12,6 +12,7 @@ import click
 
 from treering.client.urls import segment
 from treering.config import default_home
+from treering.kernel.subjects import plural, singular
 
 if TYPE_CHECKING:  # a command that asks nobody starts without it
     from treering.client.http import Client
@@ -40,14 +41,14 @@ class Session:
         """``/v1/workspaces/<workspace>/<kind>s/...``; those of workspaces have no more than their own name."""
         if kind == "workspace":
             return "/".join(["/v1/workspaces", *map(segment, names)])
-        return "/".join(["/v1/workspaces", segment(self.workspace), f"{kind}s", *map(segment, names)])
+        return "/".join(["/v1/workspaces", segment(self.workspace), plural(kind), *map(segment, names)])
 
     def address(self, text: str) -> str:
         """The path of what ``kind/name`` names; a usage error when that is not its form."""
         kind, slash, name = text.partition("/")
         if not slash or not kind or not name:
             raise click.UsageError(f"{text!r}: write KIND/NAME, such as job/train-1")
-        return self.path(kind.removesuffix("s"), name)
+        return self.path(singular(kind), name)
 
     def listed(self, client: Client, path: str, items_max: int, key: str = "items", **filters: Any) -> Iterator[Any]:
         """The items of a list, page after page, at most ``items_max``."""

@@ -25,7 +25,7 @@ def history(resource: Shape, people: dict[str, str]) -> Shape:
             "last_modified_at": resource["changed_at"],
         },
         "position": resource["position"],
-        "version_count": resource["version"],
+        "commit_count": resource["version"],
         "timeline": [{"status": status, "since": since} for status, since in resource["timeline"]],
     }
 
@@ -119,7 +119,15 @@ def outputs_of(spec: Shape, state: Shape) -> Shape:
     asked = {name: {"type": "uri_folder", "mode": "rw_mount", **one} for name, one in spec.get("outputs", {}).items()}
     made = state.get("outputs", {})
     default = {"default": {"type": "uri_folder", "mode": "rw_mount"}}
-    return {name: {**one, **made.get(name, {})} for name, one in {**default, **asked}.items()}
+    done = {name: registration(one) for name, one in state.get("registered", {}).items()}
+    return {name: {**one, **made.get(name, {}), **done.get(name, {})} for name, one in {**default, **asked}.items()}
+
+
+def registration(one: Shape) -> Shape:
+    """What an output with a name became."""
+    if one.get("code"):
+        return {"registration_error": f"{one['message']} ({one['code']})"}
+    return {"registered": f"azureml:{one['model']}:{one['version']}"}
 
 
 def properties(spec: Shape, state: Shape) -> Shape:

@@ -6,17 +6,13 @@ import asyncio
 
 import click
 
-from treering.adapters.subscribers import Subscribers
+from treering.cli.access import COLUMNS, in_force, recorded
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
 from treering.kernel.refusal import Refused
 
 subscriber = LazyGroup("subscriber", help="Let programs watch the events of a workspace, and nothing else.")
-
-
-def subscribers(session: Session) -> Subscribers:
-    return Subscribers(session.home.absolute() / "keys")
 
 
 @subscriber.command("add", help="Let a program watch the workspace: its token, and its NATS credential.")
@@ -32,19 +28,19 @@ def add(session: Session, name: str) -> None:
         made, credential = asyncio.run(add_subscriber(home, name, session.workspace))
     except NatsServerError as error:
         raise Refused("subscriber.not_accepted", str(error)) from None
+    recorded(session)
     file = keys_folder(home) / f"{credential.user}.json"
     shown = {"name": made.name, "workspace": made.workspace, "token": made.token, "user": credential.user}
     session.show({**shown, "subject": f"sub.{name}", "credential": str(file)})
 
 
-@subscriber.command("list", help="Who they are, without their tokens.")
+@subscriber.command("list", help="Who may watch the workspace, since when, and who let them.")
 @click.pass_obj
 def list_all(session: Session) -> None:
-    known = [{"name": one.name, "workspace": one.workspace} for one in subscribers(session).all()]
-    session.table(known, {"Name": "name", "Workspace": "workspace"})
+    session.table(in_force(session, "subscriber"), COLUMNS)
 
 
-@subscriber.command("remove", help="Shut it out from now on; its NATS connections are closed.")
+@subscriber.command("remove", help="Shut it out from now on; its streams end and its NATS connections are closed.")
 @named
 @click.pass_obj
 def remove(session: Session, name: str) -> None:
@@ -55,3 +51,4 @@ def remove(session: Session, name: str) -> None:
         asyncio.run(remove_subscriber(session.home.absolute(), name))
     except NatsServerError as error:
         raise Refused("subscriber.not_removed", str(error)) from None
+    recorded(session)

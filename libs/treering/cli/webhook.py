@@ -123,11 +123,16 @@ def redeliver(session: Session, name: str, ids: tuple[str, ...], all_: bool) -> 
 
 @webhook.command("rotate-secret", help="Give it a new secret, and show it this once.")
 @named
+@click.option(
+    "--overlap", type=click.IntRange(0, 30 * 86_400), metavar="SECONDS",
+    help="Sign with the old one too for so long; 0 is not at all.  [default: a day]",
+)  # fmt: skip
 @click.pass_obj
-def rotate_secret(session: Session, name: str) -> None:
+def rotate_secret(session: Session, name: str, overlap: int | None) -> None:
     with session.client() as client:
-        made = client.post(session.path("webhook", name, "secret"), {})
-    session.show({"name": made["name"], "secret": made["secret"]})
+        body = {} if overlap is None else {"overlap_seconds": overlap}
+        made = client.post(session.path("webhook", name, "secret"), body)
+    session.show({"name": made["name"], "secret": made["secret"], "previous_until": made["previous_until"]})
 
 
 def position(text: str) -> int:

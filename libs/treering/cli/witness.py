@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import click
 
+from treering.cli.access import recorded
 from treering.cli.lazy import LazyGroup
 from treering.cli.session import Session
 from treering.config import Home
@@ -40,6 +41,7 @@ def add(session: Session, kind: Literal["file", "git"], target: str, name: str, 
     except Refused:
         remove_witness(home, added.name)
         raise
+    recorded(session)
     session.show(state_of(home, added))
 
 
@@ -93,4 +95,5 @@ def remove(session: Session, name: str) -> None:
     from treering.adapters.witnesses import remove_witness
 
     removed = remove_witness(Home(session.home.absolute()), name)
+    recorded(session)
     session.show({"removed": removed.name, "target": removed.target})

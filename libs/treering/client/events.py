@@ -43,6 +43,7 @@ class Event(Struct, frozen=True, rename=ATTRIBUTES):
     traceparent: str = ""
     data_content_type: str = ""
     recorded_time: datetime | None = None  # of a published event, whose ``time`` is what its publisher said
+    published: bool = False  # by a publisher: whatever its type says, it is no event of treering's own
     place: str = ""
 
 

@@ -13,15 +13,16 @@ from treering.client.http import Client
 from treering.specs.model_draft import ModelDraft
 
 
-def create_model(client: Client, path: str, draft: ModelDraft) -> dict[str, Any]:
-    """What was written. Ignore files are about code: the files of a model are taken whole.
+def create_model(client: Client, path: str, draft: ModelDraft, allow_failed: bool = False) -> dict[str, Any]:
+    """What was written. Ignore files are about code: the files of a model are taken whole. ``allow_failed``: also the
+    output of a job that did not complete.
 
     Raises ``Refused`` (``tree.*``, ``model.*``), ``ApiError`` and ``Unreachable``.
     """
-    return anyio.run(created, client, path, draft)
+    return anyio.run(created, client, path, draft, allow_failed)
 
 
-async def created(client: Client, path: str, draft: ModelDraft) -> dict[str, Any]:
+async def created(client: Client, path: str, draft: ModelDraft, allow_failed: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": draft.name,
         "version": int(draft.version or 0),
@@ -31,6 +32,7 @@ async def created(client: Client, path: str, draft: ModelDraft) -> dict[str, Any
         "tags": draft.tags,
         "properties": draft.properties,
         "flavors": draft.flavors,
+        "allow_failed": allow_failed,
     }
     if draft.local is not None:
         body["digest"] = (await put_tree(HttpBlobs(client), draft.local, ignore=False)).digest

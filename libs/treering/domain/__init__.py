@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treering.domain.compute import COMPUTE
+from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
@@ -16,6 +17,7 @@ from treering.domain.node import NODE
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.run import RUN
 from treering.domain.webhook import WEBHOOK
+from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate
 from treering.kernel.refusal import Refused
@@ -33,11 +35,21 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
         EVENT,
         EVENT_SCHEMA,
         WEBHOOK,
+        CREDENTIAL,
+        WITNESS,
         REGISTERED_MODEL,
         MODEL,
         LOGGED_MODEL,
     )
 }
+
+# Types nobody else may publish under: ours, our test's, and Azure Event Grid's of what we tell as events of ours.
+RESERVED = (*(f"{kind}." for kind in KINDS), "treering.", "microsoft.machinelearningservices.")
+
+
+def is_reserved(type: str) -> bool:
+    """Would an event of this type be taken for one of ours? Whatever its case, and blanks around it."""
+    return type.strip().lower().startswith(RESERVED)
 
 
 def kind_named(name: str) -> Aggregate[Any, Any, Any]:

@@ -3,14 +3,17 @@
 Its key is a digest of (source, id), so the log itself keeps it from being stored twice, for ever.
 
     (absent) --published--> published
+
+Which types are ours and nobody else's to publish is said beside KINDS. Logs of before that rule may have such events.
 """
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
@@ -50,12 +53,25 @@ def event_key(source: str, id: str) -> str:
     return hashlib.sha256(f"{source}\n{id}".encode()).hexdigest()[:40]
 
 
+def content_digest(command: PublishEvent) -> str:
+    """Of all that is said of it beside (source, id): the same however its data is ordered."""
+    time = command.time and command.time.astimezone(UTC)
+    said = [command.event_type, command.subject, time, command.cause, command.data]
+    return hashlib.sha256(in_order(said)).hexdigest()[:16]
+
+
+def in_order(data: Any) -> bytes:
+    """As JSON, which tells 1, 1.0 and true apart as Python does not."""
+    return msgspec.json.encode(data, order="deterministic")
+
+
 def evolve(published: Published, event: EventPublished) -> Published:
     return Published("published", event)
 
 
 def decide(published: Published, command: PublishEvent) -> list[EventPublished]:
-    if published.status == "published":
+    if published.event is not None:
+        must_be_the_same(published.event, command)
         return []  # The publisher said it again.
     for name in ("source", "id", "event_type"):
         value = getattr(command, name)
@@ -65,6 +81,21 @@ def decide(published: Published, command: PublishEvent) -> list[EventPublished]:
         command.source, command.id, command.event_type, command.subject, command.time, command.data, command.cause
     )
     return [event]
+
+
+def must_be_the_same(stored: EventPublished, said: PublishEvent) -> None:
+    """(source, id) names one event: ``Refused("event.conflict")`` when it is said with another content."""
+    fields = [
+        name for name in ("event_type", "subject", "time", "cause") if getattr(stored, name) != getattr(said, name)
+    ]
+    if in_order(stored.data) != in_order(said.data):
+        fields.append("data")
+    if fields:
+        names = ", ".join(fields).replace("event_type", "type")
+        what = f"source {said.source[:100]!r} and id {said.id[:100]!r}"
+        raise Refused(
+            "event.conflict", f"the event of {what} is stored with another {names}; another event needs another id"
+        )
 
 
 def summary(published: Published) -> Summary:

@@ -43,6 +43,10 @@ from treering.domain.job_messages import (
     JobUpdated,
     LoseJob,
     OutputData,
+    OutputRegistered,
+    RefuseOutput,
+    RegisterOutput,
+    RegistrationFailed,
     RestoreJob,
     StartJob,
     SubmitJob,
@@ -61,6 +65,15 @@ TERMINAL: frozenset[str] = frozenset({"Completed", "Failed", "Canceled"})
 HELD: frozenset[str] = frozenset({"Preparing", "Running", "Finalizing", "CancelRequested"})  # by an executor
 
 
+class Registration(Struct, frozen=True, omit_defaults=True):
+    """What became of an output that has a name: a version of a model, or ``code`` and ``message`` why not."""
+
+    model: str = ""
+    version: int = 0
+    code: str = ""
+    message: str = ""
+
+
 class Job(Struct, frozen=True, omit_defaults=True):
     status: Status = "Absent"
     spec: JobSpec | None = None
@@ -74,6 +87,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     logs: str = ""
     seconds: float = 0.0
     archived: bool = False
+    registered: dict[str, Registration] = {}  # by output
 
 
 def evolve(job: Job, event: JobEvent) -> Job:
@@ -107,6 +121,10 @@ def evolve(job: Job, event: JobEvent) -> Job:
             return change(job, archived=True)
         case JobRestored():
             return change(job, archived=False)
+        case OutputRegistered():
+            return registered(job, event.output, Registration(event.model, event.version))
+        case RegistrationFailed():
+            return registered(job, event.output, Registration(code=event.code, message=event.message))
         case _:
             assert_never(event)
 
@@ -122,6 +140,10 @@ def failed(job: Job, event: JobFailed) -> Job:
     return msgspec.structs.replace(
         job, status="Failed", code=event.code, message=event.message, exit_code=event.exit_code
     )
+
+
+def registered(job: Job, output: str, registration: Registration) -> Job:
+    return msgspec.structs.replace(job, registered={**job.registered, output: registration})
 
 
 def decide(job: Job, command: JobCommand) -> list[JobEvent]:
@@ -150,6 +172,15 @@ def decide(job: Job, command: JobCommand) -> list[JobEvent]:
             return fail(job, command)
         case ConfirmCancel():
             return confirm_cancel(job, command)
+        case RegisterOutput():
+            must_have_named(job, command.output)
+            if command.output in job.registered:
+                return []  # whoever asks reads under which number
+            return [OutputRegistered(command.output, command.model, command.version)]
+        case RefuseOutput():
+            must_have_named(job, command.output)
+            known = job.registered.get(command.output, Registration())
+            return [] if known.code else [RegistrationFailed(command.output, command.code, command.message)]
         case _:
             assert_never(command)
 
@@ -259,6 +290,14 @@ def confirm_cancel(job: Job, command: ConfirmCancel) -> list[JobEvent]:
     if job.status != "CancelRequested":
         raise Refused("job.not_canceled", f"nobody asked to cancel the job; it is {job.status}")
     return [JobCanceled(command.attempt, command.outputs, command.logs, command.seconds)]
+
+
+def must_have_named(job: Job, output: str) -> None:
+    must_exist(job)
+    if job.status != "Completed":
+        raise Refused("job.not_finished", f"the job is {job.status}; outputs are registered when it is Completed")
+    if job.spec is None or output not in job.spec.outputs or not job.spec.outputs[output].name:
+        raise Refused("job.output_absent", f"the job has no output {output[:80]!r} that is to be registered")
 
 
 def must_exist(job: Job) -> None:

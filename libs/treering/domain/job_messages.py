@@ -90,9 +90,26 @@ class ConfirmCancel(ExecutorCommand, frozen=True, tag="confirm_cancel"):
     seconds: float = 0.0
 
 
+class RegisterOutput(Command, frozen=True, tag="register_output"):
+    """An output with a name is to be version ``version`` of ``model``. Of several who say so the first one holds."""
+
+    output: str
+    model: str
+    version: int
+
+
+class RefuseOutput(Command, frozen=True, tag="refuse_output"):
+    """An output with a name cannot be registered: the code and the words of the refusal."""
+
+    output: str
+    code: str
+    message: str
+
+
 JobCommand = (
     SubmitJob | UpdateJob | CancelJob | ArchiveJob | RestoreJob
     | AssignJob | LoseJob | StartJob | FinalizeJob | CompleteJob | FailJob | ConfirmCancel
+    | RegisterOutput | RefuseOutput
 )  # fmt: skip
 
 # Events: what happened.
@@ -164,7 +181,20 @@ class JobRestored(Event, frozen=True, tag="job.restored"):
     pass
 
 
+class OutputRegistered(Event, frozen=True, tag="job.output_registered"):
+    output: str
+    model: str
+    version: int
+
+
+class RegistrationFailed(Event, frozen=True, tag="job.registration_failed"):
+    output: str
+    code: str
+    message: str
+
+
 JobEvent = (
     JobSubmitted | JobUpdated | JobAssigned | JobStarted | JobFinalizing | JobCompleted
     | JobFailed | JobLost | JobCancelRequested | JobCanceled | JobArchived | JobRestored
+    | OutputRegistered | RegistrationFailed
 )  # fmt: skip

@@ -14,6 +14,7 @@ DataType = Literal["uri_file", "uri_folder", "mltable", "mlflow_model", "custom_
 InputMode = Literal["ro_mount", "download", "direct", "eval_mount", "eval_download"]
 OutputMode = Literal["rw_mount", "upload", "direct"]
 Scalar = str | int | float | bool
+MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
@@ -37,11 +38,18 @@ class InputSpec(Struct, frozen=True, omit_defaults=True):
 
 
 class OutputSpec(Struct, frozen=True, omit_defaults=True):
+    """``name``: it is registered under it when the job has completed; without a ``version``, as the next one."""
+
     type: DataType = "uri_folder"
     path: str = ""
     mode: OutputMode = "rw_mount"
     name: str = ""
     version: str = ""
+
+
+def is_model_output(output: OutputSpec) -> bool:
+    """Whether it becomes a version of a model when its job has completed."""
+    return bool(output.name) and output.type in MODEL_TYPES
 
 
 class JobSpec(Struct, frozen=True, omit_defaults=True):

@@ -2,9 +2,10 @@
 
     (absent) --created--> active --deleted--> deleted --restored--> active
     active --archived--> active, hidden from lists --restored--> active
-    active --renamed--> renamed
-    absent, deleted, renamed --transferred--> active        what a version of another name was
+    active, deleted --renamed--> renamed
+    absent, deleted, renamed --transferred--> active, deleted        what a version of another name was
 
+What is deleted keeps its archived mark, and has it again when it is restored.
 Versions are made over MLflow's API and from YAML alike, and are the same resources.
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 from msgspec import Struct
 
-from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.aggregate import Aggregate, Birth, Command, Event, Summary
 from treering.kernel.refusal import Refused
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
@@ -55,6 +56,8 @@ class ModelState(Struct, frozen=True, omit_defaults=True):
     previous: str = ""
     to: str = ""
     created_at: datetime | None = None  # set when it was created under another name
+    created_by: str = ""  # the same
+    was: Literal["active", "deleted"] = "active"  # before it was renamed
 
 
 class CreateModel(Command, frozen=True, tag="create"):
@@ -84,7 +87,11 @@ class ArchiveModel(Command, frozen=True, tag="archive"):
 
 
 class RestoreModel(Command, frozen=True, tag="restore"):
-    pass
+    """Of one that was archived."""
+
+
+class UndeleteModel(Command, frozen=True, tag="undelete"):
+    """Of one that was deleted: it is what it was then, archived if it was."""
 
 
 class DeleteModel(Command, frozen=True, tag="delete"):
@@ -104,7 +111,7 @@ class TransferModel(Command, frozen=True, tag="transfer"):
 
 ModelCommand = (
     CreateModel | UpdateModel | TagModel | UntagModel | ChangeStage | ArchiveModel | RestoreModel | DeleteModel
-    | RenameModel | TransferModel
+    | RenameModel | TransferModel | UndeleteModel
 )  # fmt: skip
 
 
@@ -136,7 +143,9 @@ class ModelArchived(Event, frozen=True, tag="model.archived"):
 
 
 class ModelRestored(Event, frozen=True, tag="model.restored"):
-    pass
+    """``archived``: it was so when it was deleted, and is again."""
+
+    archived: bool = False
 
 
 class ModelDeleted(Event, frozen=True, tag="model.deleted"):
@@ -174,11 +183,12 @@ def evolve(model: ModelState, event: ModelEvent) -> ModelState:
         case ModelArchived():
             return change(model, archived=True)
         case ModelRestored():
-            return change(model, status="active", archived=False, with_registered_model=False)
+            return change(model, status="active", archived=event.archived, with_registered_model=False)
         case ModelDeleted():
             return change(model, status="deleted", with_registered_model=event.with_registered_model)
         case ModelRenamed():
-            return change(model, status="renamed", to=event.to)
+            was: Literal["active", "deleted"] = "deleted" if model.status == "deleted" else "active"
+            return change(model, status="renamed", to=event.to, was=was)
         case ModelTransferred():
             return change(event.state, previous=event.previous)
         case _:
@@ -206,9 +216,13 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
             must_be_there(model)
             return [] if model.archived else [ModelArchived()]
         case RestoreModel():
-            if model.status != "deleted":
-                must_be_there(model)
-            return [ModelRestored()] if model.status == "deleted" or model.archived else []
+            must_be_there(model)
+            return [ModelRestored()] if model.archived else []
+        case UndeleteModel():
+            if model.status == "deleted":
+                return [ModelRestored(model.archived)]
+            must_be_there(model)
+            return []
         case DeleteModel():
             if model.status == "deleted":
                 return []
@@ -217,7 +231,8 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
         case RenameModel():
             if model.status == "renamed" and model.to == command.to:
                 return []
-            must_be_there(model)
+            if model.status != "deleted":
+                must_be_there(model)
             return [ModelRenamed(command.to)]
         case TransferModel():
             return transfer(model, command)
@@ -257,6 +272,18 @@ def summary(model: ModelState) -> Summary:
     return Summary(status, parent, model.tags, archived=model.archived or model.status != "active")
 
 
+def birth(event: ModelEvent) -> Birth | None:
+    """A version that is called otherwise now is as old as it was."""
+    return Birth(event.state.created_at, event.state.created_by) if isinstance(event, ModelTransferred) else None
+
+
 MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(
-    "model", state=ModelState, commands=ModelCommand, events=ModelEvent, decide=decide, evolve=evolve, summary=summary
+    "model",
+    state=ModelState,
+    commands=ModelCommand,
+    events=ModelEvent,
+    decide=decide,
+    evolve=evolve,
+    summary=summary,
+    birth=birth,
 )

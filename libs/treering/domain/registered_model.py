@@ -7,6 +7,8 @@
                                                 reserved --name_released--> what it was
     active --archived--> active, hidden from lists --restored--> active
 
+What is deleted keeps its archived mark, and has it again when it is restored.
+
 The key is the name, so the log itself keeps names unique. A model is renamed in three steps, each safe to say again:
 the new name is reserved, the old one lets go, the new one takes what the old one held.
 """
@@ -50,13 +52,14 @@ from treering.domain.registered_model_messages import (
     ReturnVersion,
     TagRegisteredModel,
     TransferRegisteredModel,
+    UndeleteRegisteredModel,
     UntagRegisteredModel,
     UpdateRegisteredModel,
     VersionAdded,
     VersionRemoved,
     VersionReturned,
 )
-from treering.kernel.aggregate import Aggregate, Summary
+from treering.kernel.aggregate import Aggregate, Birth, Summary
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX
 
@@ -99,16 +102,20 @@ def evolve(model: RegisteredModel, event: RegisteredModelEvent) -> RegisteredMod
         case RegisteredModelUntagged():
             return held(model, tags=without(model.holding.tags, event.key))
         case AliasAssigned():
-            return held(model, aliases={**model.holding.aliases, event.alias: event.version})
+            aliases = {**model.holding.aliases, event.alias: event.version}
+            return held(model, aliases=aliases, lapsed=without(model.holding.lapsed, event.alias))
         case AliasRemoved():
             return held(model, aliases=without(model.holding.aliases, event.alias))
         case VersionAdded():
             added = held(model, version_last=max(model.holding.version_last, event.version))
             return change(added, request=event.request, added=event.version)
         case VersionRemoved():
-            return held(model, removed=(*model.holding.removed, event.version))
+            lapsed = {**model.holding.lapsed, **dict.fromkeys(event.aliases, event.version)}
+            return held(model, removed=(*model.holding.removed, event.version), lapsed=lapsed)
         case VersionReturned():
-            return held(model, removed=tuple(one for one in model.holding.removed if one != event.version))
+            lapsed = {alias: one for alias, one in model.holding.lapsed.items() if one != event.version}
+            removed = tuple(one for one in model.holding.removed if one != event.version)
+            return held(model, removed=removed, lapsed=lapsed)
         case NameReserved():
             return change(model, status="reserved", was=model.status, holder=event.holder)
         case NameReleased():
@@ -122,7 +129,7 @@ def evolve(model: RegisteredModel, event: RegisteredModelEvent) -> RegisteredMod
         case RegisteredModelArchived():
             return change(model, archived=True)
         case RegisteredModelRestored():
-            return change(model, status="active", archived=False)
+            return change(model, status="active", archived=event.archived)
         case _:
             assert_never(event)
 
@@ -144,7 +151,7 @@ def created(model: RegisteredModel, event: RegisteredModelCreated) -> Registered
 def transferred(model: RegisteredModel, event: RegisteredModelTransferred) -> RegisteredModel:
     version_last = max(model.holding.version_last, event.holding.version_last)
     holding = msgspec.structs.replace(event.holding, version_last=version_last)
-    return RegisteredModel("active", holding, previous=event.previous)
+    return RegisteredModel("active", holding, event.archived, previous=event.previous)
 
 
 def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[RegisteredModelEvent]:
@@ -172,8 +179,7 @@ def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[Regi
         case RemoveVersion():
             return remove_version(model, command)
         case ReturnVersion():
-            must_be_active(model)
-            return [VersionReturned(command.version)] if command.version in model.holding.removed else []
+            return return_version(model, command)
         case ReserveName():
             return reserve(model, command)
         case ReleaseName():
@@ -192,9 +198,13 @@ def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[Regi
             must_be_active(model)
             return [] if model.archived else [RegisteredModelArchived()]
         case RestoreRegisteredModel():
-            if model.status != "deleted":
-                must_be_active(model)
-            return [RegisteredModelRestored()] if model.status == "deleted" or model.archived else []
+            must_be_active(model)
+            return [RegisteredModelRestored()] if model.archived else []
+        case UndeleteRegisteredModel():
+            if model.status == "deleted":
+                return [RegisteredModelRestored(model.archived)]
+            must_be_active(model)
+            return []
         case _:
             assert_never(command)
 
@@ -250,7 +260,16 @@ def remove_version(model: RegisteredModel, command: RemoveVersion) -> list[Regis
     if command.version in model.holding.removed:
         return []
     gone = [event for event in aliases(model) if event.version == command.version]
-    return [*gone, VersionRemoved(command.version)]
+    return [*gone, VersionRemoved(command.version, tuple(event.alias for event in gone))]
+
+
+def return_version(model: RegisteredModel, command: ReturnVersion) -> list[RegisteredModelEvent]:
+    """The aliases that went with it come back, but for those that somebody gave to another version since."""
+    must_be_active(model)
+    if command.version not in model.holding.removed:
+        return []
+    back = [alias for alias, version in model.holding.lapsed.items() if version == command.version]
+    return [VersionReturned(command.version), *(AliasAssigned(alias, command.version) for alias in back)]
 
 
 def reserve(model: RegisteredModel, command: ReserveName) -> list[RegisteredModelEvent]:
@@ -269,7 +288,7 @@ def rename(model: RegisteredModel, command: RenameRegisteredModel) -> list[Regis
 
 
 def transfer(model: RegisteredModel, command: TransferRegisteredModel) -> list[RegisteredModelEvent]:
-    event = RegisteredModelTransferred(command.previous, command.holding)
+    event = RegisteredModelTransferred(command.previous, command.holding, command.archived)
     if model.status == "reserved" and model.holder == command.previous:
         return [event]
     if model == transferred(model, event):
@@ -289,6 +308,17 @@ def summary(model: RegisteredModel) -> Summary:
     return Summary(status, labels=model.holding.tags, archived=model.archived or model.status != "active")
 
 
+def birth(event: RegisteredModelEvent) -> Birth | None:
+    """Another model begins with its creation under a name that was free again; one that was renamed is older."""
+    match event:
+        case RegisteredModelCreated():
+            return Birth()
+        case RegisteredModelTransferred():
+            return Birth(event.holding.created_at, event.holding.created_by)
+        case _:
+            return None
+
+
 REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, RegisteredModel] = Aggregate(
     "registered_model",
     state=RegisteredModel,
@@ -297,4 +327,5 @@ REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, Regist
     decide=decide,
     evolve=evolve,
     summary=summary,
+    birth=birth,
 )

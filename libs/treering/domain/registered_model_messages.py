@@ -13,7 +13,8 @@ class Holding(Struct, frozen=True, omit_defaults=True):
     """What a name holds, and takes along when the model is given another name.
 
     ``version_last`` is the highest version number ever given under the name. It outlives every model of that name,
-    so a number never comes to mean another content. ``removed`` are the versions that were deleted.
+    so a number never comes to mean another content. ``removed`` are the versions that were deleted, ``lapsed`` the
+    aliases that went with one of them and that nobody has used since: they come back with it.
     """
 
     name: str = ""
@@ -23,6 +24,8 @@ class Holding(Struct, frozen=True, omit_defaults=True):
     version_last: int = 0
     removed: tuple[int, ...] = ()
     created_at: datetime | None = None  # set when it was created under another name
+    created_by: str = ""  # the same
+    lapsed: dict[str, int] = {}  # alias -> version
 
 
 # Commands: what someone asks for.
@@ -93,6 +96,7 @@ class TransferRegisteredModel(Command, frozen=True, tag="transfer"):
 
     previous: str
     holding: Holding
+    archived: bool = False
 
 
 class DeleteRegisteredModel(Command, frozen=True, tag="delete"):
@@ -104,13 +108,18 @@ class ArchiveRegisteredModel(Command, frozen=True, tag="archive"):
 
 
 class RestoreRegisteredModel(Command, frozen=True, tag="restore"):
-    pass
+    """Of one that was archived."""
+
+
+class UndeleteRegisteredModel(Command, frozen=True, tag="undelete"):
+    """Of one that was deleted: it is what it was then, archived if it was."""
 
 
 RegisteredModelCommand = (
     CreateRegisteredModel | UpdateRegisteredModel | TagRegisteredModel | UntagRegisteredModel | AssignAlias
     | RemoveAlias | AddVersion | RemoveVersion | ReturnVersion | ReserveName | ReleaseName | RenameRegisteredModel
     | TransferRegisteredModel | DeleteRegisteredModel | ArchiveRegisteredModel | RestoreRegisteredModel
+    | UndeleteRegisteredModel
 )  # fmt: skip
 
 # Events: what happened.
@@ -153,6 +162,7 @@ class VersionAdded(Event, frozen=True, tag="registered_model.version_added"):
 
 class VersionRemoved(Event, frozen=True, tag="registered_model.version_removed"):
     version: int
+    aliases: tuple[str, ...] = ()  # that went with it
 
 
 class VersionReturned(Event, frozen=True, tag="registered_model.version_returned"):
@@ -174,6 +184,7 @@ class RegisteredModelRenamed(Event, frozen=True, tag="registered_model.renamed")
 class RegisteredModelTransferred(Event, frozen=True, tag="registered_model.transferred"):
     previous: str
     holding: Holding
+    archived: bool = False
 
 
 class RegisteredModelDeleted(Event, frozen=True, tag="registered_model.deleted"):
@@ -185,7 +196,9 @@ class RegisteredModelArchived(Event, frozen=True, tag="registered_model.archived
 
 
 class RegisteredModelRestored(Event, frozen=True, tag="registered_model.restored"):
-    pass
+    """``archived``: it was so when it was deleted, and is again."""
+
+    archived: bool = False
 
 
 RegisteredModelEvent = (

@@ -3,11 +3,13 @@
     (absent) --created--> active --paused--> paused --resumed--> active
     active, paused --deleted--> deleted --created--> active
 
-Its secret is never here: it lives in a sealed file outside the log. How far it has come is the notifier's to know.
+Its secret is never here: it lives in a sealed file outside the log. A secret that was rotated is signed with beside its
+successor until ``previous_until``. How far the webhook has come is the notifier's to know.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, assert_never
 from urllib.parse import urlsplit
 
@@ -57,6 +59,14 @@ class UpdateWebhook(Command, frozen=True, tag="update"):
     title: str | None = None
 
 
+class RotateSecret(Command, frozen=True, tag="rotate_secret"):
+    """``secret``: the id of the file the new one is in. The one there was is good until ``previous_until``; None: no
+    more."""
+
+    secret: str
+    previous_until: datetime | None = None
+
+
 class PauseWebhook(Command, frozen=True, tag="pause"):
     pass
 
@@ -76,7 +86,9 @@ class DeleteWebhook(Command, frozen=True, tag="delete"):
     pass
 
 
-WebhookCommand = CreateWebhook | UpdateWebhook | PauseWebhook | ResumeWebhook | ReplayWebhook | DeleteWebhook
+WebhookCommand = (
+    CreateWebhook | UpdateWebhook | RotateSecret | PauseWebhook | ResumeWebhook | ReplayWebhook | DeleteWebhook
+)
 
 
 class WebhookCreated(Event, frozen=True, tag="webhook.created"):
@@ -103,6 +115,11 @@ class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
     title: str | None = None
 
 
+class WebhookSecretRotated(Event, frozen=True, tag="webhook.secret_rotated"):
+    secret: str
+    previous_until: datetime | None = None
+
+
 class WebhookPaused(Event, frozen=True, tag="webhook.paused"):
     pass
 
@@ -121,12 +138,14 @@ class WebhookDeleted(Event, frozen=True, tag="webhook.deleted"):
 
 
 WebhookEvent = (
-    WebhookCreated | WebhookUpdated | WebhookPaused | WebhookResumed | WebhookReplayRequested | WebhookDeleted
-)
+    WebhookCreated | WebhookUpdated | WebhookSecretRotated | WebhookPaused | WebhookResumed | WebhookReplayRequested
+    | WebhookDeleted
+)  # fmt: skip
 
 
 class Webhook(Struct, frozen=True, omit_defaults=True):
-    """``replay`` is the last replay asked for, and ``since`` where it, or else the first delivery, begins."""
+    """``replay`` is the last replay asked for, and ``since`` where it, or else the first delivery, begins.
+    ``previous`` is the id of the secret before, when it is still signed with."""
 
     status: Literal["absent", "active", "paused", "deleted"] = "absent"
     url: str = ""
@@ -141,6 +160,8 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     secret: str = ""
     title: str = ""
     replay: str = ""
+    previous: str = ""
+    previous_until: datetime | None = None
 
 
 def evolve(webhook: Webhook, event: WebhookEvent) -> Webhook:
@@ -150,6 +171,11 @@ def evolve(webhook: Webhook, event: WebhookEvent) -> Webhook:
         case WebhookUpdated():
             new = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
             return msgspec.structs.replace(webhook, **new)
+        case WebhookSecretRotated():
+            previous = webhook.secret if event.previous_until else ""
+            return msgspec.structs.replace(
+                webhook, secret=event.secret, previous=previous, previous_until=event.previous_until
+            )
         case WebhookPaused():
             return msgspec.structs.replace(webhook, status="paused")
         case WebhookResumed():
@@ -168,6 +194,8 @@ def decide(webhook: Webhook, command: WebhookCommand) -> list[WebhookEvent]:
             return create(webhook, command)
         case UpdateWebhook():
             return update(webhook, command)
+        case RotateSecret():
+            return rotate(webhook, command)
         case PauseWebhook():
             must_exist(webhook)
             return [WebhookPaused()] if webhook.status == "active" else []
@@ -211,6 +239,14 @@ def update(webhook: Webhook, command: UpdateWebhook) -> list[WebhookEvent]:
     check_numbers(after.attempts_max, after.timeout_seconds)
     check_texts(after.description, after.title)
     return [event] if after != webhook else []
+
+
+def rotate(webhook: Webhook, command: RotateSecret) -> list[WebhookEvent]:
+    must_exist(webhook)
+    if webhook.body == "mlflow" and command.previous_until:
+        raise Refused("webhook.invalid", "there is no overlap for MLflow's signature: its header holds one")
+    changed = command.secret != webhook.secret
+    return [WebhookSecretRotated(command.secret, command.previous_until)] if changed else []
 
 
 def replay(webhook: Webhook, command: ReplayWebhook) -> list[WebhookEvent]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import reduce
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
@@ -35,12 +36,20 @@ class Summary(Struct, frozen=True, omit_defaults=True):
     archived: bool = False
 
 
+class Birth(NamedTuple):
+    """Where a resource came to be: None and "" are when its commit was made, and by whom."""
+
+    at: datetime | None = None
+    by: str = ""
+
+
 class Aggregate(Generic[C, E, S]):
     """One resource kind: its commands, events and states, and the two pure functions between them.
 
     ``decide(state, command)`` returns the events that follow, ``[]`` when there is nothing to do, or
     raises ``Refused``. ``evolve(state, event)`` never raises. ``summary(state)`` feeds the lists. ``upcasters``
-    maps each retired event type to what it is today (see ``kernel/upcasters.py``).
+    maps each retired event type to what it is today (see ``kernel/upcasters.py``). ``birth(event)`` is for kinds whose
+    key can be used again: where what the key names came to be, when it is another from that event on.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class Aggregate(Generic[C, E, S]):
         evolve: Callable[[S, E], S],
         summary: Callable[[S], Summary],
         upcasters: Mapping[str, Upcast] = {},
+        birth: Callable[[E], Birth | None] | None = None,
     ) -> None:
         self.kind = kind
         self.state = state
@@ -61,6 +71,7 @@ class Aggregate(Generic[C, E, S]):
         self.decide = decide
         self.evolve = evolve
         self.summary = summary
+        self.birth = birth
         self.command_types: dict[str, type[Command]] = tagged(commands)
         self.event_types: dict[str, type[Event]] = tagged(events)
         self.commands: msgspec.json.Decoder[C] = msgspec.json.Decoder(commands)
@@ -69,6 +80,11 @@ class Aggregate(Generic[C, E, S]):
 
     def fold(self, events: Iterable[E], state: S | None = None) -> S:
         return reduce(self.evolve, events, self.initial if state is None else state)
+
+    def born(self, events: Iterable[E]) -> Birth | None:
+        """Where what the key names came to be, if one of these events says that it is another now."""
+        found = [birth for event in events if self.birth is not None and (birth := self.birth(event))]
+        return found[-1] if found else None
 
 
 def tagged(union: Any) -> dict[str, Any]:

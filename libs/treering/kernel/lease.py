@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Renew(Struct, frozen=True, omit_defaults=True):
-    """``position`` is where the node's joining stands in the log; ``attempts`` what it holds."""
+    """``position`` is how far the node has followed the log, at least to its joining; ``attempts`` what it holds."""
 
     workspace: str
     node: str

@@ -40,6 +40,18 @@ def address_of(subject: str) -> Address:
     return Address(decode_token(workspace), kind, decode_token(key))
 
 
+def plural(kind: str) -> str:
+    """A kind as it is called in paths: jobs, witnesses."""
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+def singular(said: str) -> str:
+    """The kind that somebody called so, in paths (jobs) or in events (job)."""
+    if said.endswith("sses"):
+        return said.removesuffix("es")
+    return said if said.endswith("ss") else said.removesuffix("s")
+
+
 def encode_token(name: str) -> str:
     return name.replace("%", "%25").replace(".", "%2E") if "." in name or "%" in name else name
 

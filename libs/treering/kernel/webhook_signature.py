@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
 from treering.kernel.refusal import Refused
 
@@ -38,12 +39,15 @@ def key_of(secret: str) -> bytes:
     return key
 
 
-def signature_headers(key: bytes, id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """``timestamp`` in seconds since the epoch: of this attempt, so that an old message cannot be sent again."""
+def signature_headers(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """``timestamp`` in seconds since the epoch: of this attempt, so that an old message cannot be sent again.
+
+    A signature for each of ``keys``, with blanks between: a receiver takes the message when one of them is right.
+    """
     return {
         "webhook-id": id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(key, id, timestamp, body),
+        "webhook-signature": " ".join(signature(key, id, timestamp, body) for key in keys),
     }
 
 
@@ -60,11 +64,11 @@ def signing_key(body: str, secret: str) -> bytes:
     return mlflow_key_of(secret) if body == "mlflow" else key_of(secret)
 
 
-def mlflow_headers(key: bytes, id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """As ``signature_headers``, for a sink that was written for MLflow; without a key there is no signature."""
+def mlflow_headers(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """As ``signature_headers``, for a sink that was written for MLflow: one signature, none without a key."""
     headers = {"X-MLflow-Delivery-Id": id, "X-MLflow-Timestamp": str(timestamp)}
-    if key:
-        headers["X-MLflow-Signature"] = signature(key, id, timestamp, body)
+    if keys:
+        headers["X-MLflow-Signature"] = signature(keys[0], id, timestamp, body)
     return headers
 
 

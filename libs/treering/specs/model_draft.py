@@ -12,13 +12,13 @@ from treering.specs.job_draft import words
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
+from treering.specs.mlmodel import MLMODEL
 from treering.specs.nodes import MapNode, Plain, Report, Scalar, plain
 from treering.specs.overrides import apply
 from treering.specs.references import parse_reference
 from treering.specs.yaml_text import read_yaml
 
 DEFAULT_TYPE = "custom_model"
-MLMODEL = "MLmodel"
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec, is_model_output
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
 from treering.specs import expressions
 from treering.specs.bindings import Names, fault
 from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
 from treering.specs.requirements import python_versions, requirements
 
 NAME_CHARACTERS_MAX = 255
+VERSION_DIGITS_MAX = 9
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
 VARIABLE = re.compile(r"[^=\0]+")
 
@@ -33,6 +35,8 @@ def check_job(spec: JobSpec) -> None:
         raise Refused("job.timeout", message)
     for name, given in spec.inputs.items():
         check_input(name, given)
+    for name, output in spec.outputs.items():
+        check_output(name, output)
     check_variables("environment_variables", spec.environment_variables)
     check_environment(spec.environment)
 
@@ -74,6 +78,17 @@ def check_input(name: str, given: InputSpec) -> None:
         raise Refused("expression.misplaced", f"inputs.{name}: {expressions.IN_A_VALUE}")
     if given.value is None and not can_be_fetched(given):
         raise unfetchable(name, given)
+
+
+def check_output(name: str, output: OutputSpec) -> None:
+    """The name and version of a model that is to be made of it; other types are not registered."""
+    if not is_model_output(output):
+        return
+    checked_name(output.name, f"outputs.{name}.name")
+    text = output.version
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= VERSION_DIGITS_MAX and int(text) > 0):
+        wanted = "versions of models are whole numbers, or absent for the next one"
+        raise Refused("output.version", f"outputs.{name}.version is {text[:80]!r}; {wanted}")
 
 
 def can_be_fetched(given: InputSpec) -> bool:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.credential import (
+    EraseCredentialName,
+    GrantCredential,
+    RenameCredential,
+    RevokeCredential,
+    RotateCredential,
+)
 from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
 from treering.domain.event import PublishEvent
 from treering.domain.event_schema import (
@@ -33,6 +42,8 @@ from treering.domain.job_messages import (
     FinalizeJob,
     LoseJob,
     OutputData,
+    RefuseOutput,
+    RegisterOutput,
     RestoreJob,
     StartJob,
     SubmitJob,
@@ -58,8 +69,10 @@ from treering.domain.webhook import (
     PauseWebhook,
     ReplayWebhook,
     ResumeWebhook,
+    RotateSecret,
     UpdateWebhook,
 )
+from treering.domain.witness import AddWitness, RemoveWitness
 from treering.domain.workspace import ArchiveWorkspace, CreateWorkspace, RestoreWorkspace, UpdateWorkspace
 from treering.kernel.aggregate import Command
 from treering.testing.model_examples import MODEL_COMMANDS
@@ -71,7 +84,7 @@ SPEC = JobSpec(
     experiment="digits",
     tags={"team": "vision"},
     inputs={"rate": InputSpec("number", value=0.1)},
-    outputs={"model": OutputSpec()},
+    outputs={"model": OutputSpec(), "named": OutputSpec("custom_model", name="net")},
 )
 DIGEST = "sha256:" + "0" * 64
 ARTIFACTS: list[Command] = [LogArtifact("model/MLmodel", DIGEST, 10), DeleteArtifact("model")]
@@ -119,6 +132,9 @@ COMMANDS: dict[str, list[Command]] = {
         *(CompleteJob(attempt, "n1", {"model": OutputData(DIGEST, 1, 10)}, DIGEST, 1.5) for attempt in (1, 2)),
         FailJob(1, "n1", "exit_code", "the command exited with code 2", 2),
         ConfirmCancel(1, "n1"),
+        RegisterOutput("named", "net", 1),
+        RegisterOutput("named", "net", 2),
+        RefuseOutput("named", "model.empty", "the job wrote nothing there"),
     ],
     "run": [
         CreateRun("digits", "brave-elm", "anna", 1_700_000_000_000, {"team": "vision"}),
@@ -142,11 +158,22 @@ COMMANDS: dict[str, list[Command]] = {
     "webhook": [
         CreateWebhook("https://example.com/hook", since=7, kind="job", types=["job.completed", "model.*"]),
         UpdateWebhook(url="https://example.com/other", attempts_max=3),
+        RotateSecret("s2", datetime(2026, 11, 25, tzinfo=UTC)),
+        RotateSecret("s3"),
         PauseWebhook(),
         ResumeWebhook(),
         ReplayWebhook(3, "r1"),
         DeleteWebhook(),
     ],
+    "credential": [
+        GrantCredential("user", ["everything"], "a" * 64, "b" * 16),
+        GrantCredential("publisher", ["publish"], key="c" * 16, found=True),
+        RenameCredential("d" * 64),
+        EraseCredentialName(),
+        RotateCredential("e" * 16),
+        RevokeCredential(),
+    ],
+    "witness": [AddWitness("file", "/mnt/other/treering.checkpoint", required=True), RemoveWitness()],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,
 }

@@ -24,6 +24,7 @@ from treering.domain.model import (
     RestoreModel,
     TagModel,
     TransferModel,
+    UndeleteModel,
     UntagModel,
     UpdateModel,
 )
@@ -43,6 +44,7 @@ from treering.domain.registered_model_messages import (
     ReturnVersion,
     TagRegisteredModel,
     TransferRegisteredModel,
+    UndeleteRegisteredModel,
     UntagRegisteredModel,
     UpdateRegisteredModel,
 )
@@ -67,9 +69,11 @@ MODEL_COMMANDS: dict[str, list[Command]] = {
         ReleaseName("old"),
         RenameRegisteredModel("new"),
         TransferRegisteredModel("old", Holding("m", aliases={"champion": 1}, version_last=1)),
+        TransferRegisteredModel("old", Holding("m", created_by="anna"), archived=True),
         DeleteRegisteredModel(),
         ArchiveRegisteredModel(),
         RestoreRegisteredModel(),
+        UndeleteRegisteredModel(),
     ],
     "model": [
         CreateModel(SPEC, tags={"team": "vision"}),
@@ -79,10 +83,12 @@ MODEL_COMMANDS: dict[str, list[Command]] = {
         ChangeStage("Production"),
         ArchiveModel(),
         RestoreModel(),
+        UndeleteModel(),
         DeleteModel(),
         DeleteModel(with_registered_model=True),
         RenameModel("new:1"),
         TransferModel("old:1", ModelState("active", spec=SPEC, stage="Staging")),
+        TransferModel("old:1", ModelState("deleted", spec=SPEC, archived=True, created_by="anna")),
     ],
     "logged_model": [
         CreateLoggedModel(LOGGED, {"rate": "0.1"}),

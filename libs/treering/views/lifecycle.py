@@ -52,7 +52,7 @@ class Now(NamedTuple):
 
 class LifecycleView:
     name = "lifecycle"
-    version = "2"
+    version = "3"
     schema = f"""
     CREATE TABLE IF NOT EXISTS intervals (
       position INTEGER PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
@@ -144,8 +144,10 @@ def advance(address: Address, before: Now | None, entry: Entry) -> Now:
     summary = kind.summary(state)
     at, position, falls = time_text(commit.at), entry.position, falls_of(events)
     shown = (summary.parent, summary.archived)
+    birth = kind.born(events)
+    created = (time_text(birth.at) if birth.at else at, birth.by or commit.actor) if birth else (at, commit.actor)
     if before is None:
-        return Now(state, summary.status, at, position, position, *shown, position, at, commit.actor, at, falls, None)
+        return Now(state, summary.status, at, position, position, *shown, position, *created, at, falls, None)
     same_status = before.status == summary.status
     same_version = same_status and (before.parent, before.archived) == shown
     waited = before.first_event_seconds
@@ -157,11 +159,10 @@ def advance(address: Address, before: Now | None, entry: Entry) -> Now:
         before.version if same_version else position,
         *shown,
         before.first_position,
-        before.created_at,
-        before.created_by,
+        *(created if birth else (before.created_at, before.created_by)),
         at,
         before.falls + falls,
-        seconds_between(before.created_at, at) if waited is None else waited,
+        seconds_between(before.changed_at, at) if waited is None else waited,  # it had one commit until now
     )
 
 

@@ -178,7 +178,10 @@ class LifecycleAnswer(Struct, frozen=True):
 
 
 class VerifyAnswer(Struct, frozen=True):
-    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex."""
+    """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex.
+
+    ``beside``: what is wrong beside the log, which is well: names of people that it was not told.
+    """
 
     ok: bool
     positions: int
@@ -186,6 +189,7 @@ class VerifyAnswer(Struct, frozen=True):
     why: str
     commits_per_second: float
     head: str
+    beside: list[str] = []
 
 
 class StoreStatus(Struct, frozen=True):

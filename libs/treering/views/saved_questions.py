@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,11 +10,14 @@ from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
 from treering.kernel.refusal import Refused
-from treering.views.audit_answers import audit, because, checked_limit
+from treering.kernel.subjects import singular
+from treering.views.access_question import COLUMNS, access_rows
+from treering.views.alias_history import RENAMED, alias_rows
+from treering.views.audit_answers import audit, checked_limit
+from treering.views.audit_causes import with_causes
 from treering.views.event_filters import joined, scope_of
 from treering.views.queries import AuditQuery, AuditRow, CountQuery
 
-STEPS_MAX = 64  # of a chain of causes
 # The types of events that say that somebody read a secret. A kind that gives secrets out adds its own here.
 SECRET_READ_TYPES = ("secret.read", "datastore.secrets_read", "endpoint.keys_read", "workspace.keys_read")
 DATA_USED_TYPES = ("job.submitted", "run.inputs_logged")
@@ -43,12 +46,14 @@ class AskAnswer(Struct, frozen=True):
 
 
 class SavedQuestion(NamedTuple):
-    """``argument``: what it has to be told, "" for nothing. ``words``: it is found by the index of words."""
+    """``argument``: what it has to be told, "" for nothing. ``words``: it is found by the index of words. ``fresh``: it
+    is about all that is in the log when it is asked."""
 
     help: str
     argument: str
     ask: Callable[[Database, AskQuery], AskAnswer]
     words: bool = False
+    fresh: bool = False
 
 
 class QuestionHelp(Struct, frozen=True):
@@ -91,7 +96,7 @@ def changed(db: Database, query: AskQuery) -> AskAnswer:
     """Each resource with how often, when and by whom it was changed; the one that changed last first."""
     scope = scope_of(db, CountQuery(workspace=query.workspace, kind=query.kind, since=query.since, until=query.until))
     where, values = joined([scope.between, *scope.times, *scope.of_groups])
-    offset = int(query.page) if query.page.isascii() and query.page.isdigit() and len(query.page) < 12 else 0
+    offset = offset_of(query.page)
     limit = checked_limit(query.limit)
     sql = (
         "SELECT kind || '/' || key AS of, count(*) AS events, min(at) AS first, max(at) AS last, "
@@ -109,46 +114,41 @@ def changed(db: Database, query: AskQuery) -> AskAnswer:
     )
 
 
+def offset_of(page: str) -> int:
+    return int(page) if page.isascii() and page.isdigit() and len(page) < 12 else 0
+
+
 def causes(db: Database, query: AskQuery) -> AskAnswer:
-    """From the last event of a resource back to where it began: each step is the cause of the one before."""
+    """What was done to a resource, and what led to each of these steps, back to the requests they began with."""
     kind, slash, key = query.argument.partition("/")
     if not slash:
         raise Refused("query.argument", f"{query.argument[:40]!r}: write kind/name, such as job/train-1")
-    asked = AuditQuery(workspace=query.workspace, kind=kind.removesuffix("s"), name=key, until=query.until, limit=1)
-    rows: list[Row] = []
-    found = audit(db, asked).rows
-    seen: set[int] = set()
-    while found and len(rows) < STEPS_MAX and found[0].position not in seen:
-        step = found[0]
-        seen.add(step.position)
-        rows.append({**event(step), "cause": step.cause})
-        reason = because(db, step.cause)
-        at = str(reason.position) if reason else ""
-        found = audit(db, AuditQuery(since=at, until=at, oldest_first=True, limit=1)).rows if at else []
-    if not rows:
+    asked = AuditQuery(
+        workspace=query.workspace, kind=singular(kind), name=key,
+        since=query.since, until=query.until, limit=checked_limit(query.limit), page=query.page,
+    )  # fmt: skip
+    rows, next = with_causes(db, asked)
+    if not rows and not query.page:
         raise Refused(f"{asked.kind}.absent", f"nothing was ever done to {query.argument[:80]!r}")
-    return AskAnswer(["at", "type", "of", "by", "position", "cause"], rows)
+    columns = ["at", "type", "of", "by", "position", "cause"]
+    return AskAnswer(columns, [{**event(row), "cause": row.cause} for row in rows], next)
 
 
 def event(row: AuditRow) -> Row:
     return {"at": row.at, "type": row.type, "of": f"{row.kind}/{row.name}", "by": row.actor, "position": row.position}
 
 
-def of_events(
-    db: Database, query: AskQuery, types: Iterable[str], fields: Iterable[str] = (), *, name: str = ""
-) -> AskAnswer:
-    """The events of some types, newest first, with ``fields`` of their data."""
-    types, fields = list(types), list(fields)
-    columns = ["at", "type", "of", "by", *fields, "position"]
+def of_events(db: Database, query: AskQuery, types: Sequence[str]) -> AskAnswer:
+    """The events of some types, newest first."""
+    columns = ["at", "type", "of", "by", "position"]
     if not types:
         return AskAnswer(columns, [])
     asked = AuditQuery(
-        workspace=query.workspace, kind=query.kind, name=name, type=",".join(types),
+        workspace=query.workspace, kind=query.kind, type=",".join(types),
         since=query.since, until=query.until, limit=query.limit, page=query.page,
     )  # fmt: skip
     answer = audit(db, asked)
-    rows = [{**event(row), **{field: data_of(row).get(field) for field in fields}} for row in answer.rows]
-    return AskAnswer(columns, rows, answer.next)
+    return AskAnswer(columns, [event(row) for row in answer.rows], answer.next)
 
 
 def data_of(row: AuditRow) -> Row:
@@ -157,14 +157,20 @@ def data_of(row: AuditRow) -> Row:
 
 
 def aliases(db: Database, query: AskQuery) -> AskAnswer:
-    return of_events(db, query, ["registered_model.alias_*"], ["alias", "version"], name=query.argument)
+    asked = AuditQuery(
+        workspace=query.workspace, since=query.since, until=query.until, limit=checked_limit(query.limit),
+        page=query.page,
+    )  # fmt: skip
+    rows, next = alias_rows(db, asked, query.argument)
+    fields = ["alias", "version", *(["to"] if any(row.type == RENAMED for row in rows) else [])]
+    said = [{**event(row), **{field: data_of(row).get(field) for field in fields}} for row in rows]
+    return AskAnswer(["at", "type", "of", "by", *fields, "position"], said, next)
 
 
 def deleted(db: Database, query: AskQuery) -> AskAnswer:
-    types = [
-        row["type"] for row in db.execute("SELECT DISTINCT type FROM groups WHERE type LIKE '%deleted' ORDER BY 1")
-    ]
-    return of_events(db, query, types)
+    """An experiment is deleted by archiving it: MLflow's ``delete_experiment`` does just that."""
+    sql = "SELECT DISTINCT type FROM groups WHERE type LIKE '%deleted' OR type = 'experiment.archived' ORDER BY 1"
+    return of_events(db, query, [row["type"] for row in db.execute(sql)])
 
 
 def secrets(db: Database, query: AskQuery) -> AskAnswer:
@@ -200,11 +206,22 @@ def parts(one: Row, names: Iterable[str]) -> dict[str, str]:
     return {name: str(one[name]) for name in names if one.get(name)}
 
 
+def access(db: Database, query: AskQuery) -> AskAnswer:
+    offset, limit = offset_of(query.page), checked_limit(query.limit)
+    rows = access_rows(db, query)
+    return AskAnswer(COLUMNS, rows[offset : offset + limit], str(offset + limit) if len(rows) > offset + limit else "")
+
+
 QUESTIONS = {
+    "access": SavedQuestion("Who could do what, since when, and who let them (--until)", "", access, fresh=True),
     "changed": SavedQuestion("What changed, how often, and by whom (--since, --until, --kind)", "", changed),
-    "causes": SavedQuestion("What led to the present state of a resource, step by step", "KIND/NAME", causes),
-    "aliases": SavedQuestion("Who touched the aliases of a model, and when", "MODEL", aliases),
+    "causes": SavedQuestion(
+        "What led to the present state of a resource: its events and their causes", "KIND/NAME", causes
+    ),
+    "aliases": SavedQuestion("Who touched the aliases of a model, under every name it had", "MODEL", aliases),
     "data": SavedQuestion("Which jobs and runs used this data", "NAME, PATH or DIGEST", data_used, words=True),
-    "deleted": SavedQuestion("What was deleted, and by whom (--since, --until, --kind)", "", deleted),
+    "deleted": SavedQuestion(
+        "What was deleted or (experiments) archived, and by whom (--since, --until, --kind)", "", deleted
+    ),
     "secrets": SavedQuestion("Who read which secret", "", secrets),
 }

@@ -15,6 +15,8 @@ from treering.views.audit import INDEX_BITS
 from treering.views.versions import OPEN
 
 LIFECYCLE = "lifecycle"  # the schema the lifecycle view's file is attached as
+# Names are outside the log and what is computed of it: they come with each question (``SqlReaders.tell``).
+PEOPLE = "CREATE TEMP TABLE people (id_of_person TEXT PRIMARY KEY, person TEXT NOT NULL) WITHOUT ROWID"
 EVENT_TABLES = ("main.event_rows", "main.groups")
 
 
@@ -42,17 +44,19 @@ VERSION = "iif(instr(name, ':'), substr(name, instr(name, ':') + 1), NULL)"
 VIEWS = (
     SqlView("events", "Every event: who did what to which resource, when and why; data is its JSON", f"""
     SELECT id, id >> {INDEX_BITS} AS position, id & {(1 << INDEX_BITS) - 1} AS "index", workspace, kind, key AS name,
-      type, at, actor, cause, command_id, commit_id, trace, about, CAST(data AS TEXT) AS data
-    FROM main.event_rows JOIN main.groups USING (gid)
-    """, EVENT_TABLES),
+      type, at, actor, cause, command_id, commit_id, trace, about, CAST(data AS TEXT) AS data,
+      coalesce(person, actor) AS actor_name
+    FROM main.event_rows JOIN main.groups USING (gid) LEFT JOIN temp.people ON id_of_person = actor
+    """, (*EVENT_TABLES, "temp.people")),
     SqlView("activity", "How many events of each type there were on each day", """
     SELECT day, workspace, kind, type, events FROM main.days JOIN main.groups USING (gid)
     """, ("main.days", "main.groups")),
     SqlView("resources", "Every resource as it is now; first_event_seconds is from its first commit to its second", """
     SELECT workspace, kind, key AS name, status, since, parent, archived, created_at, created_by, changed_at,
-      first_position, falls, first_event_seconds, CAST(state AS TEXT) AS state
-    FROM lifecycle.current
-    """, ("lifecycle.current",)),
+      first_position, falls, first_event_seconds, CAST(state AS TEXT) AS state,
+      coalesce(person, created_by) AS created_by_name
+    FROM lifecycle.current LEFT JOIN temp.people ON id_of_person = created_by
+    """, ("lifecycle.current", "temp.people")),
     SqlView("states", "In which status, parent and archived mark each resource was, from position to until", f"""
     SELECT scopes.workspace, scopes.kind, current.key AS name, versions.position,
       nullif(versions.until, {OPEN}) AS until, versions.status, versions.parent, versions.archived
@@ -64,9 +68,10 @@ VIEWS = (
     FROM lifecycle.intervals
     """, ("lifecycle.intervals",)),
     SqlView("usage", "What jobs cost on each day, by experiment and actor", """
-    SELECT day, workspace, parent AS experiment, actor, jobs, node_milliseconds / 1000.0 AS node_seconds, output_bytes
-    FROM lifecycle.usage
-    """, ("lifecycle.usage",)),
+    SELECT day, workspace, parent AS experiment, actor, jobs, node_milliseconds / 1000.0 AS node_seconds, output_bytes,
+      coalesce(person, actor) AS actor_name
+    FROM lifecycle.usage LEFT JOIN temp.people ON id_of_person = actor
+    """, ("lifecycle.usage", "temp.people")),
     SqlView("AmlRunStatusChangedEvent", "Azure: every status of every run", f"""
     SELECT i.since AS TimeGenerated, 'AmlRunStatusChangedEvent' AS Type, 'RunStatusChanged' AS OperationName,
       i.key AS RunId, i.status AS Status, i.parent AS ExperimentName, NULL AS ParentRunId, i.workspace AS WorkspaceName,
@@ -124,6 +129,7 @@ def table_of(text: str) -> Table:
 def make_views(db: Database) -> None:
     """The views as temporary ones of this connection; the files stay as they are."""
     db.execute("PRAGMA query_only = OFF")
+    db.execute(PEOPLE)
     for view in VIEWS:
         db.execute(f"CREATE TEMP VIEW {view.name} AS {view.sql}")
     db.execute("PRAGMA query_only = ON")
@@ -134,11 +140,26 @@ class SqlReaders:
 
     def __init__(self, audit: Path, lifecycle: Path) -> None:
         self.guard = guard()
+        self.people: dict[str, str] = {}
         self.readers = SqliteReaders(audit, {LIFECYCLE: lifecycle}, threads=1, prepare=self.prepare)
 
     def prepare(self, db: Database) -> None:
         make_views(db)
         self.guard.install(db)
+
+    def tell(self, db: Database, people: dict[str, str]) -> None:
+        """The names of actors, as they are to be shown from now on."""
+        if people == self.people:
+            return
+        db.set_authorizer(None)
+        try:
+            db.execute("PRAGMA query_only = OFF")
+            db.execute("DELETE FROM temp.people")
+            db.executemany("INSERT INTO temp.people VALUES (?, ?)", people.items())
+            db.execute("PRAGMA query_only = ON")
+        finally:
+            db.set_authorizer(self.guard.decide)
+        self.people = dict(people)
 
     async def close(self) -> None:
         await self.readers.close()

@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 class StatesView:
     name = "states"
-    version = "1"
+    version = "2"
     schema = """
     CREATE TABLE IF NOT EXISTS states (
       workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
@@ -73,13 +73,17 @@ def fold(address: Address, before: tuple[Row, int] | None, entry: Entry) -> tupl
     commit = entry.commit()
     at = commit.at.isoformat()
     row, first = before or (Row(Known(kind.initial), at, commit.actor, []), entry.position)
-    state = kind.fold(kind.events.decode(commit.events), row.known.state)
+    events = kind.events.decode(commit.events)
+    state = kind.fold(events, row.known.state)
+    created_at, created_by = row.created_at, row.created_by
+    if birth := kind.born(events):
+        created_at, created_by = birth.at.isoformat() if birth.at else at, birth.by or commit.actor
     known = advance(row.known, state, entry.position, entry.subject, entry.body, commit.id)
     status = kind.summary(state).status
     timeline = row.timeline
     if not timeline or timeline[-1][0] != status:
         timeline = [*timeline, (status, at)][-TIMELINE_MAX:]
-    return Row(known, row.created_at, row.created_by, timeline), first
+    return Row(known, created_at, created_by, timeline), first
 
 
 def columns(address: Address, row: Row, first_position: int) -> tuple[Any, ...]:

@@ -85,15 +85,26 @@ class Runner:
                     self.slots.release()
             await self.finish(attempt, console)
         except Exception as error:
-            log.exception("attempt.failed", job=str(attempt.job), attempt=attempt.number)
-            attempt.fail("executor.failed", f"the executor failed: {type(error).__name__}: {error}")
+            self.failed(attempt, error)
+        try:
+            await self.end(attempt, console)
+        except Exception as error:
+            self.failed(attempt, error)
+        if not attempt.fenced.is_set():
+            await self.report(attempt)
+        await self.leftovers.add(attempt.folder)
+
+    def failed(self, attempt: Attempt, error: Exception) -> None:
+        log.exception("attempt.failed", job=str(attempt.job), attempt=attempt.number)
+        attempt.fail("executor.failed", f"the executor failed: {type(error).__name__}: {error}")
+
+    async def end(self, attempt: Attempt, console: Console) -> None:
+        """Nothing of the attempt runs any more, and its console is complete."""
         if attempt.running is not None:
             await attempt.running.kill()
         await console.close()
         if not attempt.fenced.is_set():
             await steps.archive_logs(attempt, self.blobs)
-            await self.report(attempt)
-        await self.leftovers.add(attempt.folder)
 
     async def prepare(self, attempt: Attempt, console: Console) -> None:
         asking = asyncio.create_task(self.experiment(attempt))
@@ -213,11 +224,14 @@ class Runner:
                 await self.commands.send(attempt.job, command, attempt.context(command_id, self.actor))
                 return True
             except Refused as refused:
-                self.heed(attempt, refused)
-                return False
+                if not refused.code.startswith("service."):
+                    self.heed(attempt, refused)
+                    return False
+                why = refused.detail  # That is no decision: the service is busy, or has failed.
             except LogUnavailable as error:
-                log.warning("report.unanswered", job=str(attempt.job), why=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                why = str(error)
+            log.warning("report.unanswered", job=str(attempt.job), why=why)
+            await asyncio.sleep(RETRY_SECONDS)
         return False
 
     def heed(self, attempt: Attempt, refused: Refused) -> None:

@@ -145,6 +145,7 @@ class Executor:
             return True
         self.hold_lease_until(asked_at_seconds + renewed.lease_seconds)
         for job, number in renewed.stale:
+            log.warning("attempt.stale", job=job, attempt=number)
             self.fence(Address(self.settings.workspace, "job", job), number)
         return False
 
@@ -188,11 +189,14 @@ class Executor:
         task.add_done_callback(self.tasks.discard)
 
     async def read(self, address: Address) -> Job:
-        """The job up to now, from the log."""
-        job = Job()
-        for past in await self.log.read(address.subject):
-            job = JOB.fold(JOB.events.decode(past.commit().events), job)
-        return job
+        """The job up to now, from the log, as soon as it answers."""
+        while True:
+            try:
+                past = await self.log.read(address.subject)
+            except LogUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            return JOB.fold([event for entry in past for event in JOB.events.decode(entry.commit().events)])
 
     async def carry_out(self, attempt: Attempt) -> None:
         try:

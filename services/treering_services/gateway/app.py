@@ -16,12 +16,11 @@ from treering_services.gateway.auth import OPEN, authenticate, permit
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
-from treering_services.gateway.problem import problem, problem_of
+from treering_services.gateway.problem import SERVER_ERROR, problem, problem_of
 from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES
 
 FAILED = "the service failed on this request; its log says why"
-SERVER_ERROR = 500
 NOWHERE = "-"  # the route of a request that matches none
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ import treering
 from treering.domain import KINDS
 from treering.domain.event import EVENT
 from treering.kernel.log import encoder
-from treering_services.gateway.cloud_events import CloudEvent
+from treering.views.cloud_events import CloudEvent
 from treering_services.gateway.publish import CLOUD_EVENT, CLOUD_EVENTS, CloudEventIn
 
 SCHEMAS = "#/components/schemas/{name}"

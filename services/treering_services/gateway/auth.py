@@ -9,16 +9,14 @@ import os
 import secrets
 from collections.abc import Mapping
 
-import msgspec
-
-from treering.adapters.nats_credentials import write_private
+from treering.adapters.names import new_name, read_names, write_names
 from treering.adapters.tokens import JobToken, NodeToken
 from treering.config import Home
 from treering.domain.job import HELD, JOB, Job
-from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.states import show
+from treering_services.gateway.access_files import subscriber_address
 from treering_services.gateway.call import Call, Caller
 from treering_services.gateway.core import PLURALS, Gateway
 
@@ -41,6 +39,7 @@ async def authenticate(call: Call) -> Caller:
     if token and gateway.tokens.is_join(token):
         return Caller("join", "join")
     if subscriber := gateway.subscribers.read(token):
+        await gateway.access.require(subscriber_address(subscriber))
         return Caller("subscriber", f"subscriber:{subscriber.name}", subscriber.workspace, subscriber.name)
     match gateway.tokens.read(token) if token else None:
         case JobToken() as said:
@@ -102,14 +101,14 @@ def permit(policy: frozenset[str], caller: Caller, params: Mapping[str, str]) ->
 def owner_actor(home: Home) -> str:
     """The opaque id of the person who runs this installation; the name stays in ``keys/actors.json``, outside
     the log, so that it can be erased."""
-    path = home.keys / "actors.json"
-    names = decode(path.read_bytes(), dict[str, str], code="actors.malformed") if path.exists() else {}
-    person = person_name()
-    for actor, name in names.items():
-        if name == person:
-            return actor
-    actor = f"u_{secrets.token_hex(4)}"
-    write_private(path, msgspec.json.encode({**names, actor: person}))
+    login, names = person_name(), read_names(home)
+    salted = {actor: one if one.salt else new_name(one.name, one.login) for actor, one in names.items()}
+    actor = next((actor for actor, one in names.items() if one.login == login), "")
+    if not actor:
+        actor = f"u_{secrets.token_hex(4)}"
+        salted[actor] = new_name(login, login)
+    if salted != names:
+        write_names(home, salted)
     return actor
 
 

@@ -6,13 +6,17 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.domain import KINDS
+from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
+from treering.domain.experiment import EXPERIMENT
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.webhook import WEBHOOK
+from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Written
@@ -25,22 +29,31 @@ from treering_services.gateway.core import checked_address, kind_of
 MODEL_COMMANDS = {
     REGISTERED_MODEL.kind: (
         "create", "add_version", "remove_version", "return_version", "assign_alias", "reserve", "rename", "transfer",
-        "delete", "restore",
+        "delete", "restore", "undelete",
     ),
-    MODEL.kind: ("create", "delete", "restore", "rename", "transfer"),
+    MODEL.kind: ("create", "delete", "restore", "undelete", "rename", "transfer"),
     LOGGED_MODEL.kind: ("create",),
 }  # fmt: skip
 # These have a route of their own, which checks more than the resource itself can.
 SPECIAL = {
     (JOB.kind, "submit"): "POST /v1/workspaces/<ws>/jobs",
     (EVENT.kind, "publish"): "POST /v1/workspaces/<ws>/events",
+    (WEBHOOK.kind, "create"): "POST /v1/workspaces/<ws>/webhooks",
+    (WEBHOOK.kind, "rotate_secret"): "POST /v1/workspaces/<ws>/webhooks/<name>/secret",
+    (WEBHOOK.kind, "replay"): "POST /v1/workspaces/<ws>/webhooks/<name>/replay",
     **{
         (kind, command): "POST /v1/workspaces/<ws>/models, or MLflow's API"
         for kind, commands in MODEL_COMMANDS.items()
         for command in commands
     },
+    **{(CREDENTIAL.kind, command): "POST /v1/access/record, or /v1/names/<id>" for command in CREDENTIAL.command_types},
+    **{(WITNESS.kind, command): "POST /v1/access/record" for command in WITNESS.command_types},
     **{(kind, "log_artifact"): "PUT /api/2.0/mlflow-artifacts/artifacts/<path>" for kind in KINDS},
 }
+
+
+# The gateway sends these by itself, when a job has completed.
+OWN = frozenset({(JOB.kind, "register_output"), (JOB.kind, "refuse_output")})
 
 
 class CommandAnswer(Struct, frozen=True):
@@ -57,7 +70,7 @@ def public_commands(kind: Aggregate[object, object, object]) -> dict[str, type[C
     return {
         name: command
         for name, command in kind.command_types.items()
-        if command.sent_by == "gateway" and (kind.kind, name) not in SPECIAL
+        if command.sent_by == "gateway" and (kind.kind, name) not in SPECIAL and (kind.kind, name) not in OWN
     }
 
 
@@ -78,8 +91,10 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
         raise Refused("environment.version_missing", f"{address.key!r} needs a version: {address.key}:1, say")
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
-    call.gateway.schemas.judge(command)
+    call.gateway.schemas.judge(address, command)
     written = await call.gateway.commands.send(address, command, call.context())
+    if kind.kind == EXPERIMENT.kind:
+        call.gateway.tracking.wrote_experiment(written.position)
     if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it
         await call.gateway.reader.projector.reached(written.position)
     return command_reply(written, address.key)
@@ -91,6 +106,8 @@ def command_type(kind: Aggregate[object, object, object], name: str) -> type[Com
         return commands[name]
     if (kind.kind, name) in SPECIAL:
         raise Refused("command.forbidden", f"{name} of a {kind.kind} has its own route: {SPECIAL[kind.kind, name]}")
+    if (kind.kind, name) in OWN:
+        raise Refused("command.forbidden", f"{name} is for the gateway to send, when the job has completed")
     if name in kind.command_types:
         raise Refused("command.forbidden", f"{name} is for the {kind.command_types[name].sent_by} to send")
     known = ", ".join(sorted(commands)) or "none"

@@ -26,9 +26,10 @@ from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Context, Written
 from treering.kernel.points import RunPoints
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import Address, checked_name
+from treering.kernel.subjects import Address, checked_name, plural
 from treering.views.states import Resource, show
 from treering_services.base import StatesReader
+from treering_services.gateway.access import Access
 from treering_services.gateway.figures import Figures
 from treering_services.gateway.hub import Hub
 from treering_services.gateway.metrics import Metrics
@@ -38,7 +39,7 @@ from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tracking_reader import TrackingReader
 
 WORKSPACES_KNOWN_MAX = 10_000
-PLURALS = {f"{name}s": name for name in KINDS}
+PLURALS = {plural(name): name for name in KINDS}
 
 
 class CommandsWithRoom(Commands):
@@ -103,6 +104,7 @@ class Gateway:
         self.hub = Hub(self.log, self.reader.feed)
         self.schemas = Schemas()
         self.subscribers = Subscribers(self.home.keys)
+        self.access = Access(self)
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:
         """The resource as the view shows it at ``after`` or later. What is not there is looked for once more

@@ -9,9 +9,9 @@ from starlette.responses import Response, StreamingResponse
 from treering.domain import kind_named
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.views.selection import TYPES_MAX, Selection
 from treering_services.gateway.call import Call, Caller, reply
 from treering_services.gateway.core import checked_address
-from treering_services.gateway.selection import TYPES_MAX, Selection
 from treering_services.gateway.subscriber import LINES, Start, Subscriber, SubscriberResponse
 from treering_services.gateway.tail import EVENT_STREAM
 
@@ -32,7 +32,8 @@ async def stream_events(call: Call) -> Response:
     query = call.query(EventsQuery)
     server_sent = EVENT_STREAM in call.header(b"accept")
     selection = selection_of(entitled(call.caller, query), lines=not server_sent)
-    subscriber = Subscriber(call.gateway.hub, selection, await start_of(call, query))
+    owner = call.caller.actor if call.caller.policy == "subscriber" else ""
+    subscriber = Subscriber(call.gateway.hub, selection, await start_of(call, query), owner)
     if server_sent if query.follow is None else query.follow:
         call.gateway.open_streams.check_room()
         return SubscriberResponse(subscriber, call.gateway.open_streams)

@@ -19,9 +19,9 @@ from treering.adapters.jetstream_log import JetStreamLog
 from treering.kernel.feed import Feed
 from treering.kernel.log import Entry
 from treering.kernel.subjects import address_of
-from treering_services.gateway.cloud_events import cloud_events
-from treering_services.gateway.selection import Selection, addresses_of, write
-from treering_services.gateway.tail import HEARTBEAT_SECONDS
+from treering.views.cloud_events import cloud_events
+from treering.views.selection import Selection, addresses_of
+from treering_services.gateway.tail import HEARTBEAT_SECONDS, written_event
 
 RING_COMMITS_MAX = 8192
 RING_BYTES_MAX = 16 * 1024 * 1024
@@ -45,7 +45,7 @@ class Frame:
     def written(self, lines: bool) -> list[tuple[str, bytes]]:
         """Each event's type and bytes."""
         if lines not in self.parts:
-            self.parts[lines] = [(one.event.type, write(one, lines)) for one in cloud_events(self.entry)]
+            self.parts[lines] = [(one.event.type, written_event(one, lines)) for one in cloud_events(self.entry)]
         return self.parts[lines]
 
 

@@ -116,12 +116,18 @@ def digests(spec: JobSpec) -> Iterator[str]:
 
 
 async def ensure_experiment(call: Call, workspace: str, name: str, command_id: str) -> None:
-    """An experiment comes to be by its first job."""
-    address = Address(workspace, EXPERIMENT.kind, checked_name(name, "experiment"))
-    if await call.gateway.reader.view.peek(lambda db: show(db, address)) is not None:
+    """An experiment comes to be by its first job. One that is archived takes no new jobs, as it takes no new runs from
+    MLflow's clients."""
+    address, gateway = Address(workspace, EXPERIMENT.kind, checked_name(name, "experiment")), call.gateway
+    await gateway.reader.projector.reached(gateway.tracking.experiments_written)
+    found = await gateway.reader.view.peek(lambda db: show(db, address))
+    if found is not None and found.status == "archived":
+        detail = f"experiment {name!r} is archived and takes no new jobs; restore it, or name another"
+        raise Refused("experiment.not_active", detail)
+    if found is not None:
         return
     try:
-        await call.gateway.commands.send(address, CreateExperiment(), call.context(f"{command_id}:experiment"))
+        await gateway.commands.send(address, CreateExperiment(), call.context(f"{command_id}:experiment"))
     except Refused as refused:
         if refused.code != "experiment.exists":  # somebody described it differently, or was first
             raise

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from treering.adapters.sqlite_view import Database
-from treering.adapters.trees import Manifest, TreeFile
-from treering.domain.job_spec import InputSpec
+from treering.adapters.trees import Manifest
+from treering.domain.job_spec import MODEL_TYPES, InputSpec
 from treering.domain.registered_model import registered_model_key
-from treering.kernel.blobs import PREFIX
 from treering.kernel.refusal import Refused
 from treering.specs.references import Reference, parse_reference
-from treering.views.tracking.artifacts import Artifact, files_below, trees
-from treering.views.tracking.registry_rows import VersionRow, registered_state, version, versions
+from treering.views.tracking.registry_rows import VersionRow, latest_number, registered_state, version
 from treering_services.gateway.core import Gateway
-from treering_services.gateway.mlflow.artifact_paths import TREE, owned
-from treering_services.gateway.mlflow.artifact_reads import source_folder
-from treering_services.gateway.mlflow.artifact_trees import files_of
+from treering_services.gateway.mlflow.source_files import files_at
 
 LATEST = "latest"
-MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 async def with_models(gateway: Gateway, workspace: str, inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
@@ -61,52 +54,25 @@ async def labelled(gateway: Gateway, workspace: str, key: str, label: str) -> in
         raise Refused("model.absent", f"there is no model {key!r}")
     holding = known.state.holding
     if label == LATEST:
-        rows = await gateway.tracking.read(lambda db: versions(db, workspace, holding.name))
-        shown = [row.version for row in rows if not row.archived]
-        if not shown:
+        number = await gateway.tracking.peek(lambda db: latest_number(db, workspace, key))
+        if not number:
             raise Refused("model.absent", f"model {key!r} has no version")
-        return max(shown)
+        return number
     if label not in holding.aliases:
-        labels = ", ".join(sorted({LATEST, *holding.aliases}))
-        raise Refused("model.absent", f"model {key!r} has no label {label[:80]!r}; it has {labels}")
+        raise no_label(key, label, holding.aliases)
     return int(holding.aliases[label])
+
+
+def no_label(key: str, label: str, aliases: Iterable[str]) -> Refused:
+    labels = ", ".join(sorted({LATEST, *aliases}))
+    return Refused("model.absent", f"model {key!r} has no label {label[:80]!r}; it has {labels}")
 
 
 async def tree_of(gateway: Gateway, workspace: str, row: VersionRow) -> str:
     """The digest of the tree of a version's files: nothing is copied, the tree only names them."""
     if row.digest:
         return row.digest
-    kept = await gateway.tracking.read(lambda db: kept_at(db, workspace, row))
-    found = {file.path: file for file in [*await files_of(gateway, kept.trees), *kept.files]}
-    start = f"{kept.path}/" if kept.path else ""
-    named = [
-        TreeFile(path[len(start) :], file.size_bytes, file.digest, False)
-        for path, file in sorted(found.items())
-        if path.startswith(start)
-    ]
+    named = await files_at(gateway, workspace, row.storage or row.source)
     if not named:
-        raise no_files(row)
+        raise Refused("model.path", f"model {row.name}:{row.version} has no files here: it is made of {row.source!r}")
     return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(named))))
-
-
-class Kept(NamedTuple):
-    """What an owner has at and below ``path``: files by themselves, and trees by the folder each stands in."""
-
-    path: str
-    files: list[Artifact]
-    trees: dict[str, str]
-
-
-def kept_at(db: Database, workspace: str, row: VersionRow) -> Kept:
-    folder = source_folder(db, workspace, row.storage or row.source)
-    if folder is None:
-        raise no_files(row)
-    owner, path = owned(db, workspace, folder)
-    if owner.kind == TREE:
-        return Kept(path, [], {"": f"{PREFIX}{owner.key}"})
-    return Kept(path, files_below(db, owner, path), trees(db, owner))
-
-
-def no_files(row: VersionRow) -> Refused:
-    where = f"it is made of {row.source[:200]!r}"
-    return Refused("model.path", f"model {row.name}:{row.version} has no files here: {where}")

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from treering.adapters.trees import Manifest, read_manifest
-from treering.domain.job import JOB, Job
 from treering.domain.model import MODEL, ModelSpec, ModelType
 from treering.domain.registered_model import REGISTERED_MODEL, VERSION_MAX, registered_model_key
-from treering.kernel.blobs import PREFIX, absent, checked_digest
+from treering.kernel.blobs import checked_digest
 from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
-from treering.kernel.safe_path import SafePath
 from treering.kernel.subjects import Address, checked_name
-from treering.specs.references import Reference, parse_reference
+from treering.specs.references import parse_reference
 from treering.views.states import Resource
-from treering.views.tracking.registry_rows import of_run, registered_model
+from treering.views.tracking.registry_rows import of_run
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
-from treering_services.gateway.model_trees import labelled
-from treering_services.gateway.registrar import Registrar
+from treering_services.gateway.model_flavors import flavors
+from treering_services.gateway.model_origins import Origin, of_logged, of_output, of_tree
+from treering_services.gateway.registrar import Registrar, ensure_registered
 from treering_services.gateway.renaming import rename
-
-TREES = "mlflow-artifacts:/trees"  # where MLflow's clients find a tree of files by its digest
 
 
 class NewModel(Struct, frozen=True, forbid_unknown_fields=True):
     """Without a version it gets the next number. ``digest`` is of the tree of its files; without one, ``path`` says
-    which output of a job or which artifacts of a run it is made of."""
+    which output of a job or which artifacts of a run it is made of. ``allow_failed``: also of a job that did not
+    complete. The ``flavors`` of an mlflow_model are read from its MLmodel when they are not said."""
 
     name: str
     version: Annotated[int, Meta(ge=0, le=VERSION_MAX)] = 0
@@ -43,6 +39,7 @@ class NewModel(Struct, frozen=True, forbid_unknown_fields=True):
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
     flavors: dict[str, Any] = {}
+    allow_failed: bool = False
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,92 +52,36 @@ class ModelsAnswer(Struct, frozen=True):
     items: list[Resource]
 
 
-class Origin(NamedTuple):
-    """Where the files of a version are, and what made them."""
-
-    source: str
-    digest: str = ""
-    run_id: str = ""
-
-
 async def create_model(call: Call) -> Response:
     """A version; the model it belongs to comes to be with its first."""
     new = await call.json(NewModel)
     workspace, name = call.workspace, checked_name(new.name)
     await call.gateway.require_workspace(workspace)
     origin = await origin_of(call.gateway, workspace, new)
+    known_as = new.flavors or await flavors(call.gateway, new.type, origin.files)
     registrar = Registrar(call, workspace)
     await ensure_registered(registrar, name)
     spec = ModelSpec(
         name, new.version, origin.source, origin.source, new.type, origin.digest, origin.run_id, path=new.path,
-        flavors=new.flavors, properties=new.properties,
+        flavors=known_as, properties=new.properties,
     )  # fmt: skip
     number, written = await registrar.add(spec, new.description, new.tags)
     return command_reply(written, f"{registered_model_key(name)}:{number}")
 
 
-async def ensure_registered(registrar: Registrar, name: str) -> None:
-    known = await registrar.tracking.peek(lambda db: registered_model(db, registrar.workspace, name))
-    if known is not None:
-        return
-    try:
-        await registrar.create(name, step="registered")
-    except Refused as refused:
-        if refused.code != "registered_model.exists":  # somebody was first
-            raise
-
-
 async def origin_of(gateway: Gateway, workspace: str, new: NewModel) -> Origin:
-    """Raises ``Refused``: ``blob.absent``, ``model.path``, ``job.absent``, ``model.output_absent``."""
+    """Raises ``Refused``: ``model.path``, and what those that it asks raise."""
     if new.digest:
         return await of_tree(gateway, checked_digest(new.digest))
     reference = parse_reference(new.path)
     match reference.form:
         case "job_output":
-            return await of_output(gateway, workspace, reference)
+            return await of_output(gateway, workspace, reference, new.allow_failed)
         case "run":
-            return Origin(new.path, run_id=reference.job)
+            return await of_logged(gateway, workspace, reference)
         case _:
             wanted = "a local path, azureml://jobs/JOB/outputs/NAME/paths/P or runs:/RUN/P"
             raise Refused("model.path", f"path is {new.path[:200]!r}; a model is made of {wanted}")
-
-
-async def of_tree(gateway: Gateway, digest: str, run_id: str = "") -> Origin:
-    if await gateway.blobs.size(digest) is None:
-        raise absent(digest)
-    return Origin(f"{TREES}/{digest.removeprefix(PREFIX)}", digest, run_id)
-
-
-async def of_output(gateway: Gateway, workspace: str, reference: Reference) -> Origin:
-    """An output of a job, or what is below a path in it: again a tree, of which nothing is copied."""
-    found = await gateway.get(checked_address(workspace, JOB.kind, reference.job))
-    job: Job = JOB.states.decode(found.state)
-    output = job.outputs.get(reference.name)
-    if output is None:
-        known = ", ".join(sorted(job.outputs)) or "none"
-        raise Refused("model.output_absent", f"job {reference.job!r} has no output {reference.name!r}; it has {known}")
-    digest = await below(gateway, output.digest, SafePath.parse(reference.path).text)
-    return await of_tree(gateway, digest, run_id=reference.job)
-
-
-async def below(gateway: Gateway, digest: str, path: str) -> str:
-    """The tree of what stands at ``path`` of a tree; a file is a tree of one."""
-    if not path:
-        return digest
-    files = (await read_manifest(gateway.blobs, digest)).files
-    change = msgspec.structs.replace
-    found = [change(file, path=file.path[len(path) + 1 :]) for file in files if file.path.startswith(f"{path}/")]
-    found = found or [change(file, path=path.rpartition("/")[2]) for file in files if file.path == path]
-    if not found:
-        raise Refused("model.output_absent", f"there is nothing at {path!r} in this output")
-    return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(found))))
-
-
-async def model_by_label(call: Call) -> Response:
-    """``latest`` is the version with the highest number; other labels are the aliases of the model."""
-    name, label = call.params["key"], call.params["label"]
-    number = await labelled(call.gateway, call.workspace, checked_name(name), label)
-    return reply(await call.gateway.get(Address(call.workspace, MODEL.kind, f"{name}:{number}")))
 
 
 async def models_of_run(call: Call) -> Response:

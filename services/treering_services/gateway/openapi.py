@@ -12,6 +12,7 @@ import msgspec
 import treering
 from treering.domain import KINDS
 from treering.kernel.log import encoder
+from treering.kernel.subjects import plural
 from treering_services.gateway.auth import OPEN
 from treering_services.gateway.commands import public_commands
 from treering_services.gateway.problem import MEDIA_TYPE, Problem
@@ -62,11 +63,11 @@ def without_tag(schema: dict[str, Any] | None) -> None:
 
 
 def spelled_out(route: Route) -> Iterator[Route]:
-    kinds = [(f"{name}s", kind) for name, kind in KINDS.items()]
+    kinds = [(plural(name), kind) for name, kind in KINDS.items()]
     if "{kinds}" not in route.path:
         kinds = [("", KINDS["workspace"])]
-    for plural, kind in kinds:
-        one = replace(route, path=route.path.replace(":path}", "}").replace("{kinds}", plural))
+    for word, kind in kinds:
+        one = replace(route, path=route.path.replace(":path}", "}").replace("{kinds}", word))
         if "{command}" not in route.path:
             yield one
             continue

@@ -19,10 +19,11 @@ from treering.kernel.clock import monotonic_seconds
 from treering.kernel.decoding import decode
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
+from treering.views.selection import Selection
+from treering_services.gateway.access_files import subscriber_address
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.events import EventsQuery, is_number, selection_of
 from treering_services.gateway.hub import Frame, Hub
-from treering_services.gateway.selection import Selection
 from treering_services.gateway.subscriber import Start, page_behind
 
 REQUEST_BYTES_MAX = 16 * 1024
@@ -62,6 +63,7 @@ class Poll:
         self.selection = selection
         self.start = start
         self.events_max = events_max
+        self.owner = ""  # who asks is looked at again before it is answered
         self.events: list[msgspec.Raw] = []
         self.size_bytes = 0
         self.moved = asyncio.Event()
@@ -156,6 +158,7 @@ class Polls:
     async def handle(self, subject: str, body: bytes) -> bytes:
         name = subject.partition(".")[2]
         subscriber = await asyncio.to_thread(self.gateway.subscribers.named, name)
+        await self.gateway.access.require(subscriber_address(subscriber))
         asked = checked(decode(body or b"{}", BatchRequest, bytes_max=REQUEST_BYTES_MAX))
         if self.under_way[name] >= UNDER_WAY_MAX:
             raise Refused("service.busy", f"{UNDER_WAY_MAX} requests of {name!r} are under way; wait for an answer")

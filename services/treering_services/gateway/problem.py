@@ -13,6 +13,7 @@ from treering.kernel.refusal import Refused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+SERVER_ERROR = 500  # and above: nothing about the request, so it may be said again
 STATUSES: Mapping[str, int] = {
     "auth.required": 401,
     "auth.forbidden": 403,
@@ -36,7 +37,7 @@ STATUSES: Mapping[str, int] = {
 # The last word of a code that says: what you ask is well-formed, and the state of the resource is against it.
 CONFLICTS = frozenset(
     {"exists", "stale_attempt", "not_queued", "not_finished", "not_started", "not_canceled", "cancel_requested",
-     "superseded", "fenced", "changed", "not_active", "too_many"}
+     "superseded", "fenced", "changed", "not_active", "too_many", "conflict"}
 )  # fmt: skip
 
 

@@ -13,17 +13,19 @@ from starlette.responses import Response
 from treering.adapters.nats_credentials import CredentialMissing, read_credential
 from treering.adapters.nats_users import publisher_user
 from treering.domain import KINDS
-from treering.domain.event import EVENT, PublishEvent, event_key
+from treering.domain.event import EVENT, PublishEvent, content_digest, event_key
 from treering.kernel.clock import new_traceparent, now
 from treering.kernel.command import Context
 from treering.kernel.decoding import decode
 from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
+from treering.views.cloud_events import OUR_SOURCES
 from treering.views.states import show
+from treering_services.gateway.access_files import publisher_address
 from treering_services.gateway.call import JSON, TRACEPARENT, Call, Caller, reply, written_headers
-from treering_services.gateway.cloud_events import OUR_SOURCES
 from treering_services.gateway.core import Gateway, checked_address
+from treering_services.gateway.schemas import check_type
 
 EVENTS_MAX = 500
 SENDING_MAX = 64
@@ -132,6 +134,7 @@ class Publisher:
             raise Refused("event.invalid", f"datacontenttype must be {JSON}")
         if event.source.startswith(OUR_SOURCES):
             raise Refused("event.source_reserved", f"source begins with {OUR_SOURCES!r}, as only treering's own may")
+        check_type(event.type)
         own = f"job/{self.caller.name}"
         if self.caller.policy == "job" and event.subject != own:
             raise Refused("event.forbidden", f"this token may publish about {own!r} only, as the event's subject")
@@ -149,11 +152,11 @@ class Publisher:
             raise Refused("event.subject_absent", f"there is no {subject!r} in workspace {self.workspace!r}")
 
     async def send(self, event: CloudEventIn) -> PublishedOne:
-        """The key is made of (source, id), and so is the command's id: saying it again changes nothing."""
+        """The key is made of (source, id), the command's id of the content too: saying it again changes nothing."""
         key = event_key(event.source, event.id)
         trace = event.traceparent if TRACEPARENT.fullmatch(event.traceparent) else self.trace
         command = PublishEvent(event.source, event.id, event.type, event.subject, event.time, event.data, event.cause)
-        context = Context(f"publish:{key}", now(), self.caller.actor, event.cause, trace)
+        context = Context(f"publish:{key}:{content_digest(command)}", now(), self.caller.actor, event.cause, trace)
         written = await self.gateway.commands.send(Address(self.workspace, EVENT.kind, key), command, context)
         return PublishedOne(event.id, written.position, duplicate=not written.changed)
 
@@ -181,6 +184,7 @@ def nats_publisher(gateway: Gateway) -> Any:
         own = await asyncio.to_thread(workspace_of, gateway, name)
         if workspace != own:
             raise Refused("event.forbidden", f"publisher {name!r} may publish into workspace {own!r} only")
+        await gateway.access.require(publisher_address(name, own))
         caller = Caller("publisher", f"publisher:{name}", own, name)
         answer = await Publisher(gateway, caller, workspace, new_traceparent()).publish(message.events)
         return msgspec.json.encode(answer)

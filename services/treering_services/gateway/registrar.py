@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from treering.domain.model import MODEL, CreateModel, DeleteModel, ModelSpec, RestoreModel
+from treering.domain.model import MODEL, CreateModel, DeleteModel, ModelSpec, RestoreModel, UndeleteModel
 from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
 from treering.domain.registered_model_messages import (
     AddVersion,
@@ -22,23 +21,34 @@ from treering.domain.registered_model_messages import (
     RemoveVersion,
     RestoreRegisteredModel,
     ReturnVersion,
+    UndeleteRegisteredModel,
 )
 from treering.kernel.aggregate import Command
-from treering.kernel.command import Written
+from treering.kernel.command import Context, Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.tracking.registry import Folded, load, model_key
 from treering.views.tracking.registry_rows import made_by, registered_model, registered_state, states_of
-from treering_services.gateway.call import Call
+from treering_services.gateway.core import Gateway
 
 ATTEMPTS_MAX = 64
 AT_ONCE_MAX = 32
 
 
+class Asked(Protocol):
+    """A request, or what stands in its place."""
+
+    gateway: Gateway
+
+    def command_id(self) -> str: ...
+
+    def context(self, command_id: str = "", *, cause: str = "", trace: str = "") -> Context: ...
+
+
 class Registrar:
     """Of one request. What it writes, the next read of this gateway sees."""
 
-    def __init__(self, call: Call, workspace: str) -> None:
+    def __init__(self, call: Asked, workspace: str) -> None:
         self.call = call
         self.tracking = call.gateway.tracking
         self.workspace = workspace
@@ -105,10 +115,14 @@ class Registrar:
         )
 
     async def restore(self, key: str) -> Written:
-        """A registered model that was archived, or was deleted, with the versions that were deleted with it."""
-        written = await self.say(REGISTERED_MODEL.kind, key, RestoreRegisteredModel())
+        """A registered model that was deleted, with the versions that were deleted with it, each as it was then; or
+        one that was archived."""
+        before = await self.state(key)
+        deleted = before is not None and before.state.status == "deleted"
+        command = UndeleteRegisteredModel() if deleted else RestoreRegisteredModel()
+        written = await self.say(REGISTERED_MODEL.kind, key, command)
         await together(
-            self.say(MODEL.kind, version, RestoreModel(), "restored")
+            self.say(MODEL.kind, version, UndeleteModel(), "restored")
             for version, known in (await self.states(key)).items()
             if known.state.status == "deleted" and known.state.with_registered_model
         )
@@ -120,9 +134,13 @@ class Registrar:
         return await self.say(MODEL.kind, key, DeleteModel())
 
     async def restore_version(self, key: str, number: int) -> Written:
-        """A version that was deleted or archived; its aliases do not come back."""
+        """A version that was deleted, as it was then, with the aliases that nobody has used since; or one that was
+        archived."""
+        before = await self.version_state(key)
+        if before is None or before.state.status != "deleted":
+            return await self.say(MODEL.kind, key, RestoreModel())
         await self.say(REGISTERED_MODEL.kind, model_key(key), ReturnVersion(number), "returned")
-        return await self.say(MODEL.kind, key, RestoreModel())
+        return await self.say(MODEL.kind, key, UndeleteModel())
 
     async def state(self, key: str) -> Folded | None:
         return await self.tracking.peek(lambda db: registered_state(db, self.workspace, key))
@@ -132,6 +150,17 @@ class Registrar:
 
     async def states(self, key: str) -> dict[str, Folded]:
         return await self.tracking.read(lambda db: states_of(db, self.workspace, key))
+
+
+async def ensure_registered(registrar: Registrar, name: str) -> None:
+    known = await registrar.tracking.peek(lambda db: registered_model(db, registrar.workspace, name))
+    if known is not None:
+        return
+    try:
+        await registrar.create(name, step="registered")
+    except Refused as refused:
+        if refused.code != "registered_model.exists":  # somebody was first
+            raise
 
 
 async def together(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
@@ -146,7 +175,3 @@ async def together(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
     for result in results:
         if isinstance(result, BaseException):
             raise result
-
-
-def moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.bus import question
-from treering.kernel.subjects import checked_name
+from treering.kernel.subjects import checked_name, plural, singular
 from treering.views.queries import AuditQuery, CountQuery, LifecycleQuery, StoryQuery, VerifyQuery
 from treering.views.saved_questions import AskQuery, QuestionsQuery
 from treering.views.sql_answers import SqlQuery, SqlViewsQuery
@@ -137,7 +137,7 @@ async def workspace_diff(call: Call) -> Response:
 
 def kind_named_in(text: str) -> str:
     """The kind that ``jobs`` or ``job`` means."""
-    return kind_of(text if text.endswith("s") else f"{text}s").kind
+    return kind_of(plural(singular(text))).kind
 
 
 async def verify(call: Call) -> Response:

@@ -1,13 +1,18 @@
 """Gives a registered model another name: the new name is reserved, the old one lets go, the versions follow.
 
 Whatever is broken off in between is finished when the request is made again: the old name says where it went.
+Versions that were deleted go along, and stay deleted; those of an earlier model of the old name do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
 import msgspec
 
-from treering.domain.model import MODEL, RenameModel, TransferModel
+from treering.domain.model import MODEL, ModelState, RenameModel, TransferModel
 from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
 from treering.domain.registered_model_messages import (
     ReleaseName,
@@ -16,8 +21,9 @@ from treering.domain.registered_model_messages import (
     TransferRegisteredModel,
 )
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 from treering.views.tracking.registry import Folded
-from treering_services.gateway.registrar import Registrar, moment, together
+from treering_services.gateway.registrar import Registrar, together
 
 
 async def rename(registrar: Registrar, name: str, new_name: str) -> None:
@@ -32,7 +38,7 @@ async def rename(registrar: Registrar, name: str, new_name: str) -> None:
     if moved is None:
         raise Refused("registered_model.absent", "there is no registered model of this name")
     await take_over(registrar, name, new_name, moved)
-    await move_versions(registrar, key, new_key, new_name)
+    await move_versions(registrar, key, new_key, new_name, moved.state.holding.removed)
 
 
 async def let_go(registrar: Registrar, name: str, new_name: str) -> None:
@@ -47,9 +53,10 @@ async def let_go(registrar: Registrar, name: str, new_name: str) -> None:
 
 async def take_over(registrar: Registrar, name: str, new_name: str, moved: Folded) -> None:
     """What the old name held is final: nothing is changed under a name that has let go."""
-    holding = msgspec.structs.replace(moved.state.holding, name=new_name, created_at=moment(moved.created_ms))
-    command = TransferRegisteredModel(name, holding)
-    new_key = registered_model_key(new_name)
+    change, new_key = msgspec.structs.replace, registered_model_key(new_name)
+    made = await origin(registrar, REGISTERED_MODEL.kind, registered_model_key(name))
+    holding = change(moved.state.holding, name=new_name, **made)
+    command = TransferRegisteredModel(name, holding, moved.state.archived)
     try:
         await registrar.say(REGISTERED_MODEL.kind, new_key, command, "transferred")
     except Refused:
@@ -58,12 +65,26 @@ async def take_over(registrar: Registrar, name: str, new_name: str, moved: Folde
             raise
 
 
-async def move_versions(registrar: Registrar, key: str, new_key: str, new_name: str) -> None:
+async def origin(registrar: Registrar, kind: str, key: str) -> dict[str, Any]:
+    """When it was made and by whom, under whatever name it was then."""
+    gateway = registrar.call.gateway
+    found = await gateway.get(Address(registrar.workspace, kind, key), after=gateway.tracking.commits_written)
+    return {"created_at": datetime.fromisoformat(found.created_at), "created_by": found.created_by}
+
+
+async def move_versions(registrar: Registrar, key: str, new_key: str, new_name: str, removed: Collection[int]) -> None:
     """First each lets go of its old key, so that what it was then is final; then it is there under the new one."""
+    there = await registrar.states(new_key)
+
+    def goes(version: str, state: ModelState) -> bool:
+        """What is deleted does not take the place of what can be restored there."""
+        was_removed = state.spec is not None and state.status == "deleted" and state.spec.version in removed
+        return state.status == "active" or (was_removed and renamed(version, new_key) not in there)
+
     await together(
         registrar.say(MODEL.kind, version, RenameModel(renamed(version, new_key)), "renamed")
         for version, known in (await registrar.states(key)).items()
-        if known.state.status == "active"
+        if goes(version, known.state)
     )
     await together(
         transfer(registrar, version, renamed(version, new_key), new_name, known)
@@ -79,7 +100,10 @@ def renamed(version: str, new_key: str) -> str:
 async def transfer(registrar: Registrar, version: str, target: str, new_name: str, moved: Folded) -> None:
     change = msgspec.structs.replace
     spec = change(moved.state.spec, name=new_name)
-    state = change(moved.state, status="active", to="", previous="", spec=spec, created_at=moment(moved.created_ms))
+    state = change(
+        moved.state, status=moved.state.was, was="active", to="", previous="", spec=spec,
+        **await origin(registrar, MODEL.kind, version),
+    )  # fmt: skip
     try:
         await registrar.say(MODEL.kind, target, TransferModel(version, state), "transferred")
     except Refused:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from treering.domain.webhook import ReplayWebhook
 from treering.views import proof_queries, queries, saved_questions, sql_answers, time_queries
 from treering.views import webhook_queries as hook_queries
 from treering.views.states import Resource
 from treering_services.gateway import (
+    access,
     blobs,
     commands,
     environments,
@@ -13,6 +15,7 @@ from treering_services.gateway import (
     jobs,
     lineage,
     logs,
+    model_labels,
     models,
     nodes,
     operations,
@@ -40,7 +43,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", WS + "/webhooks/{key}/test", webhooks.test_webhook, OWNER, "Send a webhook one test message",
           response=hook_queries.TestAnswer),
     Route("POST", WS + "/webhooks/{key}/secret", webhooks.rotate_secret, OWNER, "Give a webhook a new secret",
-          response=webhooks.SecretAnswer),
+          request=webhooks.Rotation, response=webhooks.RotationAnswer),
+    Route("POST", WS + "/webhooks/{key}/replay", webhooks.replay_webhook, OWNER, "Send it all behind a position again",
+          request=ReplayWebhook, response=commands.CommandAnswer),
     Route("POST", WS + "/webhooks/{key}/redeliver", webhooks.redeliver, OWNER, "Try dead letters again",
           request=webhooks.RedeliverRequest, response=hook_queries.RedeliverAnswer),
     Route("POST", WS + "/models/{key}/delete", models.delete_model, OWNER, "Delete a version of a model",
@@ -93,6 +98,10 @@ ROUTES: tuple[Route, ...] = (
           query=proofs.Sizes, response=proof_queries.ConsistencyAnswer),
     Route("GET", "/v1/events", events.stream_events, WATCH, "Watch events, as server-sent events or JSON lines",
           query=events.EventsQuery, response=str, media_type=EVENT_STREAM),
+    Route("POST", "/v1/access/record", access.record_access, OWNER, "Put who may do what now into the log",
+          request=access.RecordRequest, response=access.RecordAnswer),
+    Route("POST", "/v1/names/{key}", access.set_name, OWNER, "Give a person another name, or erase it",
+          request=access.NameRequest, response=access.RecordAnswer),
     Route("POST", "/v1/nodes/join", nodes.join_node, JOIN, "Make this machine a node",
           request=nodes.JoinRequest, response=nodes.JoinAnswer),
     Route("POST", "/v1/blobs/missing", blobs.missing_blobs, BLOBS, "Which of these blobs are not stored",
@@ -118,8 +127,10 @@ ROUTES: tuple[Route, ...] = (
           request=environments.NewEnvironment, response=commands.CommandAnswer, status=201),
     Route("POST", WS + "/models", models.create_model, OWNER, "Create a version of a model", request=models.NewModel,
           response=commands.CommandAnswer, status=201),
-    Route("GET", WS + "/registered_models/{key}/labels/{label}", models.model_by_label, OWNER,
-          "The version a label points at", response=Resource),
+    Route("POST", WS + "/models/latest", model_labels.latest_versions, OWNER, "The latest versions of some models",
+          request=model_labels.LatestOf, response=model_labels.LatestAnswer),
+    Route("GET", WS + "/registered_models/{key}/labels/{label}", model_labels.model_by_label, OWNER,
+          "The version a label points at", query=resources.ShowQuery, response=Resource),
     Route("GET", WS + "/models/{key}/lineage", lineage.model_lineage, OWNER, "What a version was made by and of",
           response=lineage.Lineage),
     Route("GET", WS + "/jobs/{key}/models", models.models_of_run, OWN_JOB, "The versions made from a job's run",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from treering.adapters.json_schema import Validators, compiled
+from treering.domain import is_reserved
 from treering.domain.event_schema import EVENT_SCHEMA, CreateEventSchema, UpdateEventSchema
 from treering.kernel.aggregate import Command
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX, Address
 from treering.views.states import show
 
@@ -20,8 +22,11 @@ class Schemas:
     def __init__(self) -> None:
         self.validators = Validators()
 
-    def judge(self, command: Command) -> None:
-        """``Refused("event_schema.invalid")`` for a schema that is none."""
+    def judge(self, address: Address, command: Command) -> None:
+        """``Refused("event_schema.invalid")`` for a schema that is none, ``event.type_reserved`` for one of a type
+        that nobody may publish."""
+        if isinstance(command, CreateEventSchema):
+            check_type(address.key)
         if isinstance(command, (CreateEventSchema, UpdateEventSchema)):
             compiled(command.schema)
 
@@ -35,3 +40,9 @@ class Schemas:
             return
         state = EVENT_SCHEMA.states.decode(found.state)
         self.validators.check((workspace, type, found.position), state.schema, data)
+
+
+def check_type(type: str) -> None:
+    """``Refused("event.type_reserved")`` for what would be taken for an event of ours."""
+    if is_reserved(type):
+        raise Refused("event.type_reserved", f"type is {type[:100]!r}, which only treering's own events have")

@@ -20,6 +20,7 @@ from treering_services.gateway.auth import owner_actor
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard, bracketed, is_loopback
 from treering_services.gateway.openapi import describe
+from treering_services.gateway.outputs import OutputRegistrar
 from treering_services.gateway.polls import Polls
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
@@ -73,6 +74,9 @@ async def run(
         gateway = Gateway(base.home, base.urls, client, reader, tracking, tokens, actor, auth, base.here)
         gateway.openapi, gateway.asyncapi = describe(ROUTES), describe_events()
         await gateway.hub.start()
+        gateway.hub.watch(gateway.access)
+        await gateway.access.try_record()
+        await asyncio.to_thread(gateway.access.say_wrong_names)
         await Responder(client, "pub.*", nats_publisher(gateway)).start()
         await Responder(client, "sub.*", Polls(gateway).handle).start()
         listener = listen(host, port)
@@ -81,7 +85,8 @@ async def run(
             try:
                 write_private(base.home.url_file, f"http://{bracketed(reachable(host))}:{bound}\n".encode())
                 # Shielded: the server is not cancelled, it is asked to drain when the block ends.
-                await base.work(started, asyncio.shield(failed), gateway.hub.run())
+                parts = (gateway.hub.run(), gateway.access.run(), OutputRegistrar(gateway).run())
+                await base.work(started, asyncio.shield(failed), *parts)
             finally:
                 base.home.url_file.unlink(missing_ok=True)
                 gateway.open_streams.end()

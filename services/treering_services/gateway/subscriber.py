@@ -12,10 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import Entry
-from treering_services.gateway.cloud_events import Numbered, cloud_events
+from treering.views.cloud_events import Numbered, cloud_events
+from treering.views.selection import Selection
 from treering_services.gateway.hub import Group, Hub
-from treering_services.gateway.selection import Selection, write
-from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, OpenStreams
+from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, OpenStreams, written_event
 
 PAGE = 256
 PAGE_BYTES_MAX = 1024 * 1024
@@ -40,9 +40,10 @@ class Start(Struct, frozen=True):
 
 
 class Subscriber:
-    """``after`` is the commit up to which all has been given out."""
+    """``after`` is the commit up to which all has been given out; ``owner`` is the subscriber whose token it is."""
 
-    def __init__(self, hub: Hub, selection: Selection, start: Start) -> None:
+    def __init__(self, hub: Hub, selection: Selection, start: Start, owner: str = "") -> None:
+        self.owner = owner
         self.hub = hub
         self.selection = selection
         self.start = start
@@ -107,7 +108,7 @@ class Subscriber:
     def written(self, entry: Entry) -> bytes:
         select, start = self.selection, self.start
         events = [one for one in cloud_events(entry) if start.wants(one) and select.wants(one.event.type)]
-        return b"".join([write(one, select.lines) for one in events])
+        return b"".join([written_event(one, select.lines) for one in events])
 
     async def live(self) -> AsyncIterator[bytes]:
         """Out of the ring, until it has gone on without us."""

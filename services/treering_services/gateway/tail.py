@@ -14,7 +14,9 @@ from typing import Protocol
 from nats.aio.client import Client
 
 from treering.adapters.follower import Message, follow_stream
+from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
+from treering.views.cloud_events import Numbered
 
 WAITING_BATCHES_MAX = 8
 STREAMS_MAX = 1500
@@ -27,6 +29,7 @@ class Tail:
     """Use as ``async for batch in tail.batches(idle_seconds)``: an empty batch means nothing came for so long."""
 
     def __init__(self, client: Client, stream: str, *, after: int, subject: str) -> None:
+        self.owner = ""
         self.client = client
         self.stream = stream
         self.after = after
@@ -81,6 +84,8 @@ class Tail:
 
 
 class Endable(Protocol):
+    owner: str  # "subscriber:<name>", "" for all others
+
     def end(self) -> None: ...
 
 
@@ -112,6 +117,12 @@ class OpenStreams:
     def discard(self, stream: Endable) -> None:
         self.tails.discard(stream)
 
+    def end_of(self, owner: str) -> None:
+        """End those of one subscriber (``subscriber:<name>``), who is not let in any more."""
+        for tail in self.tails:
+            if tail.owner == owner:
+                tail.end()
+
     def end(self) -> None:
         self.stopping.set()
         for tail in self.tails:
@@ -122,3 +133,9 @@ def sse(event: str, id: str, data: bytes) -> bytes:
     """One server-sent event; ``data`` is JSON, which has no line breaks outside its strings."""
     head = f"event: {event}\nid: {id}\n" if id else f"event: {event}\n"
     return head.encode() + b"data: " + data + b"\n\n"
+
+
+def written_event(one: Numbered, lines: bool) -> bytes:
+    """The event as a subscriber reads it."""
+    body = encoder.encode(one.event)
+    return body + b"\n" if lines else sse(one.event.type.replace("\n", " ").replace("\r", " "), one.id, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -11,8 +12,8 @@ from starlette.responses import Response
 from treering.adapters.bus import question
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain import kind_named
-from treering.domain.webhook import WEBHOOK, Body, CreateWebhook, UpdateWebhook, check_url
-from treering.kernel.clock import new_id
+from treering.domain.webhook import WEBHOOK, Body, CreateWebhook, ReplayWebhook, RotateSecret, UpdateWebhook, check_url
+from treering.kernel.clock import new_id, now
 from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
@@ -20,10 +21,13 @@ from treering.kernel.webhook_signature import new_secret, signing_key
 from treering.views import webhook_queries as queries
 from treering.views.states import Resource, with_status
 from treering_services.gateway.call import Call, reply, written_headers
+from treering_services.gateway.commands import command_reply
 
 WEBHOOKS_MAX = 500
 TEST_TIMEOUT_SECONDS = 40.0
+OVERLAP_SECONDS, OVERLAP_SECONDS_MAX = 86_400, 30 * 86_400
 Position = Annotated[int, Meta(ge=0, le=2**53)]
+WithSecret = CreateWebhook | UpdateWebhook | RotateSecret
 T = TypeVar("T")
 
 
@@ -53,6 +57,21 @@ class SecretAnswer(Struct, frozen=True):
     secret: str
 
 
+class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
+    """``overlap_seconds``: how long deliveries are signed with the old secret too; left out, a day."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=OVERLAP_SECONDS_MAX)] | None = None
+
+
+class RotationAnswer(Struct, frozen=True):
+    """``secret`` is shown this once. ``previous_until``: when the old one is good no more; null: at once."""
+
+    name: str
+    position: int
+    secret: str
+    previous_until: datetime | None = None
+
+
 class RedeliverRequest(Struct, frozen=True, forbid_unknown_fields=True):
     ids: list[str] = []
 
@@ -69,6 +88,8 @@ async def create_webhook(call: Call) -> Response:
     secret = asked.secret or new_secret()
     if asked.kind:
         kind_named(asked.kind)
+    if asked.since is not None:
+        await check_since(call, asked.since)
     since = await call.gateway.log.head() if asked.since is None else asked.since
     command = CreateWebhook(
         asked.url, since, asked.kind, asked.resource, asked.types, asked.body, asked.attempts_max,
@@ -92,7 +113,9 @@ async def make(call: Call, address: Address, command: CreateWebhook, secret: str
     return await send_with(call, address, command, secret)
 
 
-async def send_with(call: Call, address: Address, command: CreateWebhook | UpdateWebhook, secret: str) -> Written:
+async def send_with(
+    call: Call, address: Address, command: CreateWebhook | UpdateWebhook | RotateSecret, secret: str
+) -> Written:
     """Carry out ``command`` with the id of ``secret``, which is forgotten again when that changes nothing."""
     id = sealed(call, address, secret)
     try:
@@ -132,10 +155,33 @@ async def check_room(call: Call) -> None:
 
 
 async def rotate_secret(call: Call) -> Response:
-    """A new secret, signed with from now on."""
-    found, secret = await present(call), new_secret()
-    written = await change(call, found, UpdateWebhook(), secret)
-    return reply(SecretAnswer(found.name, written.position, secret), headers=written_headers(written.position))
+    """A new secret, signed with from now on; deliveries have the signature of the old one too while they overlap."""
+    asked, found, secret = await call.json(Rotation), await present(call), new_secret()
+    before = WEBHOOK.states.decode(found.state)
+    overlap = asked.overlap_seconds
+    if overlap is None:
+        overlap = 0 if before.body == "mlflow" else OVERLAP_SECONDS
+    until = now() + timedelta(seconds=overlap) if overlap else None
+    address = Address(found.workspace, found.kind, found.name)
+    written = await send_with(call, address, RotateSecret("", until), secret)
+    for id in {before.previous, before.secret if until is None else ""} - {""}:
+        unseal(call, address, id)
+    answer = RotationAnswer(found.name, written.position, secret, until)
+    return reply(answer, headers=written_headers(written.position))
+
+
+async def replay_webhook(call: Call) -> Response:
+    """Refused beyond the head of the log: the webhook would be told nothing until the log gets there."""
+    asked, found = await call.json(ReplayWebhook), await present(call)
+    await check_since(call, asked.since)
+    written = await call.gateway.commands.send(Address(found.workspace, found.kind, found.name), asked, call.context())
+    return command_reply(written, found.name)
+
+
+async def check_since(call: Call, since: int) -> None:
+    head = await call.gateway.log.head()
+    if since > head:
+        raise Refused("webhook.since_ahead", f"since is {since}, the log ends at {head}; say at most that")
 
 
 async def test_webhook(call: Call) -> Response:

@@ -7,7 +7,10 @@ from treering_services.monitor.question import Asked, Question
 
 
 async def answer_ask(monitor: Asked, query: saved_questions.AskQuery) -> saved_questions.AskAnswer:
-    if saved_questions.question_named(query.name).words:
+    asked = saved_questions.question_named(query.name)
+    if asked.fresh:
+        await monitor.projector.reached(await monitor.head())
+    if asked.words:
         await monitor.stores.search.catch_up()
     return await monitor.stores.readers.audit.read(lambda db: saved_questions.ask(db, query))
 

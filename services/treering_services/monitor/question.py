@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
+from treering.config import Home
 from treering.kernel.projector import Projector
 from treering_services.monitor.notary import Notary
 from treering_services.monitor.stores import Stores
@@ -15,6 +16,8 @@ from treering_services.monitor.stores import Stores
 class Asked(Protocol):
     """What questions are asked of: the monitor, as far as they see it."""
 
+    @property
+    def home(self) -> Home: ...
     @property
     def stores(self) -> Stores: ...
     @property

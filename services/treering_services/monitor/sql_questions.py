@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from treering.adapters.names import proven_names
+from treering.adapters.sqlite_view import Database
 from treering.views import sql_answers
 from treering_services.monitor.question import Asked, Question
 
 
 async def answer_sql(monitor: Asked, query: sql_answers.SqlQuery) -> sql_answers.SqlAnswer:
     sql = monitor.stores.readers.sql
-    return await sql.readers.read(lambda db: sql_answers.select(db, query, sql.guard), sql_answers.SECONDS_MAX)
+    people = (await asyncio.to_thread(proven_names, monitor.home)).names
+
+    def answer(db: Database) -> sql_answers.SqlAnswer:
+        sql.tell(db, people)
+        return sql_answers.select(db, query, sql.guard)
+
+    return await sql.readers.read(answer, sql_answers.SECONDS_MAX)
 
 
 async def answer_sql_views(monitor: Asked, query: sql_answers.SqlViewsQuery) -> sql_answers.SqlViewsAnswer:

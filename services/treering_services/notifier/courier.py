@@ -10,9 +10,10 @@ die is sent again: at least once, with the same webhook-id.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,16 +64,24 @@ class Desk:
     pauses: Pauses = field(default_factory=Pauses)
 
 
+@dataclass(frozen=True)
+class SigningKey:
+    """``until``: seconds since the epoch, when it is signed with no more."""
+
+    key: bytes
+    until: float = math.inf
+
+
 class Courier:
-    def __init__(self, desk: Desk, key: Key, webhook: Webhook, secret: bytes, head: int) -> None:
+    def __init__(self, desk: Desk, key: Key, webhook: Webhook, signing: Sequence[SigningKey], head: int) -> None:
         """``head``: of the log now. What comes behind it is announced by ``announce``.
 
-        ``secret`` b"" signs nothing.
+        ``signing``: all that it signs with, the newest first; none signs nothing.
         """
         self.desk = desk
         self.key = key
         self.webhook = webhook
-        self.secret = secret
+        self.signing = signing
         self.selection = selection_of(key[0], webhook)
         self.poster = Poster(webhook.url, desk.egress)
         standing = desk.store.standing(key)
@@ -154,7 +163,8 @@ class Courier:
 
     async def post(self, id: str, message: Message) -> Answered:
         sign = mlflow_headers if self.webhook.body == "mlflow" else signature_headers
-        headers = sign(self.secret, id, int(time.time()), message.body)
+        at = time.time()
+        headers = sign([one.key for one in self.signing if at < one.until], id, int(at), message.body)
         headers["content-type"] = message.media_type
         return await self.poster.post(message.body, headers, self.webhook.timeout_seconds)
 

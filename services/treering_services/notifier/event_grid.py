@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from treering.kernel.subjects import Address
-from treering_services.gateway.cloud_events import CloudEvent
+from treering.views.cloud_events import CloudEvent
 
 PREFIX = "Microsoft.MachineLearningServices."
 RUN_COMPLETED, RUN_STATUS_CHANGED = PREFIX + "RunCompleted", PREFIX + "RunStatusChanged"
 MODEL_REGISTERED = PREFIX + "ModelRegistered"
 Lookup = Callable[[Address], Awaitable[dict[str, Any]]]
 
-# Our event type: (theirs, and the run status it tells of). A type that is published under their name passes as it
-# is: DatasetDriftDetected and ModelDeployed come from those who detect drift and deploy.
+# Our event type: (theirs, and the run status it tells of). Their envelope has no place that says who an event is
+# from, so what others publish is never told in it, whatever its type.
 TYPES: dict[str, tuple[tuple[str, str], ...]] = {
     "job.submitted": ((RUN_STATUS_CHANGED, "Queued"),),
     "job.assigned": ((RUN_STATUS_CHANGED, "Preparing"),),
@@ -51,9 +50,8 @@ class GridEvent(Struct, frozen=True, rename="camel"):
 async def grid_events(address: Address, event: CloudEvent, id: str, lookup: Lookup) -> list[GridEvent]:
     """What ``event`` is to them: nothing, one event or two."""
     topic = f"/treering/{address.workspace}"
-    if event.type.startswith(PREFIX):
-        data = msgspec.json.decode(event.data) if event.data else {}
-        return [GridEvent(id, topic, event.subject, event.type, event.time, data)]
+    if event.published:
+        return []
     found: list[GridEvent] = []
     for number, (type, status) in enumerate(TYPES.get(event.type, ())):
         state = await lookup(address)

@@ -12,9 +12,9 @@ from treering.domain.mlflow_events import only_kind
 from treering.domain.webhook import Webhook
 from treering.kernel.log import Entry, encoder
 from treering.kernel.subjects import Address, address_of
+from treering.views.cloud_events import Numbered, cloud_events
+from treering.views.selection import Selection
 from treering.views.states import show
-from treering_services.gateway.cloud_events import Numbered, cloud_events
-from treering_services.gateway.selection import Selection
 from treering_services.notifier import mlflow_hooks
 from treering_services.notifier.event_grid import PER_EVENT_MAX, grid_events
 

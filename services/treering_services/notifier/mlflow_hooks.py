@@ -22,8 +22,8 @@ from treering.domain.registered_model_messages import (
     RegisteredModelUntagged,
 )
 from treering.kernel.subjects import Address
+from treering.views.cloud_events import CloudEvent
 from treering.views.tracking.registry import PROMPT
-from treering_services.gateway.cloud_events import CloudEvent
 
 PROMPT_TEXT, PROMPT_TYPE = "mlflow.prompt.text", "_mlflow_prompt_type"
 PER_EVENT_MAX = 1_000_000  # of theirs for one of ours, which is smaller than that in bytes

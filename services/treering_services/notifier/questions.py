@@ -19,7 +19,7 @@ from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views import webhook_queries as queries
-from treering_services.gateway.cloud_events import SPECIFICATION, CloudEvent
+from treering.views.cloud_events import SPECIFICATION, CloudEvent
 from treering_services.notifier.courier import Courier
 from treering_services.notifier.event_grid import GridEvent
 from treering_services.notifier.messages import CLOUD_EVENT, JSON, Message

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,10 +22,10 @@ from treering.kernel.log import Entry
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, address_of
 from treering.kernel.webhook_signature import signing_key
+from treering.views.selection import addresses_of
 from treering.views.states import show, with_status
 from treering_services.base import ServiceBase, StatesReader
-from treering_services.gateway.selection import addresses_of
-from treering_services.notifier.courier import Courier, Desk, Pauses
+from treering_services.notifier.courier import Courier, Desk, Pauses, SigningKey
 from treering_services.notifier.messages import Messages
 from treering_services.notifier.questions import Questions
 
@@ -40,6 +42,7 @@ class Notifier:
     secrets: SealedStore
     couriers: dict[Key, tuple[Courier, asyncio.Task[None]]] = field(default_factory=dict)
     by_address: dict[tuple[str, str, str], list[Courier]] = field(default_factory=dict)
+    expiring: dict[Key, asyncio.TimerHandle] = field(default_factory=dict)
     taking_up: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> int:
@@ -80,6 +83,7 @@ class Notifier:
             return
         await self.put_down(key)
         if webhook.status == "deleted":
+            self.expire(key, webhook)
             self.desk.store.forget(key)
             self.forget_secrets(key)
             return
@@ -87,30 +91,51 @@ class Notifier:
         standing = self.desk.store.standing(key)
         if standing is None or standing.epoch != epoch:
             self.desk.store.begin(key, epoch, webhook.since)
+        self.expire(key, webhook)
         if webhook.status == "active":
             self.begin(key, webhook, head)
 
     def begin(self, key: Key, webhook: Webhook, head: int) -> None:
         try:
-            secret = self.secret_of(key, webhook)
+            signing = self.signing(key, webhook)
         except (Refused, UnicodeDecodeError) as error:
             log.error("webhook.secret_unreadable", webhook=key, why=str(error))
             return
-        if secret is None:
+        if signing is None:
             log.error("webhook.secret_missing", webhook=key, cure="treering webhook rotate-secret")
             return
-        courier = Courier(self.desk, key, webhook, secret, head)
+        courier = Courier(self.desk, key, webhook, signing, head)
         task = asyncio.create_task(courier.run(), name=f"webhook {key[0]}/{key[1]}")
         task.add_done_callback(say_why)
         self.couriers[key] = (courier, task)
         self.by_address.setdefault(courier.selection.address, []).append(courier)
 
-    def secret_of(self, key: Key, webhook: Webhook) -> bytes | None:
+    def signing(self, key: Key, webhook: Webhook) -> list[SigningKey] | None:
         """What it signs with; None when there ought to be something and is not."""
         if not webhook.secret:
-            return b"" if webhook.body == "mlflow" else None
-        sealed = self.secrets.get(secret_name(*key, webhook.secret))
-        return signing_key(webhook.body, sealed.decode()) if sealed else None
+            return [] if webhook.body == "mlflow" else None
+        newest = self.secrets.get(secret_name(*key, webhook.secret))
+        if newest is None:
+            return None
+        found = [SigningKey(signing_key(webhook.body, newest.decode()))]
+        previous = self.secrets.get(secret_name(*key, webhook.previous)) if webhook.previous else None
+        if previous and webhook.previous_until:
+            found.append(SigningKey(signing_key(webhook.body, previous.decode()), webhook.previous_until.timestamp()))
+        return found
+
+    def expire(self, key: Key, webhook: Webhook) -> None:
+        """Remove the file of the secret before when its time is over, now or then."""
+        waiting = self.expiring.pop(key, None)
+        if waiting:
+            waiting.cancel()
+        if not webhook.previous or webhook.previous_until is None:
+            return
+        seconds = webhook.previous_until.timestamp() - time.time()
+        remove = partial(self.secrets.remove, secret_name(*key, webhook.previous))
+        if seconds <= 0:
+            remove()
+        else:
+            self.expiring[key] = asyncio.get_running_loop().call_later(seconds, remove)
 
     async def put_down(self, key: Key) -> None:
         running = self.couriers.pop(key, None)
@@ -127,6 +152,8 @@ class Notifier:
             path.unlink(missing_ok=True)
 
     async def stop(self) -> None:
+        for waiting in self.expiring.values():
+            waiting.cancel()
         for key in list(self.couriers):
             await self.put_down(key)
 

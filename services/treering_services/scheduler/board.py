@@ -16,10 +16,11 @@ from treering.views.states import with_status
 
 @dataclass(frozen=True)
 class Seen:
-    """The last commit of an aggregate: what its next command names as its cause."""
+    """The last commit of a job: what its next command names as its cause, and where it stands in the log."""
 
     commit_id: str = ""
     trace: str = ""
+    position: int = 0
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Board:
         job = JOB.fold(JOB.events.decode(commit.events), self.jobs.get(address, JOB.initial))
         self.put(address, job)
         if address in self.jobs:
-            self.seen[address] = Seen(commit.id, commit.trace)
+            self.seen[address] = Seen(commit.id, commit.trace, entry.position)
 
     def put(self, address: Address, job: Job) -> None:
         """Keep the job where its status belongs; a finished one is forgotten."""
@@ -94,7 +95,8 @@ def load_board(db: Database) -> Board:
     finally:
         db.execute("COMMIT")
     board = Board(position)
-    for address, job, _ in jobs:
+    for address, job, at in jobs:
         board.put(address, job)
+        board.seen[address] = Seen(position=at)
     board.nodes = {address: node for address, node, _ in nodes}
     return board

@@ -35,9 +35,14 @@ class Leases:
         return Renewed(self.timing.lease_seconds, stale=finished)
 
     def is_over(self, board: Board, workspace: str, job: str, attempt: int) -> bool:
-        """Only what the board has certainly seen: a newer attempt, or the same one back in the queue."""
+        """Only what the board has certainly seen: a newer attempt, or the same one back in the queue.
+
+        A job that is queued before this attempt is no such thing: the executor has seen the log further than we.
+        """
         state = board.jobs.get(Address(workspace, "job", job))
-        return state is not None and (state.attempt > attempt or state.status == "Queued")
+        if state is None or state.attempt < attempt:
+            return False
+        return state.attempt > attempt or state.status == "Queued"
 
     def expired(self, board: Board, now_seconds: float) -> list[tuple[Address, str]]:
         """Online nodes not heard of for a lease and a margin. A node new to us has a whole lease from now."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from treering.domain.job_messages import AssignJob, LoseJob
 from treering.domain.node import Node
+from treering.kernel.lease import Renew
 from treering.kernel.subjects import Address
 from treering_services.scheduler.board import Board
 
@@ -84,3 +85,16 @@ def losses(board: Board) -> list[Loss]:
         reason = "its node restarted" if node is not None and node.status == "online" else "its node is gone"
         lost.append(Loss(address, LoseJob(job.attempt, reason)))
     return lost
+
+
+def forgotten(board: Board, renew: Renew) -> list[Loss]:
+    """Jobs that a living executor has seen assigned to it and does not name in its renewal: it failed on them.
+
+    What it has reported meanwhile is safe: a job that is over cannot be lost.
+    """
+    named = set(renew.attempts)
+    return [
+        Loss(address, LoseJob(job.attempt, "its node does not know it any more"))
+        for address, job in board.held_by(Address(renew.workspace, "node", renew.node), renew.incarnation)
+        if (address.key, job.attempt) not in named and board.seen[address].position <= renew.position
+    ]

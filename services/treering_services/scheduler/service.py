@@ -21,7 +21,7 @@ from treering.kernel.subjects import Address
 from treering_services.base import ServiceBase, StatesReader
 from treering_services.scheduler.board import Board, Seen, load_board
 from treering_services.scheduler.leases import Leases
-from treering_services.scheduler.plan import assignments, losses
+from treering_services.scheduler.plan import assignments, forgotten, losses
 
 ACTOR = "service:scheduler"
 SENDING_MAX = 64
@@ -102,6 +102,9 @@ class Scheduler:
 
     async def renew(self, subject: str, body: bytes) -> bytes:
         renew = decode(body, Renew, code="lease.malformed")
+        for loss in forgotten(self.board, renew):
+            log.warning("job.forgotten", job=str(loss.job), node=renew.node)
+            self.send(loss.job, loss.command)
         return answered(self.leases.renew(self.board, renew, monotonic_seconds()))
 
 

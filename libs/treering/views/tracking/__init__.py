@@ -13,6 +13,7 @@ from treering.views.tracking.artifacts import ArtifactsPart
 from treering.views.tracking.experiments import ExperimentsPart
 from treering.views.tracking.logged_models import LoggedModelsPart
 from treering.views.tracking.metrics import MetricsPart
+from treering.views.tracking.named_outputs import NamedOutputsPart
 from treering.views.tracking.parts import Change, Part
 from treering.views.tracking.registry import RegistryPart
 from treering.views.tracking.runs import RunsPart
@@ -25,6 +26,7 @@ PARTS: tuple[Callable[[], Part], ...] = (
     ArtifactsPart,
     RegistryPart,
     LoggedModelsPart,
+    NamedOutputsPart,
 )
 
 

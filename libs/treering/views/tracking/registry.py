@@ -52,7 +52,7 @@ class Folded(NamedTuple):
 
 
 class RegistryPart:
-    version = "1"
+    version = "2"
     kinds = frozenset({REGISTERED_MODEL.kind, MODEL.kind})
     schema = """
     CREATE TABLE IF NOT EXISTS registry_states (
@@ -68,6 +68,7 @@ class RegistryPart:
       PRIMARY KEY (workspace, name)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS registered_models_updated ON registered_models (workspace, updated_ms, name);
+    CREATE INDEX IF NOT EXISTS registered_models_key ON registered_models (workspace, key);
     CREATE TABLE IF NOT EXISTS registered_model_tags (
       workspace TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
       PRIMARY KEY (workspace, name, key)

@@ -93,6 +93,16 @@ def versions(db: Database, workspace: str, name: str) -> list[VersionRow]:
     return [version_row(row) for row in db.execute(sql, (workspace, name))]
 
 
+def latest_number(db: Database, workspace: str, key: str) -> int:
+    """The highest number of a version that is shown and not archived, of the model with this key; 0 for none."""
+    sql = """
+    SELECT max(v.version) AS number FROM registered_models r
+    JOIN model_versions v ON v.workspace = r.workspace AND v.name = r.name
+    WHERE r.workspace = ? AND r.key = ? AND NOT v.archived
+    """
+    return int(db.execute(sql, (workspace, key)).fetchone()["number"] or 0)
+
+
 def latest(db: Database, workspace: str, names: Sequence[str]) -> dict[str, list[VersionRow]]:
     """The version with the highest number in each stage, of each of these models."""
     sql = f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from starlette.responses import Response
 
@@ -40,6 +41,8 @@ from treering_services.gateway.mlflow.registry_rules import (
     model_name,
     tags_of,
 )
+from treering_services.gateway.mlflow.source_files import files_at
+from treering_services.gateway.model_flavors import flavors
 from treering_services.gateway.registrar import Registrar, together
 
 MODEL_VERSIONS = "mlflow.modelVersions"  # the tag of a logged model that says what was registered from it
@@ -52,8 +55,9 @@ async def create(call: Call) -> Response:
     source = await resolve(call, asked, tags)
     await get_model(call, name)
     spec = ModelSpec(
-        name, 0, source.uri, source.storage, run_id=source.run_id, run_link=asked.run_link, model_id=source.model_id
-    )
+        name, 0, source.uri, source.storage, run_id=source.run_id, run_link=asked.run_link, model_id=source.model_id,
+        flavors=await flavors_at(call, source.storage),
+    )  # fmt: skip
     registrar = Registrar(call, workspace_of(call))
     try:
         number, _ = await registrar.add(spec, asked.description, tags)
@@ -64,6 +68,14 @@ async def create(call: Call) -> Response:
     if source.model_id:
         await note_registration(registrar, source.model_id, name, number)
     return await one_version(call, name, number)
+
+
+async def flavors_at(call: Call, source: str) -> dict[str, Any]:
+    """What a model that was logged here can be loaded as; MLflow registers what has no MLmodel, too."""
+    try:
+        return await flavors(call.gateway, "mlflow_model", await files_at(call.gateway, workspace_of(call), source))
+    except (Refused, MlflowError):
+        return {}
 
 
 async def note_registration(registrar: Registrar, model_id: str, name: str, number: int) -> None:

@@ -18,8 +18,9 @@ OUR_SOURCES = "/treering/"  # what nobody else may publish under: it would look 
 
 
 class CloudEvent(Struct, frozen=True, omit_defaults=True):
-    """``position``, ``actor``, ``commandid``, ``cause``, ``traceparent`` and ``recordedtime`` are our extension
-    attributes. ``time`` of a published event is what its publisher said; when it was stored is ``recordedtime``."""
+    """``position``, ``actor``, ``commandid``, ``cause``, ``traceparent``, ``recordedtime`` and ``published`` are our
+    extension attributes. ``published`` true: a publisher said it, whatever its type says; events of ours have it not.
+    ``time`` of a published event is what its publisher said; when it was stored is ``recordedtime``."""
 
     specversion: str
     id: str
@@ -35,6 +36,7 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
     cause: str = ""
     traceparent: str = ""
     recordedtime: datetime | None = None
+    published: bool = False
 
 
 class Tag(Struct, frozen=True):
@@ -55,7 +57,7 @@ class Numbered(Struct, frozen=True):
 
 bodies: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 tags: msgspec.json.Decoder[Tag] = msgspec.json.Decoder(Tag)
-published: msgspec.json.Decoder[EventPublished] = msgspec.json.Decoder(EventPublished)
+publications: msgspec.json.Decoder[EventPublished] = msgspec.json.Decoder(EventPublished)
 
 
 def cloud_events(entry: Entry) -> Iterator[Numbered]:
@@ -75,7 +77,7 @@ def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int
 
 
 def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
-    event = published.decode(body)
+    event = publications.decode(body)
     has_data = event.data is not None
     return CloudEvent(
         SPECIFICATION, event.id, event.source, event.event_type, position,
@@ -83,5 +85,5 @@ def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position
         datacontenttype=JSON if has_data else "",
         data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.UNSET,
         actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
-        recordedtime=commit.at,
+        recordedtime=commit.at, published=True,
     )  # fmt: skip

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from treering.kernel.log import encoder
 from treering.kernel.subjects import Address, encode_token
-from treering_services.gateway.cloud_events import Numbered
-from treering_services.gateway.tail import sse
 
 TYPES_MAX = 64
 
@@ -40,12 +37,6 @@ class Selection(Struct, frozen=True):
     def selects(self, address: Address) -> bool:
         workspace, kind, key = self.address
         return workspace in ("", address.workspace) and kind in ("", address.kind) and key in ("", address.key)
-
-
-def write(one: Numbered, lines: bool) -> bytes:
-    """The event as a subscriber reads it."""
-    body = encoder.encode(one.event)
-    return body + b"\n" if lines else sse(one.event.type.replace("\n", " ").replace("\r", " "), one.id, body)
 
 
 def addresses_of(address: Address) -> tuple[tuple[str, str, str], ...]:

@@ -1,0 +1,73 @@
+"""Who may do what: ``treering credential``, and how the commands that change it have it put into the log."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from treering.cli.kinds import Kind, group_of
+from treering.cli.names import named
+from treering.cli.people import names_of
+from treering.cli.session import Session
+from treering.client.errors import ApiError, NotRunning, Unreachable
+from treering.client.urls import segment
+from treering.kernel.refusal import Refused
+
+credential = group_of(
+    Kind("credential", "Who may do what here, and since when.", columns=("status", "sort", "rights", "changed_at"))
+)
+
+
+def recorded(session: Session) -> None:
+    """Have a running installation put into the log who may do what now; one that is down does it when it starts."""
+    try:
+        with session.client() as client:
+            client.post("/v1/access/record", {})
+    except NotRunning:
+        return
+    except (Unreachable, ApiError) as error:
+        print(f"warning: done, but not in the log yet: {error.detail}; it is found within a minute", file=sys.stderr)
+
+
+def in_force(session: Session, sort: str) -> list[dict[str, Any]]:
+    """The publishers or subscribers of the session's workspace: with which rights, since when, and who let them."""
+    people = names_of(session.home)
+    with session.client() as client:
+        path = "/".join(["/v1/workspaces", segment(session.workspace), "ask", "access"])
+        rows = list(session.listed(client, path, LISTED_MAX, "rows"))
+    return [{"name": one["who"], **one, "by": people.get(one["by"], one["by"])} for one in rows if one["sort"] == sort]
+
+
+LISTED_MAX = 100_000
+COLUMNS = {"Name": "name", "Workspace": "workspace", "Rights": "rights", "Since": "since", "By": "by"}
+
+
+@credential.command("rename", help="Give a person (id or name) another name; the log learns that, not the name.")
+@named
+@click.option("--to", "new", required=True, metavar="NAME")
+@click.pass_obj
+def rename(session: Session, name: str, new: str) -> None:
+    if not new.strip():
+        raise click.UsageError("--to needs a name; `credential erase` takes the name away")
+    told(session, name, new)
+
+
+@credential.command("erase", help="Delete a person's name for ever: what they did stays under their id.")
+@named
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(session: Session, name: str, yes: bool) -> None:
+    if not yes:
+        click.confirm(f"Delete the name of {name} for ever?", abort=True, err=True)
+    told(session, name, "")
+
+
+def told(session: Session, who: str, name: str) -> None:
+    ids = [id for id, known in names_of(session.home).items() if known == who]
+    if len(ids) > 1:
+        raise Refused("credential.ambiguous", f"{who!r} are several: {', '.join(ids)}; say the id")
+    id = ids[0] if ids else who.removeprefix("user:")
+    with session.client() as client:
+        session.show({"id": id, **client.post(f"/v1/names/{segment(id)}", {"name": name})})

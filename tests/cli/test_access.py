@@ -1,0 +1,105 @@
+"""Who may do what, asked on the command line; names in every answer, and a forged name in none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Treering
+
+
+def shown(online: Treering, *arguments: str) -> Any:
+    done = online(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def name(online: Treering) -> str:
+    """Who acts in the tests, by name."""
+    shown(online, "experiment", "create", "--name", "named")
+    return str(shown(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"])
+
+
+@pytest.fixture
+def forged(installation: Path, name: str) -> Iterator[str]:
+    """Somebody with access to the disk rewrites who did what."""
+    path = installation / "keys" / "actors.json"
+    before = path.read_bytes()
+    told = json.loads(before)
+    for one in told.values():
+        one["name"] = "mallory"
+    path.write_text(json.dumps(told))
+    yield next(iter(told))
+    path.write_bytes(before)
+
+
+def test_publishers_and_subscribers_are_listed_with_who_let_them_and_when(online: Treering, name: str) -> None:
+    for sort, right in (("publisher", "publish"), ("subscriber", "watch")):
+        before = shown(online, "audit", "query", "--kind", "credential", "-r", "1")[0]["position"]
+        shown(online, sort, "add", "board", "-w", "main")
+        (listed,) = shown(online, sort, "list")
+        assert (listed["name"], listed["workspace"], listed["rights"], listed["by"]) == ("board", "main", [right], name)
+        assert online(sort, "remove", "board").returncode == 0
+        assert shown(online, sort, "list") == []
+        then = shown(online, "audit", "ask", "access", "--until", str(listed["position"]))
+        assert [one["by"] for one in then if one["sort"] == sort] == [name]
+        assert sort not in [one["sort"] for one in shown(online, "audit", "ask", "access", "--until", str(before))]
+        story = shown(online, "story", f"credential/{sort}:board")
+        assert [one["type"] for one in story] == ["credential.granted", "credential.revoked"]
+
+
+def test_witnesses_come_and_go_by_whoever_said_so(online: Treering, name: str, tmp_path: Path) -> None:
+    shown(online, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
+    assert "witness" in [one["sort"] for one in shown(online, "audit", "ask", "access")]
+    shown(online, "witness", "remove", "notary")
+    said = shown(online, "story", "witness/notary")
+    assert [(one["type"], one["by"]) for one in said] == [("witness.added", name), ("witness.removed", name)]
+
+
+def test_sql_has_the_name_beside_the_id(online: Treering, name: str) -> None:
+    sql = "SELECT actor, actor_name FROM events WHERE kind = 'experiment' AND name = 'named' LIMIT 1"
+    (row,) = shown(online, "audit", "sql", sql)
+    assert row["actor"].startswith("u_") and row["actor_name"] == name
+    (row,) = shown(online, "audit", "sql", "SELECT created_by_name AS who FROM resources WHERE name = 'named'")
+    assert row["who"] == name
+    (row,) = shown(online, "audit", "sql", "SELECT actor_name AS who FROM events WHERE actor LIKE 'service:r%' LIMIT 1")
+    assert row["who"] == "service:registry"
+
+
+def test_names_are_in_a_proof_on_request_only(online: Treering, name: str, tmp_path: Path) -> None:
+    plain, named = tmp_path / "plain", tmp_path / "named"
+    for file, more in ((plain, ()), (named, ("--names",))):
+        done = online("audit", "prove", "experiment/named", *more, "-o", str(file))
+        assert done.returncode == 0, done.stderr
+    assert shown(online, "audit", "check", str(named))["actor_name"] == name
+    assert "actor_name" not in shown(online, "audit", "check", str(plain))
+
+
+def test_a_name_rewritten_on_disk_is_shown_nowhere_and_named_by_verify_and_doctor(
+    online: Treering, forged: str, tmp_path: Path
+) -> None:
+    assert shown(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"] == forged
+    (row,) = shown(online, "audit", "sql", "SELECT actor_name FROM events WHERE name = 'named' LIMIT 1")
+    assert row["actor_name"] == forged
+    done = online("log", "verify")
+    assert done.returncode == 1 and f"names {forged} otherwise than the log was told" in done.stderr
+    assert json.loads(done.stdout)["ok"] is True
+    found = {one["check"]: one["state"] for one in json.loads(online("doctor", "-o", "json").stdout)}
+    assert found["names"] == "wrong"
+    done = online("audit", "prove", "experiment/named", "--names", "-o", str(tmp_path / "p"))
+    assert done.returncode == 1 and "(proof.name)" in done.stderr
+
+
+def test_a_person_gets_another_name_by_an_event(online: Treering, name: str) -> None:
+    shown(online, "credential", "rename", name, "--to", "Anna Berg")
+    try:
+        assert shown(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"] == "Anna Berg"
+        assert shown(online, "log", "verify")["beside"] == []
+    finally:
+        shown(online, "credential", "rename", "Anna Berg", "--to", name)
+    types = [one["type"] for one in shown(online, "audit", "query", "--type", "credential.*")]
+    assert types.count("credential.renamed") == 2
