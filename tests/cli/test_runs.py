@@ -119,6 +119,26 @@ def test_how_long_a_job_had_been_running_is_counted_to_the_moment_asked_for(onli
     assert 0.0 < ran(str(logged["position"])) <= whole and ran(logged["at"]) <= whole
 
 
+def test_runs_and_models_of_another_workspace_are_there_and_nowhere_else(
+    online: Treering, installation: Path, tmp_path: Path
+) -> None:
+    answer(online, "workspace", "create", "-n", "lab")
+    (tmp_path / "w.bin").write_text("weights")
+    answer(online, "model", "create", "-w", "lab", "-n", "labnet", "-p", str(tmp_path / "w.bin"))
+    assert answer(online, "model", "label", "-w", "lab", "-n", "labnet", "-l", "best")["version"] == "1"
+    with Client.of_home(installation, "lab") as client:
+        run = client.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": 1})["run"]["info"]
+        point = {"run_id": run["run_id"], "key": "a", "value": 1.5, "timestamp": 1}
+        client.post("/api/2.0/mlflow/runs/log-metric", point)
+    [listed] = answer(online, "run", "list", "-w", "lab")
+    assert (listed["run_id"], listed["experiment"], listed["metrics"]) == (run["run_id"], "Default", {"a": 1.5})
+    assert [one["value"] for one in answer(online, "run", "metrics", "-w", "lab", run["run_id"])] == [1.5]
+    assert answer(online, "run", "show", "-w", "lab", run["run_id"])["status"] == "RUNNING"
+    assert run["run_id"] not in online("run", "list", "--all").stdout
+    assert online("run", "show", run["run_id"]).returncode == 1
+    assert online("run", "list", "-w", "none").stderr.endswith("(mlflow.resource_does_not_exist)\n")
+
+
 def test_a_filter_that_is_none_is_one_clear_line(online: Treering, runs: list[str]) -> None:
     done = online("run", "list", "--filter", "metrics.accuracy >")
     assert done.returncode == 1 and done.stderr.count("\n") == 1

@@ -16,6 +16,7 @@ from treering.kernel.subjects import Address
 from treering_services.executor import runner
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.runner import Runner
+from treering_services.executor.steps import mlflow_variables
 
 pytestmark = pytest.mark.anyio
 ANSWER = b'{"run": {"info": {"experiment_id": "7"}}}'
@@ -80,3 +81,15 @@ async def test_no_answer_is_not_remembered() -> None:
         later = attempt("j2")
         await node.experiment(later)
     assert later.experiment_id == "7"
+
+
+async def test_a_jobs_clients_of_mlflow_are_led_to_its_workspace() -> None:
+    spec = JobSpec(command="true", environment=EnvironmentSpec())
+    uris = {
+        workspace: mlflow_variables(
+            Attempt(Address(workspace, "job", "j"), 1, spec, Path("/absent")), "http://h:1", "t"
+        )
+        for workspace in ("main", "lab")
+    }
+    found = {workspace: variables["MLFLOW_TRACKING_URI"] for workspace, variables in uris.items()}
+    assert found == {"main": "http://h:1", "lab": "http://h:1/w/lab"}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import Verb
-from treering.cli.run_shapes import one_run, own_tags, run_client, shape
+from treering.cli.run_shapes import one_run, own_tags, shape
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
 
@@ -24,7 +24,7 @@ def compare(session: Session, names: tuple[str, ...], everything: bool) -> None:
     """What differs between runs: facts, parameters, last metrics and tags, a line each."""
     if not 2 <= len(set(names)) <= RUNS_MAX:
         raise click.UsageError(f"name 2 to {RUNS_MAX} different runs")
-    with run_client(session) as client:
+    with session.client() as client:
         runs = {name: shape(one_run(client, name), {}) for name in dict.fromkeys(names)}
     rows = [row for row in compared(runs) if everything or differs([row[name] for name in runs])]
     columns = {f"{run['name']} ({name[:8]})": name for name, run in runs.items()}

@@ -10,7 +10,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.names import named
-from treering.cli.run_shapes import API, iso, number, one_run, run_client
+from treering.cli.run_shapes import API, iso, number, one_run
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
 
@@ -29,7 +29,7 @@ COLUMNS = {"Metric": "key", "Step": "step", "Value": "value", "Time": "at"}
 @click.pass_obj
 def metrics(session: Session, name: str, keys: tuple[str, ...], last: bool, lines: bool) -> None:
     """The points of a run's metrics, in the order of their steps."""
-    with run_client(session) as client:
+    with session.client() as client:
         latest = {one["key"]: one for one in one_run(client, name).get("data", {}).get("metrics", [])}
         wanted = keys or tuple(sorted(latest))
         if last:

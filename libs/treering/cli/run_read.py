@@ -10,7 +10,7 @@ import click
 from treering.cli.lazy import Verb
 from treering.cli.names import named
 from treering.cli.run_at import runs_at
-from treering.cli.run_shapes import API, experiment_names, one_run, run_client, shape
+from treering.cli.run_shapes import API, experiment_names, one_run, shape
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
 from treering.kernel.refusal import Refused
@@ -51,7 +51,7 @@ def list_runs(
     """List runs, the newest first; --filter and --order-by are those of mlflow.search_runs."""
     if at and (filter_text or order_by):
         raise click.UsageError("--filter and --order-by search the present; with --at there is --experiment")
-    with run_client(session) as client:
+    with session.client() as client:
         if at:
             session.table(runs_at(session, client, at, names, view, max_results), COLUMNS)
             return
@@ -100,7 +100,7 @@ def metric_columns(rows: list[Shape]) -> dict[str, str]:
 @click.pass_obj
 def show(session: Session, name: str) -> None:
     """Show a run: its id, or the name of the job whose run it is."""
-    with run_client(session) as client:
+    with session.client() as client:
         found = one_run(client, name)
         experiment = client.get(f"{API}/experiments/get", experiment_id=found["info"]["experiment_id"])["experiment"]
         inputs, outputs = found.get("inputs", {}), found.get("outputs", {})

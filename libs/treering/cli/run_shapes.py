@@ -7,24 +7,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from treering.cli.session import Session
 from treering.cli.shapes import Shape
 
 if TYPE_CHECKING:
     from treering.client.http import Client
 
 API = "/api/2.0/mlflow"
-MAIN = "main"
 HIDDEN_TAGS = "mlflow."  # what clients note for themselves
-
-
-def run_client(session: Session) -> Client:
-    """The API of runs knows no workspaces: it shows the owner those of ``main``."""
-    if session.workspace != MAIN:
-        raise click.UsageError(f"runs are shown of workspace {MAIN!r} only, not of {session.workspace!r}")
-    return session.client()
 
 
 def shape(run: Shape, experiments: dict[str, str]) -> Shape:

@@ -35,7 +35,7 @@ class Session:
     def client(self) -> Client:
         from treering.client.http import Client
 
-        return Client.of_home(self.home.absolute())
+        return Client.of_home(self.home.absolute(), self.workspace)
 
     def path(self, kind: str, *names: str) -> str:
         """``/v1/workspaces/<workspace>/<kind>s/...``; those of workspaces have no more than their own name."""

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from treering.client.connections import Connections
 from treering.client.errors import ApiError, NotRunning, Unreachable
-from treering.client.urls import query
+from treering.client.urls import query, tracking_uri
 from treering.config import default_home
 from treering.kernel.refusal import Refused
 
@@ -29,6 +29,7 @@ TRIES_MAX = 6
 PAUSE_SECONDS = 0.1
 PAUSE_SECONDS_MAX = 5.0
 TIMEOUT_SECONDS = 60.0
+MLFLOW = "/api/"  # how the paths of MLflow's API begin
 REPLY_BYTES_MAX = 64 * 1024 * 1024
 LOST = (OSError, http.client.HTTPException)
 
@@ -36,19 +37,22 @@ Body = bytes | Callable[[], IO[bytes]] | None
 
 
 class Client:
-    """``url`` and ``token`` of one installation; without them, the one of this machine (see ``of_home``). Threads may
-    share it; ``close`` it in the end."""
+    """``url`` and ``token`` of one installation; without them, the one of this machine (see ``of_home``). What is asked
+    of MLflow's API is asked of ``workspace``. Threads may share it; ``close`` it in the end."""
 
-    def __init__(self, url: str = "", token: str = "", timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str = "", token: str = "", timeout_seconds: float = TIMEOUT_SECONDS, workspace: str = ""
+    ) -> None:
         found, its_token = (url, token) if url else address_at(default_home())
         self.connections = Connections(found)
         self.token = token or its_token
         self.timeout_seconds = timeout_seconds
+        self.mlflow_prefix = tracking_uri("", workspace)
 
     @classmethod
-    def of_home(cls, home: Path) -> Client:
+    def of_home(cls, home: Path, workspace: str = "") -> Client:
         """The installation ``TREERING_URL`` and ``TREERING_TOKEN`` name, or else the one whose home this is."""
-        return cls(*address_at(home))
+        return cls(*address_at(home), workspace=workspace)
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +145,7 @@ class Client:
         self, connection: http.client.HTTPConnection, method: str, path: str, body: Body, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
         authorised = {"Authorization": f"Bearer {self.token}", **headers} if self.token else dict(headers)
-        target = self.connections.prefix + path
+        target = self.connections.prefix + (self.mlflow_prefix if path.startswith(MLFLOW) else "") + path
         try:
             if callable(body):
                 with opened(body) as file:

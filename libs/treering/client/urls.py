@@ -7,6 +7,8 @@ from urllib.parse import quote, urlencode
 
 from treering.kernel.refusal import Refused
 
+MAIN = "main"
+
 
 def query(parameters: Mapping[str, object]) -> str:
     """``?a=1&b=true``, or "" when nothing is left."""
@@ -16,6 +18,12 @@ def query(parameters: Mapping[str, object]) -> str:
         return "?" + urlencode(words) if words else ""
     except UnicodeEncodeError:
         raise Refused("text.invalid", f"{sorted(words)}: one of the values is not valid text") from None
+
+
+def tracking_uri(base: str, workspace: str) -> str:
+    """Where MLflow's clients find the runs and models of a workspace; ``base`` is the address of the installation,
+    or "" for the path alone."""
+    return base if workspace in ("", MAIN) else f"{base}/w/{segment(workspace)}"
 
 
 def segment(name: str) -> str:

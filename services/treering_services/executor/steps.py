@@ -16,6 +16,7 @@ from treering.adapters.blobs import LocalBlobs
 from treering.adapters.environments import Environments
 from treering.adapters.pip_shim import shim_variables
 from treering.adapters.trees import materialise, put_tree
+from treering.client.urls import tracking_uri
 from treering.domain.job_messages import OutputData
 from treering.domain.job_spec import InputSpec
 from treering.kernel.decoding import decode
@@ -180,7 +181,7 @@ def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str
     """What an unmodified MLflow client in the job needs to log to the job's own run; Azure ML sets the same."""
     experiment = {"MLFLOW_EXPERIMENT_ID": attempt.experiment_id} if attempt.experiment_id else {}
     return {
-        "MLFLOW_TRACKING_URI": gateway_url,
+        "MLFLOW_TRACKING_URI": tracking_uri(gateway_url, attempt.job.workspace),
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": attempt.job.key,
         "MLFLOW_EXPERIMENT_NAME": attempt.spec.experiment,

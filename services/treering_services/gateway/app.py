@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -16,6 +18,8 @@ from treering_services.gateway.auth import OPEN, authenticate, permit
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
+from treering_services.gateway.mlflow import MLFLOW_ROUTES
+from treering_services.gateway.mount import mounted, prefix_of
 from treering_services.gateway.problem import SERVER_ERROR, problem, problem_of
 from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES
@@ -58,6 +62,8 @@ class Endpoint:
             if self.route.policy is not OPEN:
                 call.caller = await authenticate(call)
                 permit(self.route.policy, call.caller, call.params)
+                if prefix_of(call.scope):
+                    await self.gateway.require_workspace(call.workspace)
             return await self.route.handler(call)
         except ClientDisconnect:
             raise
@@ -92,11 +98,19 @@ class Application:
     def __init__(self, gateway: Gateway, guard: Guard) -> None:
         self.gateway = gateway
         self.guard = guard
-        self.router = Router(
-            [TableRoute(gateway, route) for route in ROUTES], redirect_slashes=False, default=self.not_found
-        )
+        self.router = self.router_of(ROUTES)
+        self.of_workspace = self.router_of(MLFLOW_ROUTES)
         # A path without parameters is looked up: the router tries its patterns one after the other.
         self.fixed = {(route.method, route.path): Endpoint(gateway, route) for route in ROUTES if "{" not in route.path}
+        self.fixed_of_workspace = {
+            (route.method, route.path): self.fixed[route.method, route.path]
+            for route in MLFLOW_ROUTES
+            if "{" not in route.path
+        }
+
+    def router_of(self, routes: Sequence[Route]) -> Router:
+        lines = [TableRoute(self.gateway, route) for route in routes]
+        return Router(lines, redirect_slashes=False, default=self.not_found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -105,11 +119,13 @@ class Application:
             known = problem_of(error) or problem("service.failed", FAILED)
             await refuse(self.gateway, known, scope, receive, send)
             return
-        fixed = self.fixed.get((scope["method"], scope["path"]))
-        if fixed is not None:
-            await fixed(scope, receive, send)
+        within = mounted(scope)
+        if within is None:
+            router, found = self.router, self.fixed.get((scope["method"], scope["path"]))
         else:
-            await self.router(scope, receive, send)
+            scope, router = within, self.of_workspace
+            found = self.fixed_of_workspace.get((scope["method"], scope["path"]))
+        await (found or router)(scope, receive, send)
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith("//"):  # a client that joined a base and a path, each with its own slash

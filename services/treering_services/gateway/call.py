@@ -19,6 +19,7 @@ from treering.kernel.decoding import decode
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering_services.gateway.mount import WORKSPACE
 
 if TYPE_CHECKING:
     from treering_services.gateway.core import Gateway
@@ -55,6 +56,8 @@ class Call:
         self.scope = scope
         self.receive = receive
         self.params: Mapping[str, str] = scope.get("path_params", {})
+        if WORKSPACE in scope:
+            self.params = {**self.params, "ws": scope[WORKSPACE]}
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.caller = NOBODY
         trace = self.header(b"traceparent")

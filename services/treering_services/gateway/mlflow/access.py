@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.experiment import EXPERIMENT
-from treering.domain.experiment_messages import ExperimentCommand
+from treering.domain.experiment_messages import CreateExperiment, ExperimentCommand
 from treering.domain.run import RUN
 from treering.domain.run_messages import CreateRun, RunCommand
 from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
-from treering.views.tracking.experiments import ACTIVE, key_of_id
+from treering.views.tracking.experiments import ACTIVE, DEFAULT, key_of_id
 from treering.views.tracking.run_reads import RunHead, run, run_head
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
@@ -86,9 +86,22 @@ async def find_experiment(call: Call, number: int) -> tuple[str, int]:
     if found is None:
         await tracking.commits.reached(await call.gateway.log.head())
         found = await tracking.view.peek(lambda db: key_of_id(db, workspace, number))
+    if found is None and number == 0:
+        await make_default(call)
+        found = await tracking.view.peek(lambda db: key_of_id(db, workspace, number))
     if found is None:
         raise no_experiment(number)
     return found
+
+
+async def make_default(call: Call) -> None:
+    """A client that names no experiment logs to the one with the id 0, and expects it to be there. That of main is
+    made with the installation, those of other workspaces when they are asked for first."""
+    workspace = workspace_of(call)
+    context = call.context(f"default:experiment/{workspace}")
+    address = Address(workspace, EXPERIMENT.kind, DEFAULT[1])
+    written = await call.gateway.commands.send(address, CreateExperiment(), context)
+    await call.gateway.tracking.commits.reached(written.position)
 
 
 def no_experiment(number: int) -> MlflowError:

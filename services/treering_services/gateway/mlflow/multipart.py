@@ -17,6 +17,7 @@ from treering_services.gateway.mlflow.artifact_paths import Owned, safe_path
 from treering_services.gateway.mlflow.artifact_proxy import where
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
 from treering_services.gateway.mlflow.messages import Answer, Int64, Request, answer, read
+from treering_services.gateway.mount import prefix_of
 
 PART_PATH = "/api/2.0/mlflow-artifacts/mpu/parts"
 PART_BYTES_MAX = 5 * 1024**3
@@ -65,7 +66,7 @@ async def create_upload(call: Call) -> Response:
         raise invalid(f"num_parts is {asked.num_parts}, it may be 1 to {PARTS_MAX}")
     upload = await call.gateway.parts.create()
     headers = {"Authorization": said} if (said := call.header(b"authorization")) else {}
-    base = f"{call.scope['scheme']}://{call.header(b'host')}{PART_PATH}/{upload}"
+    base = f"{call.scope['scheme']}://{call.header(b'host')}{prefix_of(call.scope)}{PART_PATH}/{upload}"
     numbers = range(1, asked.num_parts + 1)
     return answer(Created(upload, [Credential(f"{base}/{number}", number, headers) for number in numbers]))
 

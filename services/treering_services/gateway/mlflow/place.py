@@ -10,8 +10,9 @@ OWNER_AND_JOB = frozenset({"owner", "job"})  # the policy of nearly every line
 
 
 def workspace_of(call: Call) -> str:
-    """MLflow's API knows no workspaces: the caller's token names one, the owner works in ``main``."""
-    return call.caller.workspace or MAIN
+    """MLflow's API knows no workspaces: the tracking URI names one (see ``mount``), or the caller's token; the owner
+    who names none works in ``main``. That a token is good for the workspace of the URI was checked before."""
+    return call.params.get("ws") or call.caller.workspace or MAIN
 
 
 def check_writes_run(call: Call, run_id: str, created_by: str = "") -> None:
