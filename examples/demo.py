@@ -58,7 +58,7 @@ def main() -> None:
         run("job", "create", "-f", "examples/digits/job.yml", "--name", name, "--stream")
         title("Its status and outputs")
         run("job", "show", "-n", name, "--query", "{status:status,outputs:outputs,seconds:properties.seconds}")
-        run("job", "download", "-n", name, "--download-path", f".demo/downloads/{name}")
+        run("job", "download", "-n", name, "--all", "--download-path", f".demo/downloads/{name}")
         scores = json.loads((HOME / "downloads" / name / "artifacts" / "outputs" / "scores.json").read_text())
         print(f"final accuracy {scores['history'][-1]['accuracy']}")
         title("The timeline of its events: who, what, when, and from which cause")

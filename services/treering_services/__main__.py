@@ -11,6 +11,7 @@ from treering.config import DEFAULT_PORT, Home, default_home
 from treering.telemetry import configure_logging
 
 NAMES = ("up", "nats", "registry", "gateway", "scheduler", "executor", "monitor", "notifier")
+NATS_OWNERS = ("up", "nats")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,9 +20,8 @@ def parser() -> argparse.ArgumentParser:
     for name in NAMES:
         sub = names.add_parser(name)
         sub.add_argument("--home", type=Path, default=default_home(), help="where the installation keeps its data")
-        sub.add_argument(
-            "--nats", action="append", default=[], metavar="URL", help="NATS servers (default: the home's)"
-        )
+        help = argparse.SUPPRESS if name in NATS_OWNERS else "NATS servers (default: the home's)"
+        sub.add_argument("--nats", action="append", default=[], metavar="URL", help=help)
         if name in ("up", "gateway"):
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
             sub.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
@@ -52,7 +52,11 @@ def allowed_addresses() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+    arguments_of = parser()
+    options = arguments_of.parse_args(arguments)
+    if options.nats and options.name in NATS_OWNERS:
+        instead = "with servers elsewhere run one process a service: treering service NAME --nats URL"
+        arguments_of.error(f"--nats: {options.name} runs a nats-server of its own; {instead}")
     configure_logging(options.name)
     from treering_services import hosting
 

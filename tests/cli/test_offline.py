@@ -125,3 +125,28 @@ def test_json_stays_json_on_a_console_without_unicode(offline: Treering, tmp_pat
     file.write_text(GOOD)
     done = offline("validate", str(file), "-o", "json", PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)[0]["file"] == str(file)
+
+
+def test_validate_says_what_create_would_say_of_files_that_are_not_there(offline: Treering, tmp_path: Path) -> None:
+    file = tmp_path / "job.yml"
+    text = GOOD + "code: ./src\ninputs:\n  d: {type: uri_file, path: ./data.csv}\n"
+    file.write_text(text)
+    done = offline("validate", str(file))
+    created = offline("job", "create", "-f", str(file))
+    assert done.returncode == 1 and "there is no folder './src'" in done.stdout and "data.csv" in done.stdout
+    assert [line for line in done.stdout.splitlines() if line not in created.stderr] == []
+    (tmp_path / "src").mkdir()
+    (tmp_path / "data.csv").write_text("1")
+    assert offline("validate", str(file)).returncode == 0
+    model = tmp_path / "model.yml"
+    model.write_text(
+        "$schema: https://azuremlschemas.azureedge.net/latest/model.schema.json\nname: m\npath: ./absent\n"
+    )
+    done = offline("validate", str(model))
+    assert done.returncode == 1 and "there is no './absent'" in done.stdout
+
+
+def test_up_does_not_take_servers_it_would_not_use(offline: Treering) -> None:
+    for name in (("up",), ("service", "nats")):
+        done = offline(*name, "--nats", "nats://127.0.0.1:1")
+        assert done.returncode == 2 and "treering service NAME --nats URL" in done.stderr

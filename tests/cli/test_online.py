@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def test_outputs_and_logs_are_downloaded_whole(online: Treering, job_file: Path,
     assert (tmp_path / "got/named-outputs/model/m.txt").read_text() == "made\n"
 
 
+def test_without_all_a_download_is_what_az_brings_and_says_what_it_left(
+    online: Treering, job_file: Path, tmp_path: Path
+) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "left", "--stream")
+    done = online("job", "download", "left", "-p", str(tmp_path / "got"))
+    got = {str(path.relative_to(tmp_path / "got")) for path in (tmp_path / "got").rglob("*") if path.is_file()}
+    assert got == {"artifacts/outputs/a.txt", "artifacts/user_logs/std_log.txt"}
+    assert done.returncode == 0 and "note: not brought: model; --all brings them" in done.stderr
+    online("job", "download", "left", "--output-name", "model", "-p", str(tmp_path / "one"))
+    one = {str(path.relative_to(tmp_path / "one")) for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    assert one == {"named-outputs/model/m.txt"}
+
+
 def test_a_waiting_or_running_job_can_be_canceled(online: Treering, job_file: Path) -> None:
     online("job", "create", "-f", str(job_file), "-n", "stopped", "--set", "command=sleep 600")
     assert online("job", "cancel", "stopped").returncode == 0
@@ -123,6 +137,51 @@ def test_published_events_come_back_once(online: Treering) -> None:
         assert online("events", "publish", "-f", "-", input=event).returncode == 0
     lines = online("events", "--type", "build.done").stdout.splitlines()
     assert [json.loads(line)["data"] for line in lines] == [{"ok": True}]
+
+
+def test_events_are_shown_as_asked_for_and_published_ones_are_marked(online: Treering) -> None:
+    event = json.dumps({"id": "shown", "source": "/ci", "type": "build.shown", "subject": "workspace/main"})
+    assert online("events", "publish", "-f", "-", input=event).returncode == 0
+    asked = ("events", "--type", "build.shown,workspace.created")
+    table = online(*asked, "-o", "table").stdout.splitlines()
+    assert table[0].split() == ["At", "Event", "Of", "By", "Position", "Source"] and len(table) == 3
+    assert table[1].split()[3] == "workspace.created" and "build.shown (published)" in table[2]
+    assert online(*asked, "--query", "type").stdout.splitlines() == ['"workspace.created"', '"build.shown"']
+    assert online(*asked, "-o", "csv").stdout.splitlines()[0] == "time,event,subject,actor,position,source"
+    found = answer(online, "audit", "query", "--type", "build.shown")
+    assert [(row["type"], row["published"]) for row in found] == [("event.published", "build.shown")]
+    assert "build.shown (published)" in online("story", "workspace/main", "-o", "table").stdout
+
+
+def test_a_workspace_that_is_not_there_is_refused_by_every_question(online: Treering) -> None:
+    questions = (
+        ("job", "list"), ("experiment", "list"), ("events",), ("audit", "query"), ("audit", "count"), ("usage",),
+        ("stuck",),
+        ("audit", "ask", "changed"), ("story", "job/j"), ("show", "job/j"), ("lifecycle", "job"), ("diff", "workspace"),
+        ("lifecycle", "job", "--by", "parent"), ("diff", "job/j"),
+    )  # fmt: skip
+    for question in questions:
+        done = online(*question, "-w", "nope")
+        assert done.returncode == 1 and "there is no workspace 'nope'; there are" in done.stderr, (question, done)
+    done = online("audit", "sql", "SELECT 1", "-w", "nope")
+    assert done.returncode == 2 and "WHERE workspace" in done.stderr
+
+
+def test_what_happened_within_a_second_is_told_apart(online: Treering) -> None:
+    name = "within"
+    for arguments in (("create", name), ("archive", name)):
+        assert online("experiment", *arguments).returncode == 0
+    lines = online("story", f"experiment/{name}", "-o", "table").stdout.splitlines()[2:]
+    assert len(lines) == 2 and all(
+        re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d ", line) for line in lines
+    )
+
+
+def test_a_difference_of_a_workspace_names_people(online: Treering, installation: Path) -> None:
+    people = json.loads((installation / "keys" / "actors.json").read_text())
+    online("experiment", "create", "named")
+    text = online("diff", "workspace", "-o", "table").stdout
+    assert all(id not in text and name in text for id, name in people.items())
 
 
 def test_a_refused_event_is_exit_1(online: Treering) -> None:

@@ -86,3 +86,9 @@ def test_an_unknown_field_in_a_command_is_refused(name: str) -> None:
     for tag in KINDS[name].command_types:
         with pytest.raises(msgspec.ValidationError):
             KINDS[name].commands.decode(encoder.encode({"type": tag, "no_such_field": 1}))
+
+
+@every_kind
+def test_every_status_that_is_shown_is_one_the_kind_is_said_to_have(name: str) -> None:
+    shown = {KINDS[name].summary(state).status for state in reachable(KINDS[name], COMMANDS[name])}
+    assert len(shown) > 1 and shown <= KINDS[name].statuses

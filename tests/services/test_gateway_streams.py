@@ -87,13 +87,29 @@ async def test_events_are_filtered_by_workspace_kind_name_and_type(api: Api) -> 
         ("ws=w&kind=experiment&name=e2", ["experiment/e2"]),
         ("kind=job", ["job/j"] * 3),
         ("type=job.submitted,job.canceled", ["job/j"] * 2),
-        ("ws=nowhere", []),
+        ("ws=w&kind=node", []),
+        ("type=build.none", []),
     ):
         lines = (await api.ask("GET", f"/v1/events?{query}")).body.splitlines()
         assert [msgspec.json.decode(line)["subject"] for line in lines] == wanted, query
 
 
-@pytest.mark.parametrize("query", ["since=x", "kind=dog", "name=a", "ws=*", "ws=a.>", "kind=job&name=>", "limit=1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=x",
+        "kind=dog",
+        "ws=nowhere",
+        "type=job.compleeted",
+        "type=job.x*",
+        "type=event.published",
+        "name=a",
+        "ws=*",
+        "ws=a.>",
+        "kind=job&name=>",
+        "limit=1",
+    ],
+)
 async def test_a_filter_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
     assert (await api.ask("GET", f"/v1/events?{query}")).status in (400, 404)
 

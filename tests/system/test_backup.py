@@ -122,7 +122,7 @@ async def test_a_running_installation_is_backed_up_lost_and_restored_as_it_was(t
         assert await asked(empty, second["log"]["positions"]) == wanted
         downloads = tmp_path / "downloads"
         assert (
-            await treering(empty, "job", "download", "-n", "second", "--download-path", str(downloads))
+            await treering(empty, "job", "download", "-n", "second", "--all", "--download-path", str(downloads))
         ).returncode == 0
         assert next(downloads.rglob("file.txt")).read_text() == "kept\n"
         assert (await treering(empty, "job", "stream", "-n", "first")).stdout.count("said by the job") == 1

@@ -28,6 +28,7 @@ TYPES = {
     "model": ("model.created",),
     "event": ("event.published",),
 }
+PUBLISHED = ("build.done", "build.begun", "job.completed")
 
 
 @dataclass
@@ -95,7 +96,12 @@ def one_of(chance: random.Random, position: int) -> Entry:
     address = Address(chance.choice(["w", "v.1"]), kind, f"r{chance.randint(1, 9)}")
     at = START + timedelta(minutes=position * 11, seconds=chance.randint(-1500, 1500))
     events = [
-        {"type": chance.choice(TYPES[kind]), "note": " ".join(chance.sample(WORDS, 2)), "subject": "job/r1"}
+        {
+            "type": chance.choice(TYPES[kind]),
+            "note": " ".join(chance.sample(WORDS, 2)),
+            "subject": "job/r1",
+            "event_type": chance.choice(PUBLISHED),
+        }
         for _ in range(chance.choice([1, 1, 2]))
     ]
     actor = chance.choice(["anna", "ben", "service:scheduler", f"job:j{chance.randint(1, 50)}"])

@@ -21,6 +21,7 @@ from treering.views.queries import AuditQuery, AuditRow, CountQuery
 from treering.views.search import SearchIndex
 
 pytestmark = pytest.mark.anyio
+SEVERAL = ("job.st*,model.created", "no.such", "build.*", "job.*,build.done", "build.done,event.*")
 
 
 def matches(query: AuditQuery, row: AuditRow) -> bool:
@@ -31,15 +32,16 @@ def matches(query: AuditQuery, row: AuditRow) -> bool:
         and query.kind in ("", row.kind)
         and query.name in ("", row.name)
         and query.cause in ("", row.cause)
-        and (not query.type or any(is_type(one, row.type) for one in query.type.split(",")))
+        and (not query.type or any(is_type(one, row.type, row.published) for one in query.type.split(",")))
         and (not query.since or (row.position >= int(query.since) if query.since.isdigit() else row.at >= query.since))
         and (not query.until or (row.position <= int(query.until) if query.until.isdigit() else row.at <= query.until))
         and all(word in plain(f"{row.name} {bytes(row.data).decode()}") for word in plain(query.text).split())
     )
 
 
-def is_type(wanted: str, type: str) -> bool:
-    return type.startswith(wanted[:-1]) if wanted.endswith("*") else type == wanted
+def is_type(wanted: str, *types: str) -> bool:
+    """Of a published event its own type counts too."""
+    return any(type and (type.startswith(wanted[:-1]) if wanted.endswith("*") else type == wanted) for type in types)
 
 
 def plain(text: str) -> str:
@@ -55,13 +57,24 @@ def a_query(chance: random.Random, rows: list[AuditRow]) -> AuditQuery:
         "actor": row.actor,
         "kind": row.kind,
         "name": row.name,
-        "type": chance.choice([row.type, f"{row.kind}.*", "job.st*,model.created", "no.such"]),
+        "type": chance.choice(
+            [
+                row.type,
+                f"{row.kind}.*",
+                "job.st*,model.created",
+                "no.such",
+                "build.*",
+                "job.*,build.done",
+                "build.done,event.*",
+            ]
+        ),
         "cause": row.cause,
         "text": chance.choice(["APFEL", "birne", "munchen", row.name, "birne munchen", "absent"]),
     }
     asked: dict[str, Any] = {name: value for name, value in values.items() if chance.random() < 0.25}
     return AuditQuery(
         **asked,
+        unseen=True,
         since=chance.choice(moments),
         until=chance.choice(moments),
         oldest_first=chance.random() < 0.5,

@@ -103,7 +103,9 @@ class Guard:
         self.refused = ""
         try:
             cursor = db.execute(sql)
-            columns = [str(column[0]) for column in cursor.description or ()]
+            if cursor.description is None:
+                raise ValueError("there is no statement in it; write one SELECT")
+            columns = [str(column[0]) for column in cursor.description]
             rows, truncated = fitting(cursor, rows_max, bytes_max)
         except (sqlite3.Error, sqlite3.Warning, UnicodeError, OverflowError, ValueError) as error:
             if str(error) == "interrupted":

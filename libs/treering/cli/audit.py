@@ -14,7 +14,7 @@ from treering.cli.lazy import LazyGroup
 from treering.cli.people import names_of
 from treering.cli.session import Session
 
-AUDIT = {"At": "at", "Event": "type", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
+AUDIT = {"At": "at", "Event": "event", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
 COUNTS = ("type", "kind", "workspace", "actor", "name", "day")
 Asking = Callable[..., None]
 
@@ -76,7 +76,7 @@ def query(
         if follow:
             if oldest_first:
                 raise click.UsageError("--follow goes on from the newest; it cannot begin with the oldest")
-            write(session, named(session, followed(session, client, max_results, said)))
+            write(session, named(session, followed(session, client, max_results, {**said, "unseen": True})))
             return
         rows = list(session.listed(client, "/v1/audit", max_results, key="rows", oldest_first=oldest_first, **said))
     session.table(with_names(session, rows), AUDIT)
@@ -117,6 +117,9 @@ def count(
 @click.option("--max-results", "-r", type=click.IntRange(1, 10_000), default=1000, show_default=True)
 @click.pass_obj
 def sql(session: Session, sql: str, max_results: int) -> None:
+    if session.workspace_said:
+        condition = "WHERE workspace = '...'"
+        raise click.UsageError(f"the views have all workspaces: in place of -w, say {condition} (audit views)")
     with session.client() as client:
         answer = client.post("/v1/audit/sql", {"sql": sql, "limit": max_results})
     columns = distinct(answer["columns"])

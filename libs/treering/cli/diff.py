@@ -55,5 +55,6 @@ def rows_of(session: Session, found: list[dict[str, Any]]) -> list[dict[str, Any
                 "before": shown(field["before"]), "after": shown(field["after"]), "because_of": reason,
             })  # fmt: skip
         if not one["fields"] and one["commits"]:
-            rows.append({"of": f"{one['kind']}/{one['name']}", "path": "(as before)", "by": ", ".join(one["actors"])})
+            by = ", ".join(people.get(actor, actor) for actor in one["actors"])
+            rows.append({"of": f"{one['kind']}/{one['name']}", "path": "(as before)", "by": by})
     return rows

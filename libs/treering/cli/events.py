@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import IO, Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,8 @@ from treering.kernel.refusal import Refused
 BATCH_MAX = 500
 BATCH_BYTES_MAX = 512 * 1024
 FILE_BYTES_MAX = 256 * 1024 * 1024
+EVENTS = {"At": "time", "Event": "event", "Of": "subject", "By": "actor", "Position": "position", "Source": "source"}
+TABLES = ("table", "tsv", "csv")
 
 
 @click.pass_context
@@ -29,10 +32,27 @@ def read(
     session = context.ensure_object(Session)
     fields = {"ws": session.workspace, "since": since, "kind": kind, "name": name, "type": type_}
     asked = {key: value for key, value in fields.items() if value}
+    write = writer(session, follow)
     with session.client() as client:
         path = f"/v1/events?{urlencode({**asked, 'follow': str(follow).lower()})}"
         for message in messages(client, path, ends=not follow):
-            print(one_line(message.data), flush=follow)
+            write(message.data)
+
+
+def writer(session: Session, follow: bool) -> Callable[[str], None]:
+    """Writes an event: the line it came as, or what ``-o`` and ``--query`` make of it, one event at a time."""
+    if not (session.output or session.query):
+        return lambda data: print(one_line(data), flush=follow)
+    from treering.cli.follow_output import line_writer
+
+    line = line_writer(session, EVENTS)
+
+    def write(data: str) -> None:
+        event = json.loads(data)
+        mark = " (published)" if event.get("published") else ""
+        line({**event, "event": event["type"] + mark} if session.output in TABLES else event)
+
+    return write
 
 
 def one_line(data: str) -> str:
@@ -42,7 +62,7 @@ def one_line(data: str) -> str:
 
 events = LazyGroup(
     "events",
-    help="Read events as JSON lines, or follow and publish them.",
+    help="Read events as JSON lines (or -o, --query: of each), or follow and publish them.",
     invoke_without_command=True,
     callback=read,
     params=[

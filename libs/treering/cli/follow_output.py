@@ -7,19 +7,25 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from treering.cli.output import as_yaml, cell, csv_value, found, json_line
+from treering.cli.output import as_yaml, cell, csv_value, found, json_line, searched
 from treering.cli.session import Session
 
-WIDTHS = (26, 24, 32, 20)  # of the first columns; a table cannot wait for what is to come
+WIDTHS = (30, 24, 32, 20)  # of the first columns; a table cannot wait for what is to come
 
 
 def line_writer(session: Session, columns: dict[str, str]) -> Callable[[dict[str, Any]], None]:
-    """Writes one row: a line of a table on a terminal, of JSON in a pipe, or what ``-o`` says."""
+    """Writes one row: a line of a table on a terminal, of JSON in a pipe, or what ``-o`` says; with
+    ``--query`` what it finds in the row."""
+    if session.query:
+        return lambda row: print(json_line(searched(session.query, row)), flush=True)
     match session.output or ("table" if sys.stdout.isatty() else "jsonl"):
         case "csv":
             return csv_writer(columns)
-        case "table" | "tsv":
+        case "table":
+            print(table_line({name: name for name in columns}, {name: name for name in columns}), flush=True)
             return lambda row: print(table_line(row, columns), flush=True)
+        case "tsv":
+            return lambda row: print("\t".join(cell(found(row, path), path) for path in columns.values()), flush=True)
         case "yaml":
             return lambda row: print(as_yaml([row]), end="", flush=True)
         case _:

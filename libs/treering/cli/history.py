@@ -12,7 +12,7 @@ from treering.cli.session import Session
 from treering.cli.shapes import shape
 from treering.kernel.subjects import singular
 
-STORY = {"At": "at", "Event": "type", "By": "by", "Because": "because_of", "About": "about", "Position": "position"}
+STORY = {"At": "at", "Event": "event", "By": "by", "Because": "because_of", "About": "about", "Position": "position"}
 INTERVALS = {"Status": "status", "Since": "since", "Until": "until", "For": "seconds"}
 SUMMARY = {"Status": "status", "Ended": "count", "In it now": "open", "p50": "p50_seconds", "p95": "p95_seconds"}
 DURATIONS = {
@@ -42,8 +42,6 @@ def story(session: Session, resource: str, max_results: int) -> None:
     path = f"{history_path(session, resource)}/story"
     with session.client() as client:
         rows = list(session.listed(client, path, max_results, key="rows"))
-        if not rows:
-            client.get(session.address(resource))  # says that there is no such resource
     session.table(with_names(session, rows), STORY)
 
 
@@ -80,6 +78,7 @@ def with_names(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, A
     for row in rows:
         row["by"] = people.get(row["actor"], row["actor"])
         row["of"] = f"{row['kind']}/{row['name']}"
+        row["event"] = f"{row['published']} (published)" if row.get("published") else row["type"]
         if because := row.get("because"):
             row["because_of"] = f"{because['type']} of {because['kind']}/{because['name']}"
     return rows

@@ -9,7 +9,7 @@ VERBS = {
     "show": ("treering.cli.job_read:show", "Show a job, now or as it was."),
     "list": ("treering.cli.job_read:list_jobs", "List jobs, the newest first."),
     "stream": ("treering.cli.job_watch:stream", "Watch a job until it ends."),
-    "download": ("treering.cli.job_files:download", "Bring its outputs and logs here."),
+    "download": ("treering.cli.job_files:download", "Bring its logs and ./outputs here, or all it made."),
     "update": ("treering.cli.job_change:update", "Change its display name, description or tags."),
     "cancel": ("treering.cli.job_change:cancel", "Ask that it ends."),
     "archive": ("treering.cli.job_change:archive", "Hide it from lists."),

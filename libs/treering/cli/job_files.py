@@ -1,7 +1,7 @@
 """``job download``: outputs and logs into a folder, laid out as ``az ml job download`` does.
 
-``named-outputs/NAME`` for outputs of the YAML, ``artifacts/outputs`` for ``./outputs``, and with ``--all``
-``artifacts/user_logs``.
+``artifacts/user_logs`` for its logs and ``artifacts/outputs`` for ``./outputs``; with ``--all`` also
+``named-outputs/NAME`` for the outputs of the YAML.
 """
 
 from __future__ import annotations
@@ -17,29 +17,38 @@ from treering.cli.session import Session
 from treering.cli.shapes import Shape
 from treering.kernel.refusal import Refused
 
+DEFAULT = "default"  # the output that no YAML names: ./outputs
+
 
 @click.command("download", cls=Verb)
 @named
-@click.option("--output-name", help="Only this output; default is all of them.")
+@click.option("--output-name", help="Only this output, and no logs.")
 @click.option("--download-path", "-p", "folder", type=click.Path(path_type=Path), default=Path("."), help="Where to.")
-@click.option("--all", "with_logs", is_flag=True, help="The logs too.")
+@click.option("--all", "all_", is_flag=True, help="The outputs that the YAML names too.")
 @click.pass_obj
-def download(session: Session, name: str, output_name: str | None, folder: Path, with_logs: bool) -> None:
-    """Bring the outputs of a job here."""
+def download(session: Session, name: str, output_name: str | None, folder: Path, all_: bool) -> None:
+    """Bring the logs of a job and its ./outputs here; with --all, all its outputs."""
     from treering.client.download import download_tree
 
     with session.client() as client:
         job = client.get(session.path("job", name))
         rows = []
-        for output, (digest, target) in wanted(job, output_name, with_logs).items():
+        for output, (digest, target) in wanted(job, output_name, all_).items():
             done = download_tree(client, digest, folder / target)
             rows.append({"output": output, "path": str(folder / target), "files": done.files, "bytes": done.size_bytes})
     if not rows:
-        print(f"note: job {name} ({job['status']}) has no outputs", file=sys.stderr)
+        print(f"note: job {name} ({job['status']}) has nothing to download yet", file=sys.stderr)
+    if more := named_outputs(job) if not (all_ or output_name) else []:
+        print(f"note: not brought: {', '.join(more)}; --all brings them, or --output-name one", file=sys.stderr)
     session.table(rows, {"Output": "output", "Path": "path", "Files": "files", "Bytes": "bytes"})
 
 
-def wanted(job: Shape, output_name: str | None, with_logs: bool) -> dict[str, tuple[str, str]]:
+def named_outputs(job: Shape) -> list[str]:
+    """Those of the YAML."""
+    return [name for name in job["state"].get("outputs", {}) if name != DEFAULT]
+
+
+def wanted(job: Shape, output_name: str | None, all_: bool) -> dict[str, tuple[str, str]]:
     """Digest and folder of each tree to bring, by the name of the output."""
     from treering.kernel.safe_path import SafePath
 
@@ -52,11 +61,13 @@ def wanted(job: Shape, output_name: str | None, with_logs: bool) -> dict[str, tu
         )
     if output_name is not None:
         made = {output_name: made[output_name]}
+    elif not all_:
+        made = {name: digest for name, digest in made.items() if name == DEFAULT}
     trees = {name: (digest, folder_of(SafePath.parse(name).text)) for name, digest in made.items()}
-    if with_logs and state.get("logs"):
+    if output_name is None and state.get("logs"):
         trees["logs"] = (state["logs"], "artifacts")
     return trees
 
 
 def folder_of(output: str) -> str:
-    return "artifacts/outputs" if output == "default" else f"named-outputs/{output}"
+    return "artifacts/outputs" if output == DEFAULT else f"named-outputs/{output}"

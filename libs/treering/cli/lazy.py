@@ -19,6 +19,7 @@ def remember(context: click.Context, parameter: click.Parameter, value: Any) -> 
     session = context.ensure_object(Session)
     if value is not None and value is not False and parameter.name:
         setattr(session, parameter.name, value)
+        session.workspace_said |= parameter.name == "workspace"
 
 
 def common_options() -> list[click.Parameter]:

@@ -16,6 +16,7 @@ from treering.cli.times import human, local
 from treering.kernel.refusal import Refused
 
 CELL_CHARACTERS_MAX = 60
+WHEN = ("at", "time")  # of an event: what happened within a second stands in an order
 
 
 def emit(session: Session, value: Any, columns: dict[str, str] | None = None) -> None:
@@ -97,7 +98,7 @@ def readable(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         return [readable(child, key) for child in value]
     if isinstance(value, str):
-        return local(value)
+        return local(value, "milliseconds" if key in WHEN else "seconds")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and key.endswith("seconds"):
         return human(value)
     return value

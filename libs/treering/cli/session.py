@@ -26,6 +26,7 @@ class Session:
 
     home: Path = field(default_factory=default_home)
     workspace: str = field(default_factory=lambda: os.environ.get("TREERING_WORKSPACE") or "main")
+    workspace_said: bool = False  # with -w, rather than left out or in the environment
     output: str = ""
     query: str = ""
     debug: bool = False

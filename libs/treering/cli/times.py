@@ -13,10 +13,13 @@ def parsed_time(text: str) -> datetime | None:
     return datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
 
 
-def local(text: str) -> str:
+def local(text: str, precision: str = "seconds") -> str:
     """``2026-11-24 05:10:46 +01:00`` for an ISO time; other text as it is."""
     moment = parsed_time(text)
-    return moment.astimezone().isoformat(" ", "seconds").replace("+", " +") if moment else text
+    if moment is None:
+        return text
+    written = moment.astimezone().isoformat(" ", precision)
+    return f"{written[:-6]} {written[-6:]}"
 
 
 def age_seconds(text: str) -> float:

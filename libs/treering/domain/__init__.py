@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from treering.domain.compute import COMPUTE
@@ -20,7 +21,7 @@ from treering.domain.webhook import WEBHOOK
 from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate
-from treering.kernel.refusal import Refused
+from treering.kernel.refusal import Refused, instead
 
 KINDS: dict[str, Aggregate[Any, Any, Any]] = {
     kind.kind: kind
@@ -45,6 +46,8 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
 
 # Types nobody else may publish under: ours, our test's, and Azure Event Grid's of what we tell as events of ours.
 RESERVED = (*(f"{kind}." for kind in KINDS), "treering.", "microsoft.machinelearningservices.")
+TYPES = frozenset(tag for kind in KINDS.values() for tag in kind.event_types)
+WATCHED = TYPES - set(EVENT.event_types)  # a published event is told under its own type
 
 
 def is_reserved(type: str) -> bool:
@@ -55,5 +58,26 @@ def is_reserved(type: str) -> bool:
 def kind_named(name: str) -> Aggregate[Any, Any, Any]:
     """The kind of this name, or ``Refused("kind.unknown")`` with those there are."""
     if name not in KINDS:
-        raise Refused("kind.unknown", f"there is no kind {name[:80]!r}; the kinds are {', '.join(sorted(KINDS))}")
+        raise Refused("kind.unknown", f"kind is {name[:80]!r}, which there is not{instead(name, KINDS)}")
     return KINDS[name]
+
+
+def check_watched(types: Iterable[str]) -> None:
+    """``Refused("type.unknown")`` for a type, or a beginning of types as ``job.*``, of ours that no event can have.
+
+    Others are left alone: somebody may publish one at any time.
+    """
+    for type in types:
+        begin = type.removesuffix("*")
+        known = type in WATCHED if begin == type else any(one.startswith(begin) for one in WATCHED)
+        if is_reserved(begin) and not known:
+            kind = begin.strip().lower().partition(".")[0]
+            near = {one for one in WATCHED if one.startswith(f"{kind}.")} or WATCHED
+            raise Refused("type.unknown", f"type is {type[:80]!r}, which there is not{instead(type, near)}")
+
+
+def check_status(kind: str, status: str) -> None:
+    """``Refused("status.unknown")`` for one that no resource of ``kind`` ever has."""
+    known = kind_named(kind).statuses
+    if status not in known:
+        raise Refused("status.unknown", f"status is {status[:80]!r}, which no {kind} has{instead(status, known)}")

@@ -183,4 +183,5 @@ EXPERIMENT: Aggregate[ExperimentCommand, ExperimentEvent, Experiment] = Aggregat
     decide=decide,
     evolve=evolve,
     summary=summary,
+    shown_statuses=("reserved",),
 )

@@ -224,4 +224,5 @@ LOGGED_MODEL: Aggregate[LoggedModelCommand, LoggedModelEvent, LoggedModel] = Agg
     decide=decide,
     evolve=evolve,
     summary=summary,
+    shown_statuses=("deleted",),
 )

@@ -286,4 +286,5 @@ MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(
     evolve=evolve,
     summary=summary,
     birth=birth,
+    shown_statuses=("archived",),
 )

@@ -328,4 +328,5 @@ REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, Regist
     evolve=evolve,
     summary=summary,
     birth=birth,
+    shown_statuses=("archived",),
 )

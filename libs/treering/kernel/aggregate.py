@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -50,6 +50,7 @@ class Aggregate(Generic[C, E, S]):
     raises ``Refused``. ``evolve(state, event)`` never raises. ``summary(state)`` feeds the lists. ``upcasters``
     maps each retired event type to what it is today (see ``kernel/upcasters.py``). ``birth(event)`` is for kinds whose
     key can be used again: where what the key names came to be, when it is another from that event on.
+    ``shown_statuses`` are those that summaries have beside the state's own.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Aggregate(Generic[C, E, S]):
         summary: Callable[[S], Summary],
         upcasters: Mapping[str, Upcast] = {},
         birth: Callable[[E], Birth | None] | None = None,
+        shown_statuses: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.state = state
@@ -76,6 +78,7 @@ class Aggregate(Generic[C, E, S]):
         self.event_types: dict[str, type[Event]] = tagged(events)
         self.commands: msgspec.json.Decoder[C] = msgspec.json.Decoder(commands)
         self.events: EventDecoder[E] = EventDecoder(events, self.event_types, upcasters)
+        self.statuses = frozenset((*words(get_type_hints(state).get("status")), *shown_statuses))
         self.states: msgspec.json.Decoder[S] = msgspec.json.Decoder(state)
 
     def fold(self, events: Iterable[E], state: S | None = None) -> S:
@@ -91,3 +94,8 @@ def tagged(union: Any) -> dict[str, Any]:
     """The structs of a union (or a single struct) by their tags."""
     structs: Sequence[type[Struct]] = get_args(union) or (union,)
     return {str(struct.__struct_config__.tag): struct for struct in structs}
+
+
+def words(literal: Any) -> list[str]:
+    """The values of a ``Literal``, or of a union of some."""
+    return [word for one in get_args(literal) for word in (words(one) if get_args(one) else [str(one)])]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+LISTED_MAX = 12
+COMPARED_MAX = 2000
+
 
 class Refused(Exception):
     """A request broke a rule. ``code`` (``kind.reason``) is stable for ever; ``detail`` names the
@@ -12,3 +17,14 @@ class Refused(Exception):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+
+
+def instead(word: str, known: Collection[str]) -> str:
+    """What ends the sentence "there is no ...": the known word most like it, and those there are."""
+    import difflib  # only who refuses needs it
+
+    near = difflib.get_close_matches(word[:100], list(known), n=1) if len(known) <= COMPARED_MAX else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    listed = sorted(known)[:LISTED_MAX]
+    more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
+    return f"{hint or ';'} there are {', '.join(listed)}{more}" if listed else hint

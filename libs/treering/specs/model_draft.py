@@ -83,6 +83,14 @@ def drafted(draft: ModelDraft) -> ModelDraft:
     return draft
 
 
+def check_local(root: MapNode, report: Report) -> None:
+    """``Refused("model.path")`` when the files of a model YAML are said to be here, and are not."""
+    written = root.text("path")
+    if written and parse_reference(written).form == "local":
+        draft = ModelDraft(root.text("name"), written, type=root.text("type") or DEFAULT_TYPE)
+        check_files(draft, resolved(written, report))
+
+
 def check_files(draft: ModelDraft, local: Path) -> None:
     if not local.exists():
         raise Refused("model.path", f"there is no {draft.path!r} in {str(local.parent)!r}")

@@ -29,8 +29,9 @@ class Judgement:
 def judge(path: Path, overrides: Sequence[str] = (), *, need_files: bool = True) -> Judgement:
     """Read a file, put the ``--set`` overrides in, and judge it with the YAML files it names.
 
-    Whether its data and code are there is not asked; whether the YAML files it names are there is asked when
-    ``need_files``. Raises nothing: a file that cannot be read is a problem too.
+    When ``need_files``, the files it names must be there: YAML, and of what can be created here also code and data,
+    so that a file is accepted offline that will be accepted then. Raises nothing: a file that cannot be read is a
+    problem too.
     """
     try:
         root = apply(read_yaml(path), overrides)
@@ -47,8 +48,24 @@ def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
     report = Report(path.parent, need_files=need_files)
     if kind in KINDS:
         KINDS[kind](root, "", report)
+        if need_files and not report.problems:
+            judge_files(root, kind, path, report)
     elif kind:
         report.add(root.at, "type", f"{kind!r} is no kind treering knows; it knows {', '.join(KINDS)}")
     else:
         report.add(root.at, "", "its kind cannot be told; say it with $schema or type")
     return Judgement(kind, tuple(report.problems))
+
+
+def judge_files(root: MapNode, kind: str, path: Path, report: Report) -> None:
+    """What ``job create`` and ``model create`` refuse of the files and names in a tree that is right otherwise."""
+    from treering.specs.job_draft import RUNNABLE, read_job
+    from treering.specs.model_draft import check_local
+
+    try:
+        if kind == RUNNABLE:
+            read_job(root, path, report)
+        elif kind.startswith("model/"):
+            check_local(root, report)
+    except Refused as refused:
+        report.add(root.at, "", refused.detail)

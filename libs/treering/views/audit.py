@@ -22,7 +22,7 @@ from treering.views.moments import fixed_time
 
 INDEX_BITS = 20  # a commit of 1 MiB cannot hold 2**20 events; 43 bits are left for its position
 PLACES_MAX = 10_000
-ROW = f"({', '.join('?' * 11)})"
+ROW = f"({', '.join('?' * 12)})"
 INSERT = f"INSERT INTO event_rows VALUES {ROW}"
 # Each statement makes Python let go of its lock and fetch it back, from a loop that is busy reading the log.
 ROWS_AT_ONCE = 50
@@ -36,6 +36,7 @@ CREATE INDEX IF NOT EXISTS events_time ON event_rows (gid, at);
 CREATE INDEX IF NOT EXISTS events_actor ON event_rows (actor, gid);
 CREATE INDEX IF NOT EXISTS events_key ON event_rows (key);
 CREATE INDEX IF NOT EXISTS events_about ON event_rows (about) WHERE about <> '';
+CREATE INDEX IF NOT EXISTS events_published ON event_rows (published) WHERE published <> '';
 CREATE INDEX IF NOT EXISTS events_commit ON event_rows (commit_id);
 CREATE INDEX IF NOT EXISTS events_command ON event_rows (command_id);
 CREATE INDEX IF NOT EXISTS events_cause ON event_rows (cause) WHERE cause <> '';
@@ -49,6 +50,7 @@ INSERT INTO sqlite_stat1 VALUES
   ('groups', 'sqlite_autoindex_groups_1', '100 40 5 1'), ('event_rows', 'events_gid', '10000000 100000'),
   ('event_rows', 'events_time', '10000000 100000 1'), ('event_rows', 'events_actor', '10000000 50000 5000'),
   ('event_rows', 'events_key', '10000000 8'), ('event_rows', 'events_about', '100000 3'),
+  ('event_rows', 'events_published', '100000 1000'),
   ('event_rows', 'events_commit', '10000000 1'), ('event_rows', 'events_command', '10000000 1'),
   ('event_rows', 'events_cause', '10000000 2');
 ANALYZE sqlite_schema;
@@ -75,10 +77,11 @@ class Stored(Struct, frozen=True, gc=False):
 
 
 class Tag(Struct, frozen=True, gc=False):
-    """What every event has, and the ``subject`` of a published one."""
+    """What every event has, and the ``subject`` and the type of its own of a published one."""
 
     type: str
     subject: str = ""
+    event_type: str = ""
 
 
 class Group(NamedTuple):
@@ -97,7 +100,7 @@ class AuditView:
     """The ``id`` of a row is its position and index in one number, so that rows are appended in order."""
 
     name = "audit"
-    version = "2"
+    version = "3"
     schema = f"""
     CREATE TABLE IF NOT EXISTS groups (
       gid INTEGER PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, type TEXT NOT NULL,
@@ -106,7 +109,7 @@ class AuditView:
     CREATE TABLE IF NOT EXISTS event_rows (
       id INTEGER PRIMARY KEY, gid INTEGER NOT NULL, key TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
       cause TEXT NOT NULL, command_id TEXT NOT NULL, commit_id TEXT NOT NULL, trace TEXT NOT NULL,
-      about TEXT NOT NULL, data BLOB NOT NULL
+      about TEXT NOT NULL, published TEXT NOT NULL, data BLOB NOT NULL
     );
     CREATE TABLE IF NOT EXISTS hours (
       hour TEXT PRIMARY KEY, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, events INTEGER NOT NULL
@@ -116,8 +119,8 @@ class AuditView:
     ) WITHOUT ROWID;
     CREATE VIEW IF NOT EXISTS events AS SELECT
       id, id >> {INDEX_BITS} AS position, id & {(1 << INDEX_BITS) - 1} AS "index", workspace, kind, key AS name,
-      type, at, actor, cause, command_id, commit_id, trace, about, data
-      FROM event_rows JOIN groups USING (gid);
+      type, at, actor, cause, command_id, commit_id, trace, about, published,
+      data FROM event_rows JOIN groups USING (gid);
     """
 
     def __init__(self) -> None:
@@ -145,10 +148,11 @@ class AuditView:
             for index, event in enumerate(commit.events):
                 tag = tags.decode(event)
                 gid = self.groups.get((place, tag.type)) or self.intern(db, subject, tag.type)
+                published = place.endswith(PUBLISHED)
                 rows.append((
                     position << INDEX_BITS | index, gid, key,
                     at, commit.actor, commit.cause, commit.command_id, commit.id, commit.trace,
-                    tag.subject if tag.subject and place.endswith(PUBLISHED) else "", event,
+                    tag.subject if published else "", tag.event_type if published else "", event,
                 ))  # fmt: skip
         return rows
 

@@ -55,7 +55,8 @@ def audit(db: Database, query: AuditQuery) -> AuditAnswer:
 
 
 def story(db: Database, query: StoryQuery) -> StoryAnswer:
-    """The events of a resource and those published about it, in order; ``Refused`` for a bad limit or page."""
+    """The events of a resource and those published about it, in order; ``Refused`` for a bad limit or page, or when
+    there never was such a resource and nothing was published about it."""
     limit = checked_limit(query.limit)
     after = row_id(query.page) if query.page else 0
     twin = TWINS.get(query.kind, query.kind)
@@ -63,6 +64,8 @@ def story(db: Database, query: StoryQuery) -> StoryAnswer:
     asked |= {"about": f"{query.kind}/{query.name}", "about_twin": f"{twin}/{query.name}"}
     found = db.execute(STORY, {**asked, "after": after, "limit": limit + 1})
     rows, next = page(db, (row["id"] for row in found), limit)
+    if not rows and not after:
+        raise Refused(f"{query.kind}.absent", f"there is no {query.kind} {query.name[:80]!r}, and never was")
     known = {cause: because(db, cause) for cause in {row["cause"] for row in rows}}
     return StoryAnswer([StoryRow(**columns(row), because=known[row["cause"]]) for row in rows], next)
 

@@ -6,12 +6,14 @@ Every source yields ids in the order asked for, so a page ends as soon as it is 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from treering.adapters.sqlite_view import Database
+from treering.domain.event import EVENT
 from treering.kernel.refusal import Refused
 from treering.views.audit import HOUR, INDEX_BITS
+from treering.views.known import check_known, types_seen
 from treering.views.moments import moment
 from treering.views.search import match_of
 
@@ -37,6 +39,8 @@ class Asked(Protocol):
     def since(self) -> str: ...
     @property
     def until(self) -> str: ...
+    @property
+    def unseen(self) -> bool: ...
 
 
 class Where(NamedTuple):
@@ -47,13 +51,16 @@ class Where(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """The rows from ``low`` to ``high`` that fulfil ``times`` and are of ``gids`` (None: of any group). A ``+``
-    before a column keeps the planner from an index whose order is not that of the ids."""
+    """The rows from ``low`` to ``high`` that fulfil ``times`` and are of ``gids`` (None: of any group), or are
+    published events of ``places`` with a type of their own in ``published``. A ``+`` before a column keeps the planner
+    from an index whose order is not that of the ids."""
 
     low: int
     high: int
     times: tuple[Where, ...]
     gids: tuple[int, ...] | None
+    places: tuple[int, ...] = ()
+    published: tuple[str, ...] = ()
 
     @property
     def between(self) -> Where:
@@ -62,11 +69,26 @@ class Scope(NamedTuple):
     @property
     def of_groups(self) -> tuple[Where, ...]:
         """As a condition that no index is chosen for."""
-        return () if self.gids is None else (Where(f"+gid IN ({', '.join(map(str, self.gids))})"),)
+        if self.gids is None:
+            return ()
+        of_type = f"+gid IN ({', '.join(map(str, self.gids))})"
+        if not self.published:
+            return (Where(of_type),)
+        marks = ", ".join("?" * len(self.published))
+        return (Where(f"({of_type} OR {self.in_places} AND +published IN ({marks}))", self.published),)
+
+    @property
+    def in_places(self) -> str:
+        return f"+gid IN ({', '.join(map(str, self.places))})"
 
 
 def scope_of(db: Database, asked: Asked) -> Scope:
-    """Bounds and groups of a question; ``Refused("query.bad_moment")`` for a moment that is none."""
+    """Bounds and groups of a question; ``Refused`` for a moment that is none, a window that ends before it begins, or
+    what there is not."""
+    types = asked.type.count(",") + 1
+    if types > TYPES_MAX:
+        raise Refused("query.bad_type", f"{types} types are asked for, at most {TYPES_MAX} may be")
+    check_known(db, asked)
     low, high = 0, ID_MAX
     times: list[Where] = []
     if asked.since:
@@ -77,7 +99,29 @@ def scope_of(db: Database, asked: Asked) -> Scope:
         until = moment(asked.until, "until")
         high = last_of(until) if isinstance(until, int) else last_id_until(db, until)
         times += [] if isinstance(until, int) else [Where("+at <= ?", (until,))]
-    return Scope(min(low, ID_MAX), high, tuple(times), groups_of(db, asked))
+    if asked.since and asked.until:
+        check_window(db, asked.since, asked.until, nothing=low > high)
+    scope = Scope(min(low, ID_MAX), high, tuple(times), groups_of(db, asked))
+    published = published_types(db, asked)
+    return scope._replace(places=places_of(db, asked), published=published) if published else scope
+
+
+def check_window(db: Database, since: str, until: str, *, nothing: bool) -> None:
+    """``Refused("query.bad_window")`` when ``until`` lies before ``since``. A time and a position cannot be compared,
+    for clocks differ: they are refused when there is ``nothing`` between, and nothing can come any more."""
+    first, last = moment(since, "since"), moment(until, "until")
+    if isinstance(first, int) and isinstance(last, int):
+        reversed = first > last
+    elif isinstance(first, int) or isinstance(last, int):
+        reversed = nothing and (first if isinstance(first, int) else int(last)) <= newest_position(db)
+    else:
+        reversed = first > last
+    if reversed:
+        raise Refused("query.bad_window", f"since {since!r} is later than until {until!r}: nothing lies between")
+
+
+def newest_position(db: Database) -> int:
+    return int(db.execute("SELECT max(id) AS id FROM event_rows").fetchone()["id"] or 0) >> INDEX_BITS
 
 
 def last_of(position: int) -> int:
@@ -99,8 +143,6 @@ def groups_of(db: Database, asked: Asked) -> tuple[int, ...] | None:
     """The groups asked for, None for all."""
     wanted = [(column, value) for column in ("workspace", "kind") if (value := getattr(asked, column))]
     types = [one for one in asked.type.split(",") if one]
-    if len(types) > TYPES_MAX:
-        raise Refused("query.bad_type", f"{len(types)} types are asked for, at most {TYPES_MAX} may be")
     if not wanted and not types:
         return None
     conditions = [Where(f"{column} = ?", (value,)) for column, value in wanted]
@@ -109,6 +151,22 @@ def groups_of(db: Database, asked: Asked) -> tuple[int, ...] | None:
         conditions.append(Where(f"({' OR '.join(one.sql for one in each)})", sum((one.values for one in each), ())))
     where, values = joined(conditions)
     return tuple(row["gid"] for row in db.execute(f"SELECT gid FROM groups WHERE {where} ORDER BY gid", values))
+
+
+def places_of(db: Database, asked: Asked) -> tuple[int, ...]:
+    """The groups that published events are in."""
+    sql = "SELECT gid FROM groups WHERE kind = ? AND (workspace = ? OR ? = '') ORDER BY gid"
+    return tuple(row["gid"] for row in db.execute(sql, (EVENT.kind, asked.workspace, asked.workspace)))
+
+
+def published_types(db: Database, asked: Asked) -> tuple[str, ...]:
+    """The types asked for that some published event has, those that begin so one by one."""
+    if asked.kind not in ("", EVENT.kind):
+        return ()
+    found = [one for type in asked.type.split(",") if type for one in types_seen(db, type, TYPES_MAX + 1)]
+    if len(found) > TYPES_MAX:
+        raise Refused("query.bad_type", f"type {asked.type[:80]!r} is more than {TYPES_MAX} types; name fewer")
+    return tuple(dict.fromkeys(found))
 
 
 def type_condition(type: str) -> Where:
@@ -123,7 +181,7 @@ def joined(conditions: Sequence[Where]) -> tuple[str, list[Any]]:
 def ids(db: Database, asked: Asked, scope: Scope, order: str, *, cause: str = "", text: str = "") -> Iterator[int]:
     """The ids of the rows that match, in ``order`` (ASC or DESC)."""
     match = match_of(text) if text else ""
-    if scope.low > scope.high or scope.gids == ():
+    if scope.low > scope.high or (scope.gids == () and not scope.published):
         return iter(())
     named = [Where("key = ?", (asked.name,))] if asked.name else []
     acted = [Where("actor = ?", (asked.actor,))] if asked.actor else []
@@ -136,9 +194,23 @@ def ids(db: Database, asked: Asked, scope: Scope, order: str, *, cause: str = ""
     if acted or scope.gids is not None:
         gids = scope.gids if scope.gids is not None else all_groups(db)
         of_group = [(*acted, Where("gid = ?", (gid,)), scope.between, *scope.times) for gid in gids]
-        runs = [ids_where(db, conditions, order) for conditions in of_group]
-        return heapq.merge(*runs, reverse=order == "DESC")
+        in_places = (Where(scope.in_places), *(Where(f"+{one.sql}", one.values) for one in acted))
+        of_type = [
+            (Where("published = ? AND published <> ''", (type,)), *in_places, scope.between, *scope.times)
+            for type in scope.published
+        ]
+        runs = [ids_where(db, conditions, order) for conditions in (*of_group, *of_type)]
+        return once(heapq.merge(*runs, reverse=order == "DESC"))
     return ids_where(db, (scope.between, *scope.times), order)
+
+
+def once(ids: Iterable[int]) -> Iterator[int]:
+    """Each of ``ids``, which come in order, once: a published event may be asked for by both of its types."""
+    last = -1
+    for id in ids:
+        if id != last:
+            yield id
+        last = id
 
 
 def ids_where(db: Database, conditions: Sequence[Where], order: str) -> Iterator[int]:

@@ -8,6 +8,7 @@ from typing import Any
 from treering.adapters.sqlite_view import Database
 from treering.domain import kind_named
 from treering.kernel.clock import now
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.lifecycle import RESOURCE
 from treering.views.moments import seconds_between, time_text
@@ -20,10 +21,13 @@ FIRST_EVENT = "First event"
 
 
 def lifecycle(db: Database, query: LifecycleQuery) -> LifecycleAnswer:
-    """Answer ``qry.lifecycle``; ``Refused("kind.unknown")`` for a kind there is not."""
+    """Answer ``qry.lifecycle``; ``Refused`` for a kind or a resource there is not."""
     kind_named(query.kind)
     if query.name:
-        return LifecycleAnswer(intervals=intervals_of(db, Address(query.workspace, query.kind, query.name)))
+        found = intervals_of(db, Address(query.workspace, query.kind, query.name))
+        if not found:
+            raise Refused(f"{query.kind}.absent", f"there is no {query.kind} {query.name[:80]!r}, and never was")
+        return LifecycleAnswer(intervals=found)
     return LifecycleAnswer(summary=summaries(db, query.workspace, query.kind))
 
 

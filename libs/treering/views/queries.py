@@ -17,10 +17,11 @@ LIMIT_MAX = 1000
 class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.audit``: events by any of these, all of which must match; newest first unless ``oldest_first``.
 
-    ``workspace`` "" means all. ``type`` may be several with commas, and ``job.*`` is all that begin so. ``cause``
-    is a commit id, command id or whatever the cause was said to be. ``text`` are words of the event's JSON or its
-    resource's name, all of which it must have ("several words" in a row, ``begin*``). ``since`` and ``until``
-    include the moments they name. ``after``: answer when the audit has reached this position.
+    ``workspace`` "" means all. ``type`` may be several with commas, and ``job.*`` is all that begin so; a published
+    event is found by its own type too. ``cause`` is a commit id, command id or whatever the cause was said to be.
+    ``text`` are words of the event's JSON or its resource's name, all of which it must have ("several words" in a row,
+    ``begin*``). ``since`` and ``until`` include the moments they name. ``after``: answer when the audit has reached
+    this position. ``unseen``: a type or an actor that nobody has seen yet is no mistake, for it may come.
     """
 
     workspace: str = ""
@@ -36,6 +37,7 @@ class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     limit: int = 100  # at most LIMIT_MAX
     page: str = ""
     after: int = 0
+    unseen: bool = False
 
 
 class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -49,6 +51,7 @@ class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     type: str = ""
     since: str = ""
     until: str = ""
+    unseen: bool = False
 
 
 class StoryQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -89,8 +92,8 @@ class StatusQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class AuditRow(Struct, frozen=True, omit_defaults=True):
     """One event where it stands: the ``index``-th of the commit at ``position``. ``at`` is UTC.
 
-    ``about`` is the ``kind/name`` a published event says it is about. ``data`` is the event as stored; an
-    event of more than half a megabyte is left out (``data_bytes`` says its size) and is read from the log.
+    ``about`` is the ``kind/name`` a published event says it is about, ``published`` its own type. ``data`` is the event
+    as stored; an event of more than half a megabyte is left out (``data_bytes`` says its size); the log has it.
     """
 
     position: int
@@ -107,6 +110,7 @@ class AuditRow(Struct, frozen=True, omit_defaults=True):
     cause: str = ""
     trace: str = ""
     about: str = ""
+    published: str = ""
     data_bytes: int = 0
 
 

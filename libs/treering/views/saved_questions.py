@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
+from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import singular
 from treering.views.access_question import COLUMNS, access_rows
@@ -145,7 +146,7 @@ def of_events(db: Database, query: AskQuery, types: Sequence[str]) -> AskAnswer:
         return AskAnswer(columns, [])
     asked = AuditQuery(
         workspace=query.workspace, kind=query.kind, type=",".join(types),
-        since=query.since, until=query.until, limit=query.limit, page=query.page,
+        since=query.since, until=query.until, limit=query.limit, page=query.page, unseen=True,
     )  # fmt: skip
     answer = audit(db, asked)
     return AskAnswer(columns, [event(row) for row in answer.rows], answer.next)
@@ -157,6 +158,9 @@ def data_of(row: AuditRow) -> Row:
 
 
 def aliases(db: Database, query: AskQuery) -> AskAnswer:
+    key = registered_model_key(query.argument)
+    if not audit(db, AuditQuery(workspace=query.workspace, kind=REGISTERED_MODEL.kind, name=key, limit=1)).rows:
+        raise Refused("registered_model.absent", f"there is no model {query.argument[:80]!r}, and never was")
     asked = AuditQuery(
         workspace=query.workspace, since=query.since, until=query.until, limit=checked_limit(query.limit),
         page=query.page,

@@ -44,7 +44,8 @@ VERSION = "iif(instr(name, ':'), substr(name, instr(name, ':') + 1), NULL)"
 VIEWS = (
     SqlView("events", "Every event: who did what to which resource, when and why; data is its JSON", f"""
     SELECT id, id >> {INDEX_BITS} AS position, id & {(1 << INDEX_BITS) - 1} AS "index", workspace, kind, key AS name,
-      type, at, actor, cause, command_id, commit_id, trace, about, CAST(data AS TEXT) AS data,
+      type, at, actor, cause, command_id, commit_id, trace, about, published,
+      CAST(data AS TEXT) AS data,
       coalesce(person, actor) AS actor_name
     FROM main.event_rows JOIN main.groups USING (gid) LEFT JOIN temp.people ON id_of_person = actor
     """, (*EVENT_TABLES, "temp.people")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from datetime import date
 
 import msgspec
 
@@ -21,7 +22,9 @@ OF_JOB = {"workspace": "workspace", "experiment": "parent", "actor": "created_by
 
 
 def usage(db: Database, query: UsageQuery) -> UsageAnswer:
-    """Answer ``qry.usage``, the largest first; ``Refused("query.bad_day")`` for what is no day."""
+    """Answer ``qry.usage``, the largest first; ``Refused`` for what is no day, or no window."""
+    if query.since and query.until and checked_day(query.since, "since") > checked_day(query.until, "until"):
+        raise Refused("query.bad_window", f"since {query.since} is later than until {query.until}")
     column = COLUMNS[query.by]
     where, values = ["1"], []
     for field, sign in (("since", ">="), ("until", "<=")):
@@ -62,6 +65,8 @@ def held_now(db: Database, query: UsageQuery) -> dict[str, tuple[int, float]]:
 
 
 def checked_day(text: str, field: str) -> str:
-    if not DAY.fullmatch(text):
-        raise Refused("query.bad_day", f"{field} {text[:40]!r} is no day; write it as 2026-01-31")
+    try:
+        date.fromisoformat(text if DAY.fullmatch(text) else "")
+    except ValueError:
+        raise Refused("query.bad_day", f"{field} {text[:40]!r} is no day; write it as 2026-01-31") from None
     return text

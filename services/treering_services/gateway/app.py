@@ -61,9 +61,11 @@ class Endpoint:
         try:
             if self.route.policy is not OPEN:
                 call.caller = await authenticate(call)
-                permit(self.route.policy, call.caller, call.params)
+                permit(self.route, call.caller, call.params)
                 if prefix_of(call.scope):
                     await self.gateway.require_workspace(call.workspace)
+            if self.route.method == "GET" and "ws" in call.params:  # commands ask by themselves: one makes it
+                await self.gateway.require_workspace(call.workspace)
             return await self.route.handler(call)
         except ClientDisconnect:
             raise

@@ -19,6 +19,7 @@ from treering.views.states import show
 from treering_services.gateway.access_files import subscriber_address
 from treering_services.gateway.call import Call, Caller
 from treering_services.gateway.core import PLURALS, Gateway
+from treering_services.gateway.route import Route
 
 # Policies: which kinds of token a route lets in. OPEN is the only one that asks for none.
 OPEN = frozenset({"anybody"})
@@ -84,18 +85,24 @@ async def job_state(gateway: Gateway, address: Address) -> Job:
     return JOB.states.decode(found.state) if found else JOB.initial
 
 
-def permit(policy: frozenset[str], caller: Caller, params: Mapping[str, str]) -> None:
+def permit(route: Route, caller: Caller, params: Mapping[str, str]) -> None:
     """``Refused("auth.forbidden")`` unless the caller's kind of token is good for the route and this path."""
-    if caller.policy not in policy:
+    if caller.policy not in route.policy:
         raise Refused("auth.forbidden", "this token is not good for this request")
     if caller.policy not in ("job", "node", "subscriber"):
         return
     if params.get("ws", caller.workspace) != caller.workspace:
         raise Refused("auth.forbidden", f"this token is good for workspace {caller.workspace!r} only")
     if caller.policy == "job" and ("key" in params or "kinds" in params):
-        own = PLURALS.get(params.get("kinds", "jobs")) == JOB.kind and params.get("key") == caller.name
+        own = PLURALS.get(kinds_in(route.path, params)) == JOB.kind and params.get("key") == caller.name
         if not own:
             raise Refused("auth.forbidden", f"this token is good for job {caller.name!r} only")
+
+
+def kinds_in(path: str, params: Mapping[str, str]) -> str:
+    """What ``{key}`` in the path of a route is a name of: the word before it, or what stands for ``{kinds}`` there."""
+    before = path.partition("/{key}")[0].rpartition("/")[2]
+    return params.get("kinds", "") if before == "{kinds}" else before
 
 
 def owner_actor(home: Home) -> str:

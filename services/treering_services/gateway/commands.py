@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from starlette.responses import Response
 
-from treering.domain import KINDS
+from treering.domain import KINDS, check_watched
 from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
@@ -15,7 +15,7 @@ from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
-from treering.domain.webhook import WEBHOOK
+from treering.domain.webhook import WEBHOOK, UpdateWebhook
 from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
@@ -92,6 +92,8 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
     call.gateway.schemas.judge(address, command)
+    if isinstance(command, UpdateWebhook):
+        check_watched(command.types or ())
     written = await call.gateway.commands.send(address, command, call.context())
     if kind.kind == EXPERIMENT.kind:
         call.gateway.tracking.wrote_experiment(written.position)

@@ -25,9 +25,9 @@ from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Context, Written
 from treering.kernel.points import RunPoints
-from treering.kernel.refusal import Refused
+from treering.kernel.refusal import Refused, instead
 from treering.kernel.subjects import Address, checked_name, plural
-from treering.views.states import Resource, show
+from treering.views.states import Resource, show, with_status
 from treering_services.base import StatesReader
 from treering_services.gateway.access import Access
 from treering_services.gateway.figures import Figures
@@ -138,7 +138,9 @@ class Gateway:
             return
         found = await self.find(Address(name, WORKSPACE.kind, name))
         if found is None:
-            raise Refused("workspace.absent", f"there is no workspace {name!r}; make it with workspace create")
+            known = await self.reader.view.read(lambda db: with_status(db, WORKSPACE.kind, ("active", "archived")))
+            names = [address.key for address, _, _ in known]
+            raise Refused("workspace.absent", f"there is no workspace {name!r}{instead(name, names)}")
         if len(self.workspaces) < WORKSPACES_KNOWN_MAX:
             self.workspaces.add(name)
 
@@ -146,7 +148,7 @@ class Gateway:
 def kind_of(plural: str) -> Aggregate[object, object, object]:
     """The kind whose plural stands in a path; ``Refused("kind.unknown")`` with those there are."""
     if plural not in PLURALS:
-        raise Refused("kind.unknown", f"there are no {plural[:80]!r}; there are {', '.join(sorted(PLURALS))}")
+        raise Refused("kind.unknown", f"there are no {plural[:80]!r}{instead(plural, PLURALS)}")
     return KINDS[PLURALS[plural]]
 
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 
-from treering.domain import kind_named
+from treering.domain import check_watched, kind_named
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 from treering.views.selection import TYPES_MAX, Selection
@@ -32,6 +32,8 @@ async def stream_events(call: Call) -> Response:
     query = call.query(EventsQuery)
     server_sent = EVENT_STREAM in call.header(b"accept")
     selection = selection_of(entitled(call.caller, query), lines=not server_sent)
+    if selection.workspace:
+        await call.gateway.require_workspace(selection.workspace)
     owner = call.caller.actor if call.caller.policy == "subscriber" else ""
     subscriber = Subscriber(call.gateway.hub, selection, await start_of(call, query), owner)
     if server_sent if query.follow is None else query.follow:
@@ -62,6 +64,7 @@ def selection_of(query: EventsQuery, *, lines: bool) -> Selection:
     types = tuple(sorted(set(query.type.split(",")))) if query.type else ()
     if len(types) > TYPES_MAX:
         raise Refused("request.query", f"type has {len(types)} types, at most {TYPES_MAX} are allowed")
+    check_watched(types)
     if query.name and not kind:
         raise Refused("request.query", "name needs kind: a name alone does not say of what")
     key = checked_address(query.ws, "", query.name).key if query.name else ""

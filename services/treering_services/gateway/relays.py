@@ -16,8 +16,10 @@ from treering.views.sql_answers import SqlQuery, SqlViewsQuery
 from treering.views.time_queries import ByParentQuery, DiffQuery, StuckQuery, UsageQuery, WorkspaceDiffQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
+from treering_services.gateway.known import check_filters
 
 T = TypeVar("T")
+Q = TypeVar("Q", AuditQuery, CountQuery, ByParentQuery, UsageQuery, StuckQuery)
 VERIFY_TIMEOUT_SECONDS = 900.0
 
 
@@ -42,12 +44,19 @@ async def relay(call: Call, name: str, query: Struct, timeout_seconds: float = 3
     return reply(bytes(raw))
 
 
+async def in_workspace(call: Call, query: Q) -> Q:
+    """The query, when the workspace it names exists; "" is all of them."""
+    if query.workspace:
+        await call.gateway.require_workspace(checked_name(query.workspace, "workspace"))
+    return query
+
+
 async def audit(call: Call) -> Response:
-    return await relay(call, "audit", call.query(AuditQuery))
+    return await relay(call, "audit", await in_workspace(call, call.query(AuditQuery)))
 
 
 async def audit_count(call: Call) -> Response:
-    return await relay(call, "count", call.query(CountQuery))
+    return await relay(call, "count", await in_workspace(call, call.query(CountQuery)))
 
 
 async def story(call: Call) -> Response:
@@ -97,16 +106,17 @@ async def audit_ask(call: Call) -> Response:
 
 
 async def durations(call: Call) -> Response:
-    query = call.query(ByParentQuery)
+    query = await in_workspace(call, call.query(ByParentQuery))
+    await check_filters(call.gateway, query.workspace, kind_named_in(query.kind), parent=query.parent)
     return await relay(call, "by_parent", msgspec.structs.replace(query, kind=kind_named_in(query.kind)))
 
 
 async def usage(call: Call) -> Response:
-    return await relay(call, "usage", call.query(UsageQuery))
+    return await relay(call, "usage", await in_workspace(call, call.query(UsageQuery)))
 
 
 async def stuck(call: Call) -> Response:
-    return await relay(call, "stuck", call.query(StuckQuery))
+    return await relay(call, "stuck", await in_workspace(call, call.query(StuckQuery)))
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):

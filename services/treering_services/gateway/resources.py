@@ -15,6 +15,7 @@ from treering.views.states import PAGE_MAX, Resource, newest, page_mark, show, w
 from treering.views.time_queries import ListAtAnswer, ListAtQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
+from treering_services.gateway.known import check_filters
 from treering_services.gateway.relays import ask_monitor
 
 Position = Annotated[int, Meta(ge=0, le=2**53)]
@@ -56,6 +57,7 @@ class Page(Struct, frozen=True):
 async def list_resources(call: Call) -> Response:
     query = call.query(ListQuery)
     kind, workspace = kind_of(call.params["kinds"]).kind, call.workspace
+    await check_filters(call.gateway, workspace, kind, status=query.status, parent=query.parent)
     if query.at:
         return await list_then(call, workspace, kind, query)
     reader = call.gateway.reader

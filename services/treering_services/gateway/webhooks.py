@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from treering.adapters.bus import question
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
-from treering.domain import kind_named
+from treering.domain import check_watched, kind_named
 from treering.domain.webhook import WEBHOOK, Body, CreateWebhook, ReplayWebhook, RotateSecret, UpdateWebhook, check_url
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Written
@@ -88,6 +88,7 @@ async def create_webhook(call: Call) -> Response:
     secret = asked.secret or new_secret()
     if asked.kind:
         kind_named(asked.kind)
+    check_watched(asked.types)
     if asked.since is not None:
         await check_since(call, asked.since)
     since = await call.gateway.log.head() if asked.since is None else asked.since

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treering.views import saved_questions
+from treering_services.monitor.audit_questions import surely
 from treering_services.monitor.question import Asked, Question
 
 
@@ -12,7 +13,7 @@ async def answer_ask(monitor: Asked, query: saved_questions.AskQuery) -> saved_q
         await monitor.projector.reached(await monitor.head())
     if asked.words:
         await monitor.stores.search.catch_up()
-    return await monitor.stores.readers.audit.read(lambda db: saved_questions.ask(db, query))
+    return await surely(monitor, lambda db: saved_questions.ask(db, query))
 
 
 async def answer_asks(monitor: Asked, query: saved_questions.QuestionsQuery) -> saved_questions.QuestionsAnswer:

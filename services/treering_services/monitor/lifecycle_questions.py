@@ -11,6 +11,8 @@ from treering_services.monitor.question import Asked, Question
 
 
 async def answer_lifecycle(monitor: Asked, query: queries.LifecycleQuery) -> queries.LifecycleAnswer:
+    if query.name:
+        await monitor.projector.reached(await monitor.head())
     return await monitor.stores.readers.lifecycle.read(lambda db: lifecycle(db, query))
 
 
