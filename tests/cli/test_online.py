@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Treering
 
+from treering.cli.people import names_of
+
 JOB = """
 command: |
   cat ${{inputs.data}} main.py; mkdir -p outputs; echo kept > outputs/a.txt; echo made > ${{outputs.model}}/m.txt
@@ -178,10 +180,10 @@ def test_what_happened_within_a_second_is_told_apart(online: Treering) -> None:
 
 
 def test_a_difference_of_a_workspace_names_people(online: Treering, installation: Path) -> None:
-    people = json.loads((installation / "keys" / "actors.json").read_text())
+    people = names_of(installation)
     online("experiment", "create", "named")
-    text = online("diff", "workspace", "-o", "table").stdout
-    assert all(id not in text and name in text for id, name in people.items())
+    text = online("diff", "workspace", "--kind", "experiment", "-o", "table").stdout
+    assert people and all(id not in text and name in text for id, name in people.items())
 
 
 def test_a_refused_event_is_exit_1(online: Treering) -> None:
