@@ -175,6 +175,37 @@ async def rounds() -> None:
         await asyncio.sleep(0)
 
 
+async def test_one_who_begins_earlier_gets_all_and_who_waits_gets_nothing_twice(api: Api) -> None:
+    # Given one who waits for what comes,
+    ring = hub.Hub(api.reader.projector.log, api.reader.feed)  # type: ignore[arg-type]
+    await ring.start()
+    following = asyncio.create_task(ring.run())
+    await publish(api, 1, 5)
+    async with asyncio.timeout(READ_SECONDS):
+        while ring.position < (await ring.log.head()):
+            await ring.moved.wait()
+        selection = Selection(kind="event")
+        late = Subscriber(ring, selection, Start(ring.position)).chunks()
+        waiting = asyncio.ensure_future(anext(late))
+        await rounds()
+        assert ring.groups
+        # when another begins before,
+        early = Subscriber(ring, selection, Start(ring.floor)).chunks()
+        old = ids_in(await anext(early))
+        await publish(api, 6, 1)
+        # then both get what comes, and only he what was.
+        new = ids_in(await waiting)
+        assert ids_in(await anext(early)) == new and len(new) == 1
+    assert len(old) == 5 and max(old) < new[0]
+    for one in (early, late):
+        await one.aclose()  # type: ignore[attr-defined]
+    following.cancel()
+
+
+def ids_in(chunk: bytes) -> list[int]:
+    return [int(line[4:].split(b".")[0]) for line in chunk.split(b"\n") if line.startswith(b"id: ")]
+
+
 async def test_memory_of_the_ring_is_bounded_and_subscribers_leave_no_trace(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +213,7 @@ async def test_memory_of_the_ring_is_bounded_and_subscribers_leave_no_trace(
     ring = hub.Hub(api.reader.projector.log, api.reader.feed)  # type: ignore[arg-type]
     await ring.start()
     following = asyncio.create_task(ring.run())
-    group = ring.join(Selection(kind="event"))
+    group = ring.join(Selection(kind="event"), ring.position)
     await publish(api, 1, 60)
     async with asyncio.timeout(READ_SECONDS):
         while ring.position < (await ring.log.head()):

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import socket
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -103,11 +104,11 @@ class Gateway:
         return http.client.HTTPConnection(*self.address(), timeout=timeout_seconds)
 
     def vanish(self, name: str, spec: dict[str, Any], key: str, share: float) -> None:
-        """Send ``share`` of a submission (1.0: all of it), then hang up without reading the answer."""
+        """Send ``share`` of a submission (1.0: all of it), then hang up without reading the answer; or find nobody."""
         host, port = self.address()
         body = json.dumps({"name": name, "spec": spec}).encode()
         lines = [f"POST {JOBS} HTTP/1.1", f"host: {host}:{port}", f"content-length: {len(body)}"]
         lines += [f"{header}: {value}" for header, value in self.headers(key).items()]
         request = "\r\n".join([*lines, "", ""]).encode() + body
-        with socket.create_connection((host, port), timeout=REQUEST_SECONDS_MAX) as connection:
+        with suppress(OSError), socket.create_connection((host, port), timeout=REQUEST_SECONDS_MAX) as connection:
             connection.sendall(request[: max(1, int(len(request) * share))])

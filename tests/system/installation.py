@@ -21,9 +21,12 @@ from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
 from treering.adapters.nats_process import server_url
 from treering.config import Home
+from treering.kernel.log import LogUnavailable
 
 SOURCES = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 1.5
+HEAD_SECONDS_MAX = 20.0
+PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,13 @@ class Installation:
             return 0
 
     async def head(self) -> int:
+        """As soon as the server answers: it may be starting again just now."""
         assert self.client is not None
-        return await JetStreamLog(self.client).head()
+        async with asyncio.timeout(HEAD_SECONDS_MAX):
+            while True:
+                with suppress(LogUnavailable):
+                    return await JetStreamLog(self.client).head()
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def caught_up(self, timeout_seconds: float = 20.0) -> bool:
         """The harness has seen all that is in the log now."""

@@ -18,6 +18,8 @@ JOBS = (4, 6)
 FAULTS = (3, 6)
 POSITIONS_MAX = 22
 PAUSE_LEASES = (0.2, 1.5)
+# A command whose registry is killed or stopped is said again after 10 s. A job may meet that twice, at its assignment
+# and at its end; a lost node adds its lease (1.8 s), a killed service its start. What takes longer was forgotten.
 CONVERGE_SECONDS_MAX = 30.0
 READY_KINDS = ("beats", "cancelled", "daemon")  # in every schedule; the others as the seed says
 

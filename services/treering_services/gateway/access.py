@@ -37,8 +37,8 @@ from treering_services.gateway.access_files import (
     user_address,
     witness_changes,
 )
+from treering_services.gateway.audience import Frame
 from treering_services.gateway.call import Call, reply
-from treering_services.gateway.hub import Frame
 
 if TYPE_CHECKING:
     from treering_services.gateway.core import Gateway

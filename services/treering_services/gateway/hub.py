@@ -11,17 +11,15 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, takewhile
 
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.kernel.feed import Feed
 from treering.kernel.log import Entry
-from treering.kernel.subjects import address_of
-from treering.views.cloud_events import cloud_events
 from treering.views.selection import Selection, addresses_of
-from treering_services.gateway.tail import HEARTBEAT_SECONDS, written_event
+from treering_services.gateway.audience import Audience, Frame, Watcher
+from treering_services.gateway.tail import HEARTBEAT_SECONDS
 
 RING_COMMITS_MAX = 8192
 RING_BYTES_MAX = 16 * 1024 * 1024
@@ -31,64 +29,45 @@ CHUNK_BYTES_MAX = 64 * 1024
 JOINED_MAX = 64
 
 
-class Frame:
-    """A commit in the ring; written once a form, when the first subscriber wants it."""
-
-    __slots__ = ("address", "entry", "parts", "position")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.position = entry.position
-        self.address = address_of(entry.subject)
-        self.parts: dict[bool, list[tuple[str, bytes]]] = {}
-
-    def written(self, lines: bool) -> list[tuple[str, bytes]]:
-        """Each event's type and bytes."""
-        if lines not in self.parts:
-            self.parts[lines] = [(one.event.type, written_event(one, lines)) for one in cloud_events(self.entry)]
-        return self.parts[lines]
-
-
-class Watcher(Protocol):
-    """Is told of each commit that its selection's address selects."""
-
-    selection: Selection
-
-    def add(self, frame: Frame) -> bool:
-        """Whether it wants some of it, and so is to be woken when the hub has gone on."""
-
-    def drop(self, position: int) -> None: ...
-
-    def wake(self) -> None: ...
-
-
 class Group:
-    """The commits in the ring that one selection wants, each written once. Cursors count from its first one."""
+    """The commits of the ring behind ``since`` that one selection wants, each written once. A cursor stays good when
+    earlier commits are put before it, or leave the ring."""
 
-    def __init__(self, selection: Selection, frames: Sequence[Frame]) -> None:
+    def __init__(self, selection: Selection, since: int) -> None:
         self.selection = selection
+        self.since = since
         self.subscribers = 0
         self.moved = asyncio.Event()
         self.dropped = 0
         self.positions: list[int] = []
         self.written: list[bytes] = []
         self.joined: dict[int, tuple[int, bytes]] = {}
-        for frame in frames:
-            self.add(frame)
 
     @property
     def end(self) -> int:
         return self.dropped + len(self.positions)
 
     def add(self, frame: Frame) -> bool:
-        select = self.selection
-        parts = [part for type, part in frame.written(select.lines) if select.wants(type)]
-        if not parts:
+        written = self.wanted(frame)
+        if not written:
             return False
         self.positions.append(frame.position)
-        self.written.append(parts[0] if len(parts) == 1 else b"".join(parts))
+        self.written.append(written)
         self.joined.clear()
         return True
+
+    def wanted(self, frame: Frame) -> bytes:
+        select = self.selection
+        parts = [part for type, part in frame.written(select.lines) if select.wants(type)]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def put_before(self, frames: Iterable[Frame], since: int) -> None:
+        """Older commits, for somebody who begins behind ``since``."""
+        found = [(frame.position, written) for frame in frames if (written := self.wanted(frame))]
+        self.positions[:0] = [position for position, _ in found]
+        self.written[:0] = [written for _, written in found]
+        self.dropped -= len(found)
+        self.since = since
 
     def drop(self, position: int) -> None:
         """The commit at ``position`` has left the ring."""
@@ -128,7 +107,7 @@ class Hub:
         self.ring: deque[Frame] = deque()
         self.ring_bytes = 0
         self.groups: dict[Selection, Group] = {}
-        self.by_address: dict[tuple[str, str, str], list[Watcher]] = {}
+        self.by_address: dict[tuple[str, str, str], Audience] = {}
         self.floor = 0
         self.position = 0
         self.moved = asyncio.Event()
@@ -166,42 +145,45 @@ class Hub:
         touched: dict[int, Watcher] = {}
         for entry in batch:
             frame = Frame(entry)
-            for group in self.groups_of(frame):
-                if group.add(frame):
-                    touched[id(group)] = group
+            for watcher in self.watchers_of(frame):
+                if watcher.add(frame):
+                    touched[id(watcher)] = watcher
             self.ring.append(frame)
             self.ring_bytes += len(entry.body)
         self.position = batch[-1].position
         while len(self.ring) > RING_COMMITS_MAX or self.ring_bytes > RING_BYTES_MAX:
             self.drop_oldest()
-        for group in touched.values():
-            group.wake()
+        for watcher in touched.values():
+            watcher.wake()
         self.wake()
 
     def drop_oldest(self) -> None:
         frame = self.ring.popleft()
         self.ring_bytes -= len(frame.entry.body)
         self.floor = frame.position
-        for group in self.groups_of(frame):
-            group.drop(frame.position)
+        for watcher in self.watchers_of(frame):
+            watcher.drop(frame.position)
 
     def behind(self, position: int) -> Iterator[Frame]:
         """What the ring has behind ``position``."""
         return islice(self.ring, bisect_right(self.ring, position, key=lambda frame: frame.position), None)
 
-    def groups_of(self, frame: Frame) -> list[Watcher]:
+    def watchers_of(self, frame: Frame) -> list[Watcher]:
         found: list[Watcher] = []
         for address in addresses_of(frame.address):
-            found += self.by_address.get(address, ())
+            if (audience := self.by_address.get(address)) is not None:
+                found += audience.concerned(frame)
         return found
 
-    def join(self, selection: Selection) -> Group:
-        """The group of ``selection``, with what the ring has for it. Each ``join`` needs a ``leave``."""
+    def join(self, selection: Selection, after: int) -> Group:
+        """The group of ``selection``, with what the ring has for it behind ``after``. Each needs a ``leave``."""
         group = self.groups.get(selection)
         if group is None:
-            frames = [one for one in self.ring if selection.selects(one.address)]
-            group = self.groups[selection] = Group(selection, frames)
+            group = self.groups[selection] = Group(selection, self.position)
             self.watch(group)
+        if after < group.since:
+            older = takewhile(lambda frame: frame.position <= group.since, self.behind(after))
+            group.put_before([frame for frame in older if selection.selects(frame.address)], after)
         group.subscribers += 1
         return group
 
@@ -214,10 +196,10 @@ class Hub:
 
     def watch(self, watcher: Watcher) -> None:
         """Tell it of what comes from now on. Each ``watch`` needs an ``unwatch``."""
-        self.by_address.setdefault(watcher.selection.address, []).append(watcher)
+        self.by_address.setdefault(watcher.selection.address, Audience()).add(watcher)
 
     def unwatch(self, watcher: Watcher) -> None:
-        others = self.by_address[watcher.selection.address]
-        others.remove(watcher)
-        if not others:
+        audience = self.by_address[watcher.selection.address]
+        audience.remove(watcher)
+        if not (audience.asked or audience.by_type):
             del self.by_address[watcher.selection.address]

@@ -21,9 +21,10 @@ from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.views.selection import Selection
 from treering_services.gateway.access_files import subscriber_address
+from treering_services.gateway.audience import Frame
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.events import EventsQuery, is_number, selection_of
-from treering_services.gateway.hub import Frame, Hub
+from treering_services.gateway.hub import Hub
 from treering_services.gateway.subscriber import Start, page_behind
 
 REQUEST_BYTES_MAX = 16 * 1024

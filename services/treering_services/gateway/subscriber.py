@@ -112,7 +112,7 @@ class Subscriber:
 
     async def live(self) -> AsyncIterator[bytes]:
         """Out of the ring, until it has gone on without us."""
-        group = self.hub.join(self.selection)
+        group = self.hub.join(self.selection, self.after)
         try:
             cursor = group.cursor_behind(self.after)
             while not self.ended.is_set():

@@ -1,0 +1,86 @@
+"""Commits on their way to those who watch, and who is to be asked about each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from treering.kernel.log import Entry
+from treering.kernel.subjects import address_of
+from treering.views.cloud_events import cloud_events, event_types
+from treering.views.selection import Selection
+from treering_services.gateway.tail import written_event
+
+
+class Frame:
+    """A commit in the ring; read once, and written once a form, when the first subscriber wants it."""
+
+    __slots__ = ("address", "entry", "known_types", "parts", "position")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.position = entry.position
+        self.address = address_of(entry.subject)
+        self.known_types: tuple[str, ...] = ()
+        self.parts: dict[bool, list[tuple[str, bytes]]] = {}
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Of its events, each once."""
+        if not self.known_types:
+            self.known_types = tuple(dict.fromkeys(event_types(self.entry)))
+        return self.known_types
+
+    def written(self, lines: bool) -> list[tuple[str, bytes]]:
+        """Each event's type and bytes."""
+        if lines not in self.parts:
+            self.parts[lines] = [(one.event.type, written_event(one, lines)) for one in cloud_events(self.entry)]
+        return self.parts[lines]
+
+
+class Watcher(Protocol):
+    """Is told of each commit that its selection's address selects."""
+
+    selection: Selection
+
+    def add(self, frame: Frame) -> bool:
+        """Whether it wants some of it, and so is to be woken when the hub has gone on."""
+
+    def drop(self, position: int) -> None: ...
+
+    def wake(self) -> None: ...
+
+
+class Audience:
+    """Who watches one address: those of whole types found by the type, so that a thousand of them cost a commit
+    no more than the few that it is for; the others, of all types or of ``job.*``, each asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Watcher] = []
+        self.by_type: dict[str, list[Watcher]] = {}
+
+    def add(self, watcher: Watcher) -> None:
+        for others in self.places(watcher):
+            others.append(watcher)
+
+    def remove(self, watcher: Watcher) -> None:
+        for others in self.places(watcher):
+            others.remove(watcher)
+        for type in watcher.selection.types:
+            if not self.by_type.get(type, True):
+                del self.by_type[type]
+
+    def places(self, watcher: Watcher) -> list[list[Watcher]]:
+        types = watcher.selection.types
+        if not types or any(type.endswith("*") for type in types):
+            return [self.asked]
+        return [self.by_type.setdefault(type, []) for type in types]
+
+    def concerned(self, frame: Frame) -> Sequence[Watcher]:
+        """Everybody who may want some of ``frame``, once."""
+        if not self.by_type:
+            return self.asked
+        found = [watcher for type in frame.types for watcher in self.by_type.get(type, ())]
+        if len(frame.types) > 1:
+            found = list(dict.fromkeys(found))
+        return [*self.asked, *found]
