@@ -68,13 +68,6 @@ def cloud_events(entry: Entry) -> Iterator[Numbered]:
         yield Numbered(entry.position, index, make(address, commit, body, entry.position, index))
 
 
-def event_types(entry: Entry) -> list[str]:
-    """The types that ``cloud_events`` gives its events, for less."""
-    published = address_of(entry.subject).kind == EVENT.kind
-    said = bodies.decode(entry.commit().events)
-    return [publications.decode(body).event_type if published else tags.decode(body).type for body in said]
-
-
 def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
     return CloudEvent(
         SPECIFICATION, f"{position}.{index}", f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, position,

@@ -7,35 +7,46 @@ from typing import Protocol
 
 from treering.kernel.log import Entry
 from treering.kernel.subjects import address_of
-from treering.views.cloud_events import cloud_events, event_types
+from treering.views.cloud_events import Numbered, cloud_events
 from treering.views.selection import Selection
 from treering_services.gateway.tail import written_event
 
 
 class Frame:
-    """A commit in the ring; read once, and written once a form, when the first subscriber wants it."""
+    """A commit in the ring; written once a form, when the first subscriber wants it."""
 
-    __slots__ = ("address", "entry", "known_types", "parts", "position")
+    __slots__ = ("address", "entry", "parts", "position", "read", "types")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.position = entry.position
         self.address = address_of(entry.subject)
-        self.known_types: tuple[str, ...] = ()
+        self.read: list[Numbered] | None = None
+        self.types: tuple[str, ...] = ()
         self.parts: dict[bool, list[tuple[str, bytes]]] = {}
 
-    @property
-    def types(self) -> tuple[str, ...]:
+    def events(self) -> list[Numbered]:
+        """Its events, kept until ``settle``, and their types for ever."""
+        if self.read is None:
+            self.read = list(cloud_events(self.entry))
+            self.types = tuple(dict.fromkeys(one.event.type for one in self.read))
+        return self.read
+
+    def event_types(self) -> tuple[str, ...]:
         """Of its events, each once."""
-        if not self.known_types:
-            self.known_types = tuple(dict.fromkeys(event_types(self.entry)))
-        return self.known_types
+        if not self.types:
+            self.events()
+        return self.types
 
     def written(self, lines: bool) -> list[tuple[str, bytes]]:
         """Each event's type and bytes."""
         if lines not in self.parts:
-            self.parts[lines] = [(one.event.type, written_event(one, lines)) for one in cloud_events(self.entry)]
+            self.parts[lines] = [(one.event.type, written_event(one, lines)) for one in self.events()]
         return self.parts[lines]
+
+    def settle(self) -> None:
+        """Everybody has been asked: keep no more in memory than what was written."""
+        self.read = None
 
 
 class Watcher(Protocol):
@@ -80,7 +91,7 @@ class Audience:
         """Everybody who may want some of ``frame``, once."""
         if not self.by_type:
             return self.asked
-        found = [watcher for type in frame.types for watcher in self.by_type.get(type, ())]
+        found = [watcher for type in frame.event_types() for watcher in self.by_type.get(type, ())]
         if len(frame.types) > 1:
             found = list(dict.fromkeys(found))
         return [*self.asked, *found]

@@ -148,6 +148,7 @@ class Hub:
             for watcher in self.watchers_of(frame):
                 if watcher.add(frame):
                     touched[id(watcher)] = watcher
+            frame.settle()
             self.ring.append(frame)
             self.ring_bytes += len(entry.body)
         self.position = batch[-1].position
