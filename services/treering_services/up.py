@@ -17,7 +17,7 @@ from typing import TextIO
 
 import structlog
 
-from treering.adapters.log_check import check_all_signed, deep_check
+from treering.adapters.log_check import check_all_signed, check_points, deep_check
 from treering.adapters.nats_config import Cluster
 from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
@@ -87,6 +87,7 @@ async def check_streams(server: NatsServer, home: Home, *, replicas: int | None 
             await bootstrap(client, replicas)
         server.stage_in_memory()
         await deep_check(client, home.copy / "log.db")
+        await check_points(client, home)
         await check_all_signed(client, home)
     finally:
         await close(client)

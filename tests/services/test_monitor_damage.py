@@ -23,8 +23,10 @@ from treering.adapters.checkpoints import set_series_aside
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import deep_check, read_alarm
 from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy
-from treering.adapters.log_restore import restore, verify
+from treering.adapters.log_restore import restore
+from treering.adapters.log_verify import verify
 from treering.adapters.nats_process import NatsServerError
+from treering.adapters.points_copy import PointsCopy
 from treering.config import Home
 from treering.domain.experiment_messages import CreateExperiment
 from treering.kernel.log import LogDamaged
@@ -197,8 +199,11 @@ async def test_what_the_log_has_beyond_the_copy_is_saved_first(nats_server: Runn
     await nats_server.server.start()
     copy = LogCopy(copy_file(nats_server))
     await copy.open()
-    assert (await verify(await nats_server.connect("monitor"), copy, Home(nats_server.home))).ok
+    points = PointsCopy(copy_file(nats_server).with_name("points.db"))
+    await points.open()
+    assert (await verify(await nats_server.connect("monitor"), copy, Home(nats_server.home), points)).ok
     await copy.close()
+    await points.close()
 
 
 async def test_a_view_that_has_seen_more_than_could_be_restored_is_computed_again(nats_server: RunningNats) -> None:

@@ -29,7 +29,7 @@ from treering.adapters.backup_layout import (
     list_hash,
     list_text,
 )
-from treering.adapters.backup_streams import PointsCopy, copy_log, copy_points
+from treering.adapters.backup_streams import copy_log, copy_points
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import CHECKPOINT_FILE
 from treering.adapters.file_lock import file_lock
@@ -40,6 +40,7 @@ from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import CredentialMissing, make_private_folder, read_credential, write_private
 from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.nats_server import NatsServer
+from treering.adapters.points_copy import PointsCopy
 from treering.adapters.read_only import opened
 from treering.adapters.witnesses import WITNESSES_FILE
 from treering.config import Home
@@ -196,11 +197,21 @@ async def copy_blobs(home: Home, layout: Layout) -> tuple[BlobSet, int]:
         digests.append(digest)
         if not target.path_of(digest).exists():
             require_room(layout.folder)
-            await target.put_stream(source.read(digest), digest)
+            await put_whole(source, target, digest)
             new += 1
     text = list_text(digests)
     write_private(layout.blob_list, text)
     return BlobSet(len(digests), size_bytes, list_hash(text)), new
+
+
+async def put_whole(source: LocalBlobs, target: LocalBlobs, digest: str) -> None:
+    try:
+        await target.put_stream(source.read(digest), digest)
+    except Refused as refused:
+        if refused.code != "blob.digest_mismatch":
+            raise
+        why = f"the blob {digest} is not what was stored; `treering blob verify` says what uses it, and mends it"
+        raise Refused(refused.code, why) from None
 
 
 def blob_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -6,31 +6,27 @@ What a backup holds beyond its manifest (a later one that broke off) is left out
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
-from nats.aio.client import Client
 
-from treering.adapters.appender import REQUEST_FAILED, acks
-from treering.adapters.backup import SIGNED_FILES, SMALL_FILES, reader
+from treering.adapters.backup import SIGNED_FILES, SMALL_FILES
 from treering.adapters.backup_keys import opened, put_back
 from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, file_hash, list_hash
-from treering.adapters.backup_streams import POINTS_STREAM, PointsCopy
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import check_length, check_root, read_own
-from treering.adapters.log_copy import FILE_NAME, CopyRow, LogCopy, rows_between
-from treering.adapters.log_restore import build
-from treering.adapters.nats_connect import close
+from treering.adapters.log_copy import FILE_NAME, LogCopy, rows_between
+from treering.adapters.log_restore import bootstrap_client, build
 from treering.adapters.nats_credentials import write_private
 from treering.adapters.nats_server import NatsServer
+from treering.adapters.points_copy import POINTS_FILE, PointsCopy
+from treering.adapters.points_restore import publish_points
 from treering.adapters.signing import LOG_KEY_FILE
-from treering.adapters.streams import stream_state
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
-from treering.kernel.log import Entry, LogDamaged, LogUnavailable
+from treering.kernel.log import Entry, LogDamaged
 from treering.kernel.refusal import Refused
 
 BATCH_MAX = 1000
@@ -172,45 +168,16 @@ async def take_over(source: LogCopy, target: LogCopy, wanted: Tree) -> None:
 
 
 async def put_points(layout: Layout, home: Home, wanted: Tree) -> None:
+    """The second copy first, then the stream from it, as with the log."""
     if wanted.positions == 0:
         return
-    checked = home.root / "points.restoring.db"
-    await put_copy(PointsCopy(layout.points), PointsCopy(checked), wanted)
-    copy, server = PointsCopy(checked), NatsServer(home.root)
+    await put_copy(PointsCopy(layout.points), PointsCopy(home.copy / POINTS_FILE), wanted)
+    copy, server = PointsCopy(home.copy / POINTS_FILE), NatsServer(home.root)
     await copy.open()
     try:
         await server.start()
-        client = await reader(home)
-        try:
-            await publish_points(client, copy, wanted.positions)
-        finally:
-            await close(client)
+        async with bootstrap_client(server) as client:
+            await publish_points(client, copy)
     finally:
         await server.stop()
         await copy.close()
-        for path in home.root.glob(f"{checked.name}*"):
-            path.unlink()
-
-
-async def publish_points(client: Client, copy: PointsCopy, positions: int) -> None:
-    """In order, many under way at a time; each must get the position it had."""
-    if (await stream_state(client, POINTS_STREAM)).last:
-        raise Refused("backup.home_used", "the home has metric points already: choose an empty home")
-    for first in range(1, positions + 1, WAITING_MAX):
-        last = min(first + WAITING_MAX - 1, positions)
-        rows = await copy.read(partial(rows_between, first=first, last=last))
-        stored = await asyncio.gather(*(publish_point(client, row) for row in rows))
-        if stored != [row.position for row in rows]:
-            raise LogDamaged(
-                f"metric points {first} to {last} were not stored in order: remove the home, restore again"
-            )
-
-
-async def publish_point(client: Client, row: CopyRow) -> int:
-    try:
-        reply = await client.request(row.subject, row.body, timeout=PUBLISH_TIMEOUT_SECONDS)
-    except REQUEST_FAILED as error:
-        raise LogUnavailable(
-            f"metric points {row.position} were not stored: {error or type(error).__name__}"
-        ) from error
-    return acks.decode(reply.data).seq

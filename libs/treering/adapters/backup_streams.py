@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 from typing import cast
@@ -12,30 +12,14 @@ from nats.aio.client import Client
 
 from treering.adapters.backup_layout import Tree, tree_of
 from treering.adapters.follower import Message, follow_stream
-from treering.adapters.log_copy import BadPosition, CopyRow, LogCopy, leaf_of, rows_between
+from treering.adapters.log_copy import LogCopy, rows_between
 from treering.adapters.log_scrub import SILENCE_MAX_SECONDS
-from treering.adapters.sqlite_view import Database
+from treering.adapters.points_copy import POINTS_STREAM, PointsCopy
 from treering.adapters.streams import stream_state
 from treering.kernel.log import Entry, LogUnavailable
-from treering.kernel.merkle import Frontier
 from treering.kernel.refusal import Refused
 
 BATCH_MAX = 1000
-POINTS_STREAM = "MET"
-
-
-class PointsCopy(LogCopy):
-    """Messages that are no commits, in the same form: each at its position, with the hashes of the tree."""
-
-    name = "points"
-
-    def verified(self, db: Database, entries: Sequence[Entry], tree: Frontier) -> Iterator[CopyRow]:
-        for entry in entries:
-            if entry.position != tree.size + 1:
-                raise BadPosition(
-                    tree.size + 1, f"metric points are missing at position {tree.size + 1} of their stream"
-                )
-            yield CopyRow(entry.position, entry.subject, tree.append(leaf_of(entry.subject, entry.body)), entry.body)
 
 
 async def copy_log(source: LogCopy, target: LogCopy) -> Tree:

@@ -25,6 +25,7 @@ CREATE_TIMEOUT_SECONDS = 3.0
 RETRY_SECONDS = 0.2
 BATCH_MAX = 1000
 WAITING_MAX = 10_000
+BYTES_MAX = 8 * 1024 * 1024  # of a batch, and of what waits: a message of metric points may have a MiB
 NANOSECONDS = 1_000_000_000
 log = structlog.get_logger()
 
@@ -68,6 +69,7 @@ class Consumer:
         self.name = f"f{new_id()}"
         self.delivered = 0
         self.waiting: list[Message] = []
+        self.waiting_bytes = 0
         self.arrived = asyncio.Event()
         self.held = ""  # a flow-control request that waits until we have worked off what came
         self.broken: str = ""
@@ -108,6 +110,7 @@ class Consumer:
             return
         self.delivered += 1
         self.waiting.append(Message(int(tokens[5]), subject.decode(), data, int(tokens[8])))
+        self.waiting_bytes += len(data)
         self.arrived.set()
 
     async def control(self, reply: str, headers: Mapping[str, str]) -> None:
@@ -120,7 +123,7 @@ class Consumer:
 
     async def let_flow(self) -> None:
         """Answer the server's flow control, unless so much waits already: that keeps memory flat on a replay."""
-        if self.held and len(self.waiting) <= WAITING_MAX:
+        if self.held and len(self.waiting) <= WAITING_MAX and self.waiting_bytes <= BYTES_MAX:
             held, self.held = self.held, ""
             await self.client.publish(held)
 
@@ -137,11 +140,22 @@ class Consumer:
                 raise Broken("no heartbeat") from None
             self.arrived.clear()
             while self.waiting:
-                batch, self.waiting = self.waiting[:BATCH_MAX], self.waiting[BATCH_MAX:]
+                batch = self.next_batch()
                 await self.let_flow()
                 yield batch
             if self.broken:
                 raise Broken(self.broken)
+
+    def next_batch(self) -> list[Message]:
+        """The messages that came first, as many as a batch holds."""
+        batch, self.waiting = self.waiting[:BATCH_MAX], self.waiting[BATCH_MAX:]
+        size = sum(len(message.data) for message in batch)
+        while size > BYTES_MAX and len(batch) > 1:
+            half = len(batch) // 2
+            batch, self.waiting = batch[:half], batch[half:] + self.waiting
+            size = sum(len(message.data) for message in batch)
+        self.waiting_bytes -= size
+        return batch
 
     async def close(self) -> None:
         if self.subscription is None:

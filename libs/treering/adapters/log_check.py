@@ -15,9 +15,10 @@ from nats.aio.client import Client
 
 from treering.adapters.checkpoints import check_length, check_root
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, LogCopy
+from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, LogCopy, Source
 from treering.adapters.log_scrub import scrub
 from treering.adapters.nats_credentials import write_private
+from treering.adapters.points_copy import POINTS_FILE, PointsCopy, check_sealed, last_seal
 from treering.adapters.streams import StreamState, require_streams, stream_state
 from treering.adapters.witnesses import all_seen
 from treering.config import Home
@@ -28,6 +29,7 @@ ADVICE = "Nothing was written. Run `treering log verify` to see more and `treeri
 
 NEWEST_POSITIONS = 2000
 SMALL_POSITIONS = 15_000  # hashed in a quarter of a second
+POINTS_NEWEST = 50  # of up to 1 MiB each
 ALARM_FILE_NAME = "alarm"
 
 
@@ -49,6 +51,28 @@ async def deep_check(client: Client, copy_path: Path, last: int = NEWEST_POSITIO
         await copy.close()
 
 
+async def check_points(client: Client, home: Home) -> None:
+    """The same for the metric points, and for what the log says of them."""
+    if not is_there(home.copy / FILE_NAME):
+        return
+    points, log = PointsCopy(home.copy / POINTS_FILE), LogCopy(home.copy / FILE_NAME)
+    try:
+        await points.open()
+        await log.open()
+        await check_points_copy(client, points, log)
+    finally:
+        await points.close()
+        await log.close()
+
+
+async def check_points_copy(client: Client, points: PointsCopy, log: LogCopy) -> None:
+    """A copy that is not there yet is made from the stream, and then compared with what the log says."""
+    await check_with_copy(client, points, POINTS_NEWEST)
+    last = (await stream_state(client, points.source.stream)).last
+    if points.tree.size or last < (await log.read(last_seal)).positions:
+        await check_sealed(points, log)
+
+
 def is_there(copy_path: Path) -> bool:
     return copy_path.exists()
 
@@ -57,10 +81,10 @@ async def check_with_copy(client: Client, copy: LogCopy, last: int = NEWEST_POSI
     """What ``deep_check`` does, with a copy that is open already and without the alarm."""
     try:
         await compare_newest(client, copy, last)
-        state = await stream_state(client, "EVT")
-        check_shape(state)
-        if state.last and await JetStreamLog(client).at(state.last) is None:
-            raise BadPosition(state.last, f"position {state.last} of the log cannot be read")
+        state = await stream_state(client, copy.source.stream)
+        check_shape(state, copy.source.said)
+        if state.last and await JetStreamLog(client, copy.source.stream).at(state.last) is None:
+            raise BadPosition(state.last, f"position {state.last} of {copy.source.said} cannot be read")
     except CopyDamaged:
         raise
     except BadPosition as bad:
@@ -68,9 +92,10 @@ async def check_with_copy(client: Client, copy: LogCopy, last: int = NEWEST_POSI
 
 
 async def compare_newest(client: Client, copy: LogCopy, last: int) -> None:
-    await require_streams(client, "EVT")
+    await require_streams(client, copy.source.stream)
     head = await copy.checkpoint()
-    after = 0 if head.position <= SMALL_POSITIONS else head.position - last
+    small = SMALL_POSITIONS if copy.source is LogCopy.source else last
+    after = 0 if head.position <= small else head.position - last
     try:
         await scrub(client, copy, after=after)
     except BadPosition:
@@ -123,30 +148,30 @@ async def check_all_signed(client: Client, home: Home) -> None:
         await copy.close()
 
 
-async def check_against(client: Client, checkpoint: Checkpoint, seen_by: str) -> None:
+async def check_against(client: Client, checkpoint: Checkpoint, seen_by: str, source: Source = LogCopy.source) -> None:
     """Raise LogDamaged, naming the first bad position, unless the log still holds what ``seen_by`` has seen."""
-    await require_streams(client, "EVT")
-    state = await stream_state(client, "EVT")
-    check_shape(state)
+    await require_streams(client, source.stream)
+    state = await stream_state(client, source.stream)
+    check_shape(state, source.said)
     if checkpoint.position > state.last:
         raise LogDamaged(
-            f"the log ends at position {state.last}, but {seen_by} has seen {checkpoint.position}: "
+            f"{source.said} ends at position {state.last}, but {seen_by} has seen {checkpoint.position}: "
             f"position {state.last + 1} is the first that is gone. {ADVICE}"
         )
     if checkpoint.position == 0:
         return
-    entry = await JetStreamLog(client).at(checkpoint.position)
+    entry = await JetStreamLog(client, source.stream).at(checkpoint.position)
     if entry is None or entry.hash() != checkpoint.hash:
         what = "is missing or unreadable" if entry is None else "is not the commit"
-        raise LogDamaged(f"position {checkpoint.position} of the log {what} that {seen_by} has seen. {ADVICE}")
+        raise LogDamaged(f"position {checkpoint.position} of {source.said} {what} that {seen_by} has seen. {ADVICE}")
 
 
-def check_shape(state: StreamState) -> None:
-    """The event stream has every position from 1 to its last, and nothing lost."""
+def check_shape(state: StreamState, said: str = LogCopy.source.said) -> None:
+    """The stream has every position from 1 to its last, and nothing lost."""
     if state.lost:
-        raise LogDamaged(f"the server says it lost messages of the log: {state.lost}. {ADVICE}")
+        raise LogDamaged(f"the server says it lost messages of {said}: {state.lost}. {ADVICE}")
     if state.messages != state.last or (state.last and state.first != 1):
         raise LogDamaged(
-            f"the log should hold positions 1 to {state.last} and holds {state.messages} messages "
+            f"{said} should hold positions 1 to {state.last} and holds {state.messages} messages "
             f"from position {state.first}. {ADVICE}"
         )

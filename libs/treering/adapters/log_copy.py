@@ -57,6 +57,14 @@ class CopyRow(NamedTuple):
     body: bytes
 
 
+class Source(NamedTuple):
+    """The stream that a copy is of, and what it is called in sentences."""
+
+    stream: str
+    subject: str
+    said: str
+
+
 class Last(NamedTuple):
     """A subject's last commit: its version and hash."""
 
@@ -68,6 +76,7 @@ class LogCopy:
     """The ``ViewStore`` port on the copy's file; everything runs on a thread of its own."""
 
     name = "copy"
+    source = Source("EVT", "evt.>", "the log")
 
     def __init__(self, path: Path) -> None:
         self.path = path

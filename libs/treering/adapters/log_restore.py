@@ -1,7 +1,7 @@
-"""Verify the log against its second copy, and build a damaged log again from it.
+"""Build a damaged log again from its second copy, and the metric points from theirs.
 
-Restoring moves the event stream's folder aside, never deletes it, and leaves the other streams alone. What the
-damaged log still has beyond the copy and continues it, is saved first.
+Restoring moves the event stream's folder aside, never deletes it; that of the metric points only when they are damaged.
+What the damaged log still has beyond the copy and continues it, is saved first.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED, Ack, acks
 from treering.adapters.checkpoints import check_length, check_root
-from treering.adapters.log_check import check_against, check_shape, check_signed, clear_alarm
+from treering.adapters.log_check import check_against, check_shape, clear_alarm
 from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, CopyRow, LogCopy, rows_between
-from treering.adapters.log_scrub import check_file, entries_between, scrub, scrub_copy
-from treering.adapters.names import proven_names
+from treering.adapters.log_scrub import entries_between, scrub, scrub_copy
 from treering.adapters.nats_config import ACCOUNT
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import make_private_folder, read_credential
 from treering.adapters.nats_process import NatsServerError
 from treering.adapters.nats_server import NatsServer
-from treering.adapters.streams import bootstrap, require_streams, stream_state
+from treering.adapters.points_copy import POINTS_FILE, POINTS_STREAM, PointsCopy, check_sealed
+from treering.adapters.points_restore import publish_points
+from treering.adapters.streams import bootstrap, stream_state
 from treering.adapters.witnesses import all_seen
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds, new_id
 from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, commits
 from treering.kernel.projector import Checkpoint
-from treering.views.queries import VerifyAnswer
 
 DAMAGED_MAX = 100
 BATCH_MAX = 200
@@ -44,7 +44,8 @@ log = structlog.get_logger()
 
 
 class Report(Struct, frozen=True):
-    """What ``restore`` did. ``salvaged``: commits the log had beyond the copy. ``head`` is the root of its tree."""
+    """What ``restore`` did. ``salvaged``: commits the log had beyond the copy. ``head`` is the root of its tree.
+    ``points``: messages of metric points that were written again, 0 when they were well or there is no copy of them."""
 
     positions: int
     salvaged: int
@@ -52,32 +53,7 @@ class Report(Struct, frozen=True):
     views_forgotten: list[str]
     seconds: float
     head: str
-
-
-async def verify(client: Client, copy: LogCopy, home: Home) -> VerifyAnswer:
-    """Read and hash the whole log, compare it with the copy and both with what was signed; the answer says what is bad.
-
-    When all is well, an alarm of an earlier comparison is over.
-    """
-    reached = 0
-
-    def moved(position: int) -> None:
-        nonlocal reached
-        reached = position
-
-    try:
-        await require_streams(client, "EVT")
-        done = await scrub(client, copy, moved=moved)
-        check_shape(await stream_state(client, "EVT"))
-        await asyncio.to_thread(check_file, copy.path)
-        await check_signed(client, home, copy)
-    except BadPosition as bad:
-        return VerifyAnswer(False, reached, bad.position, str(bad), 0.0, "")
-    except LogDamaged as damage:
-        return VerifyAnswer(False, reached, 0, str(damage), 0.0, "")
-    clear_alarm(copy.path.parent)
-    beside = (await asyncio.to_thread(proven_names, home)).wrong
-    return VerifyAnswer(True, done.positions, 0, "", done.commits_per_second, done.root.hex(), beside)
+    points: int = 0
 
 
 async def restore(home: Home) -> Report:
@@ -92,22 +68,33 @@ async def restore(home: Home) -> Report:
     server = NatsServer(home.root)
     make_private_folder(server.folder)
     server.take_lock()
-    copy = LogCopy(home.copy / FILE_NAME)
+    copy, points = LogCopy(home.copy / FILE_NAME), PointsCopy(home.copy / POINTS_FILE)
+    has_points = points.path.exists()
     try:
         await copy.open()
         await scrub_copy(copy)
+        if has_points:
+            await points.open()
+            await scrub_copy(points)
         salvaged = await salvage(server, copy)
         await check_signed_copy(home, copy)
+        bad_points = has_points and await points_damaged(server, points)
+        if bad_points:
+            await check_sealed(points, copy)
         server.take_lock()
-        moved_to = move_aside(server)
-        root = await build(server, copy)
+        moved_to = move_aside(server, "EVT")
+        if bad_points:
+            move_aside(server, POINTS_STREAM)
+        root = await build(server, copy, points if bad_points else None)
         clear_alarm(home.copy)
         head = await copy.checkpoint()
         forgotten = await forget_views(home, copy)
-        return Report(head.position, salvaged, moved_to, forgotten, monotonic_seconds() - started, root.hex())
+        again = points.tree.size if bad_points else 0
+        return Report(head.position, salvaged, moved_to, forgotten, monotonic_seconds() - started, root.hex(), again)
     finally:
         await server.stop()
         await copy.close()
+        await points.close()
 
 
 async def check_signed_copy(home: Home, copy: LogCopy) -> None:
@@ -138,6 +125,28 @@ async def salvage(server: NatsServer, copy: LogCopy) -> int:
     return (await copy.checkpoint()).position - before
 
 
+async def points_damaged(server: NatsServer, points: PointsCopy) -> bool:
+    """Whether the stream of metric points has to be written again; what it has beyond the copy is saved first."""
+    before = (await points.checkpoint()).position
+    try:
+        await server.start()
+        async with bootstrap_client(server) as client:
+            await check_against(client, await points.checkpoint(), "its second copy", points.source)
+            last = (await stream_state(client, POINTS_STREAM)).last
+            async with aclosing(entries_between(client, before, last, points.source)) as batches:
+                async for entries in batches:
+                    await points.apply(entries)
+            await scrub(client, points)
+        return False
+    except CopyDamaged:
+        raise
+    except (LogDamaged, LogUnavailable) as end:
+        log.info("restore.points_damaged", why=str(end))
+        return True
+    finally:
+        await server.stop()
+
+
 async def add_while_good(copy: LogCopy, entries: Sequence[Entry]) -> None:
     try:
         await copy.apply(entries)
@@ -157,27 +166,31 @@ async def bootstrap_client(server: NatsServer) -> AsyncIterator[Client]:
         await close(client)
 
 
-def move_aside(server: NatsServer) -> str:
-    """Rename the event stream's folder to the first free ``EVT.damaged-<n>`` beside the store; "" if there is none."""
-    folder = server.folder / "store" / "jetstream" / ACCOUNT / "streams" / "EVT"
+def move_aside(server: NatsServer, stream: str) -> str:
+    """Rename the stream's folder to the first free ``<stream>.damaged-<n>`` beside the store; "" if there is none."""
+    folder = server.folder / "store" / "jetstream" / ACCOUNT / "streams" / stream
     if not folder.exists():
         return ""
     for number in range(1, DAMAGED_MAX + 1):
-        aside = server.folder / f"EVT.damaged-{number}"
+        aside = server.folder / f"{stream}.damaged-{number}"
         if not aside.exists():
             folder.rename(aside)
             return str(aside)
     raise LogDamaged(f"{server.folder} holds {DAMAGED_MAX} damaged logs already: move or delete some")
 
 
-async def build(server: NatsServer, copy: LogCopy) -> bytes:
-    """A new event stream with every commit of the copy at its position; the root of the result."""
+async def build(server: NatsServer, copy: LogCopy, points: PointsCopy | None = None) -> bytes:
+    """A new event stream with every commit of the copy at its position, and likewise one of metric points when there
+    are ``points``; the root of the event stream."""
     await server.start()
     async with bootstrap_client(server) as client:
         await bootstrap(client)
         await republish(client, copy)
         done = await scrub(client, copy)
         check_shape(await stream_state(client, "EVT"))
+        if points is not None:
+            await publish_points(client, points)
+            await scrub(client, points)
         return done.root
 
 

@@ -25,6 +25,7 @@ from treering.adapters.log_copy import (
     CopyDamaged,
     CopyRow,
     LogCopy,
+    Source,
     advice,
     check_row,
     frontier_at,
@@ -51,17 +52,19 @@ class Scrubbed(NamedTuple):
     commits_per_second: float
 
 
-async def entries_between(client: Client, after: int, until: int) -> AsyncGenerator[list[Entry], None]:
+async def entries_between(
+    client: Client, after: int, until: int, source: Source = LogCopy.source
+) -> AsyncGenerator[list[Entry], None]:
     """Every entry of the log behind ``after`` up to ``until``, in batches; BadPosition names the first missing one."""
     position = after
-    stream = follow_stream(client, "EVT", after=after, subject="evt.>")
+    stream = follow_stream(client, source.stream, after=after, subject=source.subject)
     async with aclosing(cast(AsyncGenerator[list[Message], None], stream)) as batches:
         while position < until:
             try:
                 async with asyncio.timeout(SILENCE_MAX_SECONDS):
                     batch = await anext(batches)
             except TimeoutError:
-                raise await silence(client, position + 1) from None
+                raise await silence(client, position + 1, source) from None
             good = [
                 Entry(message.position, message.subject, message.data)
                 for due, message in enumerate(batch, start=position + 1)
@@ -71,18 +74,18 @@ async def entries_between(client: Client, after: int, until: int) -> AsyncGenera
             if good:
                 yield good
             if position < until and len(good) < len(batch):
-                raise unreadable(position + 1)
+                raise unreadable(position + 1, source)
 
 
-async def silence(client: Client, position: int) -> Exception:
+async def silence(client: Client, position: int, source: Source) -> Exception:
     """Why nothing comes: the server cannot read the position, or it is slow or away (then LogUnavailable)."""
-    if await JetStreamLog(client).at(position) is None:
-        return unreadable(position)
-    return LogUnavailable(f"the log sends nothing behind position {position - 1}, though it is there")
+    if await JetStreamLog(client, source.stream).at(position) is None:
+        return unreadable(position, source)
+    return LogUnavailable(f"{source.said} sends nothing behind position {position - 1}, though it is there")
 
 
-def unreadable(position: int) -> BadPosition:
-    return BadPosition(position, f"position {position} of the log is missing or cannot be read")
+def unreadable(position: int, source: Source) -> BadPosition:
+    return BadPosition(position, f"position {position} of {source.said} is missing or cannot be read")
 
 
 async def scrub(
@@ -95,35 +98,35 @@ async def scrub(
     started = monotonic_seconds()
     head = await copy.read(head_row)
     until = head.position if head else 0
-    last = (await stream_state(client, "EVT")).last
+    last = (await stream_state(client, copy.source.stream)).last
     tree = await copy.read(lambda db: frontier_at(db, after))
-    async with aclosing(entries_between(client, after, min(until, last))) as batches:
+    async with aclosing(entries_between(client, after, min(until, last), copy.source)) as batches:
         async for entries in batches:
-            await copy.read(partial(compare, entries=entries, tree=tree, path=copy.path))
+            await copy.read(partial(compare, entries=entries, tree=tree, copy=copy))
             moved(entries[-1].position)
     if last < until:
-        why = f"position {last + 1} of the log is gone: it ends at {last}, and the second copy holds {until}"
+        why = f"position {last + 1} of {copy.source.said} is gone: it ends at {last}, and the second copy holds {until}"
         raise BadPosition(last + 1, why)
     seconds = max(monotonic_seconds() - started, 1e-6)
     return Scrubbed(until, tree.root(), (until - after) / seconds)
 
 
-def compare(db: Database, *, entries: list[Entry], tree: Frontier, path: Path) -> None:
+def compare(db: Database, *, entries: list[Entry], tree: Frontier, copy: LogCopy) -> None:
     """Compare a batch of the log with the copy, and add it to ``tree``."""
     rows = raw_rows(db, entries[0].position, entries[-1].position)
     for entry, row in zip_longest(entries, rows):
         hashes = tree.append(leaf_of(entry.subject, entry.body))
         if row != (entry.position, entry.subject, hashes, entry.body):
-            raise bad_of_two(entry, CopyRow(*row) if row else None, frontier_at(db, entry.position - 1), path)
+            raise bad_of_two(entry, CopyRow(*row) if row else None, frontier_at(db, entry.position - 1), copy)
 
 
-def bad_of_two(entry: Entry, row: CopyRow | None, before: Frontier, path: Path) -> BadPosition:
+def bad_of_two(entry: Entry, row: CopyRow | None, before: Frontier, copy: LogCopy) -> BadPosition:
     """Which of the two was changed: the row of the copy, when it no longer hashes to what was stored with it."""
     try:
-        check_row(row if row and row.position == entry.position else missing(entry.position), before, path)
+        check_row(row if row and row.position == entry.position else missing(entry.position), before, copy.path)
     except CopyDamaged as damaged:
         return damaged
-    return BadPosition(entry.position, f"position {entry.position} of the log is not the commit that was stored")
+    return BadPosition(entry.position, f"position {entry.position} of {copy.source.said} is not what was stored")
 
 
 async def scrub_copy(copy: LogCopy) -> bytes:

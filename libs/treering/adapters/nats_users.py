@@ -70,15 +70,15 @@ def create(*streams: str) -> tuple[str, ...]:
 
 # What each service publishes, the inboxes it answers to, and below on which subjects it is asked.
 PUBLISH: dict[str, tuple[str, ...]] = {
-    "bootstrap": (*create(*STREAMS), *info(*STREAMS), *read("EVT"), "evt.>"),
-    "registry": ("evt.>", *read("EVT"), *answer("gateway", "scheduler", "executor")),
+    "bootstrap": (*create(*STREAMS), *info(*STREAMS), *read("EVT"), *read("MET"), "evt.>", "met.>"),
+    "registry": ("evt.>", *read("EVT"), *answer("gateway", "scheduler", "executor", "monitor")),
     "gateway": (
         "cmd.gateway.*", "qry.*", "hook.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"),
         "_INBOX_publisher.>", "_INBOX_subscriber.>",
     ),
     "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor")),
     "executor": ("cmd.executor.*", "lease.renew", "log.>", *read("EVT"), *info("LOG")),
-    "monitor": (*read("EVT"), *info("MET", "LOG"), *answer("gateway")),
+    "monitor": ("cmd.monitor.metric_stream", *read("EVT"), *read("MET"), *info("LOG"), *answer("gateway")),
     "notifier": (*read("EVT"), *answer("gateway")),
 }  # fmt: skip
 ANSWERS: dict[str, tuple[str, ...]] = {

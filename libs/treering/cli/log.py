@@ -51,19 +51,27 @@ def verified(session: Session) -> dict[str, Any]:
 async def verified_offline(home: Home) -> dict[str, Any]:
     import msgspec
 
+    from treering.telemetry import configure_logging
+
+    configure_logging("log", default_level="warning")  # standard output is for the answer
+
     from treering.adapters.log_copy import FILE_NAME, LogCopy
-    from treering.adapters.log_restore import bootstrap_client, verify
+    from treering.adapters.log_restore import bootstrap_client
+    from treering.adapters.log_verify import verify
     from treering.adapters.nats_process import NatsServerError
     from treering.adapters.nats_server import NatsServer
+    from treering.adapters.points_copy import POINTS_FILE, PointsCopy
 
     if not (home.copy / FILE_NAME).exists():
         raise Refused("log.absent", f"there is no installation in {home.root}, or it has no second copy of its log")
     server, copy = NatsServer(home.root), LogCopy(home.copy / FILE_NAME)
+    points = PointsCopy(home.copy / POINTS_FILE)
     try:
         await copy.open()
+        await points.open()
         await server.start()
         async with bootstrap_client(server) as client:
-            answer: dict[str, Any] = msgspec.to_builtins(await verify(client, copy, home))
+            answer: dict[str, Any] = msgspec.to_builtins(await verify(client, copy, home, points))
             return answer
     except (LogDamaged, LogUnavailable) as error:
         raise Refused("log.damaged", str(error)) from None
@@ -72,6 +80,7 @@ async def verified_offline(home: Home) -> dict[str, Any]:
     finally:
         await server.stop()
         await copy.close()
+        await points.close()
 
 
 @log.command("restore", help="Build the log again from the second copy. treering must not run.")
@@ -98,6 +107,10 @@ def refuse_running(session: Session) -> None:
 
 async def restored(home: Home) -> dict[str, Any]:
     import msgspec
+
+    from treering.telemetry import configure_logging
+
+    configure_logging("log", default_level="warning")
 
     from treering.adapters.log_restore import restore as restore_log
     from treering.adapters.nats_process import NatsServerError

@@ -43,6 +43,7 @@ COMMANDS = {
     "webhook": ("treering.cli.webhook:webhook", "Tell other programs of events over HTTP."),
     "audit": ("treering.cli.audit:audit", "Ask who did what, when."),
     "log": ("treering.cli.log:log", "Verify, prove and restore the event log."),
+    "blob": ("treering.cli.blob:blob", "Check the files that the log names."),
     "witness": ("treering.cli.witness:witness", "Places that hold the newest checkpoint of the log."),
     "doctor": ("treering.cli.doctor:doctor", "Look for what is wrong, and say what to do."),
     "backup": ("treering.cli.backup:backup", "Back up everything, also while it runs."),

@@ -61,7 +61,8 @@ async def file_into(blobs: HttpBlobs, file: TreeFile, target: Path) -> None:
                 hash.update(chunk)
                 opened.write(chunk)
         if PREFIX + hash.hexdigest() != file.digest:
-            raise Refused("blob.digest_mismatch", f"{file.path!r} did not come as it was stored; try again")
+            why = f"{file.path!r} is not what was stored: the blob {file.digest} was changed where it is kept"
+            raise Refused("blob.digest_mismatch", f"{why}; `treering blob verify` there says more, and mends it")
         partial.chmod(0o755 if file.executable else 0o644)
         partial.replace(target)
     except OSError as error:

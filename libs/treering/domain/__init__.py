@@ -13,6 +13,7 @@ from treering.domain.event_schema import EVENT_SCHEMA
 from treering.domain.experiment import EXPERIMENT
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
+from treering.domain.metric_stream import METRIC_STREAM
 from treering.domain.model import MODEL
 from treering.domain.node import NODE
 from treering.domain.registered_model import REGISTERED_MODEL
@@ -38,6 +39,7 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
         WEBHOOK,
         CREDENTIAL,
         WITNESS,
+        METRIC_STREAM,
         REGISTERED_MODEL,
         MODEL,
         LOGGED_MODEL,

@@ -50,6 +50,7 @@ from treering.domain.job_messages import (
     UpdateJob,
 )
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec
+from treering.domain.metric_stream import SealMetricStream
 from treering.domain.node import JoinNode, LeaveNode, LoseNode
 from treering.domain.run_messages import (
     CreateRun,
@@ -174,6 +175,7 @@ COMMANDS: dict[str, list[Command]] = {
         RevokeCredential(),
     ],
     "witness": [AddWitness("file", "/mnt/other/treering.checkpoint", required=True), RemoveWitness()],
+    "metric_stream": [SealMetricStream(3, "a" * 64), SealMetricStream(7, "b" * 64)],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,
 }

@@ -184,7 +184,8 @@ class LifecycleAnswer(Struct, frozen=True):
 class VerifyAnswer(Struct, frozen=True):
     """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex.
 
-    ``beside``: what is wrong beside the log, which is well: names of people that it was not told.
+    ``points``: how many messages of metric points were compared with their copy. ``beside``: what is wrong beside the
+    log, which is well: names of people that it was not told.
     """
 
     ok: bool
@@ -193,6 +194,7 @@ class VerifyAnswer(Struct, frozen=True):
     why: str
     commits_per_second: float
     head: str
+    points: int = 0
     beside: list[str] = []
 
 

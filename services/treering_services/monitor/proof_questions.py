@@ -25,6 +25,8 @@ from treering_services.monitor.question import Asked, Question
 async def answer_checkpoint(monitor: Asked, query: CheckpointQuery) -> CheckpointAnswer:
     notary = monitor.notary
     if query.sign:
+        await monitor.keeper.caught_up()
+        await monitor.alarmed(monitor.keeper.seal())
         await caught_up(monitor)
         await monitor.alarmed(notary.publish())
     head, key, note = notary.head, str(notary.key.verifier), notary.note.decode()

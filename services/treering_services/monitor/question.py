@@ -10,6 +10,7 @@ from msgspec import Struct
 from treering.config import Home
 from treering.kernel.projector import Projector
 from treering_services.monitor.notary import Notary
+from treering_services.monitor.points_keeper import PointsKeeper
 from treering_services.monitor.stores import Stores
 
 
@@ -22,6 +23,8 @@ class Asked(Protocol):
     def stores(self) -> Stores: ...
     @property
     def projector(self) -> Projector: ...
+    @property
+    def keeper(self) -> PointsKeeper: ...
     @property
     def notary(self) -> Notary: ...
 

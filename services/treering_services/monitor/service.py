@@ -13,8 +13,8 @@ from nats.aio.client import Client
 from treering.adapters.bus import Responder, answered
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_against, check_with_copy, clear_alarm, read_alarm, write_alarm
-from treering.adapters.log_restore import verify
 from treering.adapters.log_scrub import scrub
+from treering.adapters.log_verify import verify
 from treering.config import Home
 from treering.kernel.decoding import decode
 from treering.kernel.feed import Feed
@@ -28,6 +28,7 @@ from treering_services.monitor.audit_questions import AUDIT_QUESTIONS
 from treering_services.monitor.history_questions import HISTORY_QUESTIONS
 from treering_services.monitor.lifecycle_questions import LIFECYCLE_QUESTIONS
 from treering_services.monitor.notary import Notary
+from treering_services.monitor.points_keeper import PointsKeeper, points_keeper
 from treering_services.monitor.proof_questions import PROOF_QUESTIONS
 from treering_services.monitor.sql_questions import SQL_QUESTIONS
 from treering_services.monitor.stores import Stores, opened_stores
@@ -51,6 +52,7 @@ class Monitor:
     stores: Stores
     projector: Projector
     notary: Notary
+    keeper: PointsKeeper
     alarm: str = ""
     verified_until: int = 0
 
@@ -72,7 +74,8 @@ class Monitor:
 
     async def verify(self, body: bytes) -> queries.VerifyAnswer:
         decode(body, queries.VerifyQuery, code="query.malformed")
-        found = await verify(self.client, self.stores.copy, self.home)
+        await self.keeper.caught_up()
+        found = await verify(self.client, self.stores.copy, self.home, self.keeper.copy)
         if found.ok:
             self.alarm = ""
         else:
@@ -111,6 +114,7 @@ class Monitor:
         while True:
             try:
                 done = await self.alarmed(scrub(self.client, self.stores.copy, moved=self.moved))
+                points = await self.alarmed(scrub(self.client, self.keeper.copy))
                 break
             except LogUnavailable as error:
                 log.warning("log.unavailable", why=str(error))
@@ -118,7 +122,12 @@ class Monitor:
         self.verified_until = done.positions
         self.alarm = ""
         clear_alarm(self.home.copy)
-        log.info("log.verified", positions=done.positions, commits_per_second=round(done.commits_per_second))
+        log.info(
+            "log.verified",
+            positions=done.positions,
+            points=points.positions,
+            commits_per_second=round(done.commits_per_second),
+        )
 
     async def watch(self) -> None:
         """A server that lost part of the log while we run goes on as if nothing were: ask again and again."""
@@ -126,6 +135,7 @@ class Monitor:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 await self.alarmed(check_against(self.client, await self.stores.copy.checkpoint(), "the second copy"))
+                await self.alarmed(self.keeper.watch_once())
             except LogUnavailable as error:
                 log.warning("log.unavailable", why=str(error))
 
@@ -140,12 +150,17 @@ class Monitor:
 async def run(base: ServiceBase, started: Callable[[], None], feed: Feed | None = None) -> None:
     """The monitor as a service: ready when it answers; the views may still be catching up then. ``feed`` is what
     brings the log to the others in its process, if there are any."""
-    async with base.connected("monitor") as client, opened_stores(base.home) as stores:
+    async with (
+        base.connected("monitor") as client,
+        opened_stores(base.home) as stores,
+        points_keeper(base.home, client, stores.copy) as keeper,
+    ):
         projector = Projector(JetStreamLog(client), stores, gather_seconds=GATHER_SECONDS, feed=feed)
         notary = Notary(base.home, stores.copy, projector)
-        monitor = Monitor(base.home, client, stores, projector, notary, alarm=read_alarm(base.home.copy))
+        monitor = Monitor(base.home, client, stores, projector, notary, keeper, alarm=read_alarm(base.home.copy))
         await stores.checkpoint()
         await monitor.alarmed(check_with_copy(client, stores.copy))
+        await monitor.alarmed(keeper.check())
         await notary.open(client)  # What it finds, it finds again at every start: no need to remember it.
         await Responder(client, "qry.*", monitor.handle).start()
         try:
@@ -156,6 +171,8 @@ async def run(base: ServiceBase, started: Callable[[], None], feed: Feed | None 
                 monitor.scrub_once(),
                 monitor.watch(),
                 monitor.alarmed(notary.run()),
+                monitor.alarmed(keeper.projector.run()),
+                monitor.alarmed(keeper.run()),
                 stores.search.run(),
             )
         finally:

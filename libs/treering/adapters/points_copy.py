@@ -1,0 +1,78 @@
+"""The second copy of the metric points: every message of the stream MET with its Merkle hashes, as that of the log.
+
+Points are no commits, so there is no chain in them to check; what they were is held by the tree alone, whose root the
+monitor puts into the log now and then (``metric_stream.sealed``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from treering.adapters.log_copy import BadPosition, CopyRow, LogCopy, Source, frontier_at, leaf_of
+from treering.adapters.sqlite_view import Database
+from treering.kernel.log import Entry, LogDamaged, commits
+from treering.kernel.merkle import Frontier
+
+POINTS_STREAM = "MET"
+POINTS_FILE = "points.db"
+SEAL_SUBJECT = "evt.main.metric_stream.MET"
+
+
+class PointsCopy(LogCopy):
+    """Messages that are no commits, in the same form: each at its position, with the hashes of the tree."""
+
+    name = "points"
+    source = Source(POINTS_STREAM, "met.>", "the stream of metric points")
+
+    def verified(self, db: Database, entries: Sequence[Entry], tree: Frontier) -> Iterator[CopyRow]:
+        for entry in entries:
+            if entry.position != tree.size + 1:
+                raise BadPosition(
+                    tree.size + 1, f"metric points are missing at position {tree.size + 1} of their stream"
+                )
+            yield CopyRow(entry.position, entry.subject, tree.append(leaf_of(entry.subject, entry.body)), entry.body)
+
+
+class Seal(NamedTuple):
+    """What the log says last of the metric points: 0 positions when it says nothing yet."""
+
+    positions: int
+    root: str
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    positions: int
+    root: str
+
+
+sealings: msgspec.json.Decoder[list[Sealed]] = msgspec.json.Decoder(list[Sealed])
+
+
+def last_seal(db: Database) -> Seal:
+    """Read from the second copy of the log."""
+    sql = "SELECT body FROM commits WHERE subject = ? ORDER BY position DESC LIMIT 1"
+    found = db.execute(sql, (SEAL_SUBJECT,)).fetchone()
+    if found is None:
+        return Seal(0, "")
+    said = sealings.decode(commits.decode(found["body"]).events)[-1]
+    return Seal(said.positions, said.root)
+
+
+async def check_sealed(points: PointsCopy, log: LogCopy) -> None:
+    """LogDamaged unless the copy of the points begins with what the log says of them: for whoever changed both."""
+    seal = await log.read(last_seal)
+    if points.tree.size < seal.positions:
+        raise LogDamaged(
+            f"the log says that there were {seal.positions} messages of metric points, and their second copy ends at "
+            f"{points.tree.size}: they were set back. Put a backup of {points.path} back"
+        )
+    root = (await points.read(partial(frontier_at, size=seal.positions))).root().hex()
+    if seal.positions and root != seal.root:
+        raise LogDamaged(
+            f"the metric points up to position {seal.positions} are not those that the log says there were: stream and "
+            f"second copy were changed together. Put a backup of {points.path} back"
+        )

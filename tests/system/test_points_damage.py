@@ -1,0 +1,127 @@
+"""A bit of the metric points is not what it was: it is named, nothing starts, one command mends it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.http_client import Gateway
+from tests.system.test_backup import answer, treering
+from tests.system.up import refused_up, up
+
+from treering.adapters.log_copy import LogCopy
+from treering.adapters.points_copy import PointsCopy, last_seal
+from treering.config import Home
+
+pytestmark = pytest.mark.anyio
+REQUESTS = 12
+POINTS = 50
+API = "/api/2.0/mlflow"
+
+
+def logged(home: Home) -> str:
+    """A run with some hundred points, in a dozen messages; its id."""
+    gateway = Gateway(home, [])
+    made = gateway.post_once(f"{API}/runs/create", {"experiment_id": "0", "start_time": 1}, "run")
+    assert made is not None and made.status == 200
+    run = json.loads(made.body)["run"]["info"]["run_id"]
+    for number in range(REQUESTS):
+        metrics = [{"key": "loss", "value": n / 7, "timestamp": n, "step": n} for n in steps(number)]
+        stored = gateway.post_once(f"{API}/runs/log-batch", {"run_id": run, "metrics": metrics}, f"b{number}")
+        assert stored is not None and stored.status == 200
+    return str(run)
+
+
+def steps(number: int) -> range:
+    return range(number * POINTS, (number + 1) * POINTS)
+
+
+def history(home: Home, run: str) -> list[Any]:
+    path = f"{API}/metrics/get-history?run_id={run}&metric_key=loss&max_results=25000"
+    return [(one["step"], one["value"]) for one in Gateway(home, []).get_once(path)["metrics"]]
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x04
+    path.write_bytes(data)
+
+
+def block(home: Home) -> Path:
+    (found,) = (home.root / "nats" / "store").rglob("MET/msgs/*.blk")
+    return found
+
+
+@pytest.fixture
+async def stopped(tmp_path: Path) -> tuple[Home, str, list[Any]]:
+    """A home with sealed points that does not run: the run, and its history as it was."""
+    home = Home(tmp_path / "home")
+    async with up(home.root):
+        run = logged(home)
+        before = history(home, run)
+        await answer(home, "log", "checkpoint")
+        verified = await answer(home, "log", "verify")
+    assert len(before) == REQUESTS * POINTS and verified["points"] == REQUESTS
+    return home, run, before
+
+
+async def test_a_flipped_bit_of_the_points_is_named_and_mended(stopped: tuple[Home, str, list[Any]]) -> None:
+    home, run, before = stopped
+    flip(block(home))
+    code, said = await refused_up(home.root)
+    assert code == 1 and "of the stream of metric points" in said and "treering log restore" in said
+    done = await treering(home, "log", "verify")
+    assert done.returncode == 1 and json.loads(done.stdout)["ok"] is False
+    assert "of the stream of metric points" in done.stderr
+    report = await answer(home, "log", "restore", "--yes")
+    assert report["points"] == REQUESTS
+    shutil.rmtree(home.root / "views")  # the chunks are computed again, out of what was restored
+    async with up(home.root):
+        assert history(home, run) == before
+        assert (await answer(home, "log", "verify"))["ok"] is True
+
+
+async def test_points_changed_in_stream_and_copy_alike_contradict_the_log(
+    stopped: tuple[Home, str, list[Any]], tmp_path: Path
+) -> None:
+    """Another history of points, whole in itself, is put in the place of the first."""
+    home, _, _ = stopped
+    other = Home(tmp_path / "other")
+    async with up(other.root):
+        logged(other)
+    for part in ("nats/store/jetstream/TREERING/streams/MET", "copy/points.db"):
+        target, source = home.root / part, other.root / part
+        if source.is_dir():
+            shutil.rmtree(target)
+            shutil.copytree(source, target)
+        else:
+            for path in target.parent.glob(f"{target.name}*"):
+                path.unlink()
+            for path in source.parent.glob(f"{source.name}*"):
+                shutil.copy(path, target.parent / path.name)
+    code, said = await refused_up(home.root)
+    assert code == 1 and "are not those that the log says there were" in said
+
+
+async def test_what_is_sealed_is_what_the_copy_holds(stopped: tuple[Home, str, list[Any]]) -> None:
+    home, _, _ = stopped
+    log, points = LogCopy(home.copy / "log.db"), PointsCopy(home.copy / "points.db")
+    await log.open()
+    await points.open()
+    try:
+        assert await log.read(last_seal) == (REQUESTS, points.tree.root().hex())
+    finally:
+        await log.close()
+        await points.close()
+
+
+async def test_a_home_of_an_earlier_release_gets_its_copy_at_the_start(stopped: tuple[Home, str, list[Any]]) -> None:
+    home, run, before = stopped
+    for path in home.copy.glob("points.db*"):
+        path.unlink()
+    async with up(home.root):
+        assert history(home, run) == before
+        assert (await answer(home, "log", "checkpoint")) and (await answer(home, "log", "verify"))["points"] == REQUESTS
