@@ -11,7 +11,7 @@ import pytest
 
 from treering.adapters.appender import Appender
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.nats_staging import batches_of, stage_in_memory, unstage
+from treering.adapters.nats_staging import OF, batches_of, stage_in_memory, unstage
 from treering.adapters.streams import stream_state
 from treering.kernel.clock import new_id
 from treering.kernel.log import Appended
@@ -76,6 +76,17 @@ async def test_a_folder_that_others_can_enter_is_not_used(nats_server: RunningNa
     assert not stage_in_memory(folder, memory)
     unstage(folder, memory)
     assert target.exists()
+
+
+async def test_what_a_killed_server_left_goes_when_its_home_is_gone(nats_server: RunningNats, tmp_path: Path) -> None:
+    memory, homes = tmp_path / "shm", [tmp_path / "a", tmp_path / "b"]
+    memory.mkdir()
+    for home in homes:
+        batches_of(home).parent.mkdir(parents=True)
+        assert stage_in_memory(home, memory)
+    shutil.rmtree(homes[0])
+    assert stage_in_memory(nats_server.server.folder, memory)
+    assert {(one / OF).read_text() for one in memory.iterdir()} == {str(homes[1]), str(nats_server.server.folder)}
 
 
 async def test_without_shared_memory_batches_are_staged_on_the_disk(nats_server: RunningNats, tmp_path: Path) -> None:

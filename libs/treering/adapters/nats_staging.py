@@ -22,6 +22,8 @@ from treering.adapters.nats_config import ACCOUNT
 MEMORY = Path("/dev/shm")
 FREE_BYTES_MIN = 32 * 1024 * 1024
 STREAM = "EVT"
+PREFIX = "treering"
+OF = "of"  # in a staging folder: whose it is
 
 
 def batches_of(folder: Path) -> Path:
@@ -38,10 +40,12 @@ def stage_in_memory(folder: Path, memory: Path = MEMORY) -> bool:
     try:
         if room_in(memory).free_bytes < FREE_BYTES_MIN or not memory.is_dir():
             return False
+        sweep(memory)
         with suppress(FileExistsError):
             target.mkdir(mode=0o700)
         if not is_private(target):
             return False
+        (target / OF).write_text(str(folder))
         if batches.is_symlink():
             batches.unlink()
         elif batches.exists():
@@ -62,8 +66,16 @@ def unstage(folder: Path, memory: Path = MEMORY) -> None:
             shutil.rmtree(target)
 
 
+def sweep(memory: Path) -> None:
+    """Remove what servers left behind that were killed and whose home is gone."""
+    for left in memory.glob(f"{PREFIX}-{os.geteuid()}-*"):
+        with suppress(OSError):
+            if is_private(left) and not Path((left / OF).read_text()).exists():
+                shutil.rmtree(left)
+
+
 def staging_folder(folder: Path, memory: Path) -> Path:
-    return memory / f"treering-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    return memory / f"{PREFIX}-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
 def is_private(folder: Path) -> bool:
