@@ -41,6 +41,8 @@ SEARCHES: tuple[tuple[str, str, list[str]], ...] = (
     ("ILIKE, by param", "params.model ILIKE 'RES%'", ["params.lr ASC"]),
     ("one value of a million", "params.seed = '4711'", ["metrics.acc DESC"]),
     ("metric, by end", "metrics.acc > 0.999", ["end_time DESC"]),
+    ("by param of three values", "", ["params.lr ASC"]),
+    ("by tag of ten values, then metric", "metrics.acc > 0.5", ["tags.team DESC", "metrics.acc DESC"]),
 )
 
 

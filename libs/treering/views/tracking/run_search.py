@@ -3,7 +3,8 @@
 Runs that lack what is ordered by come last, those whose metric is NaN before them, in both directions. So a search
 goes in phases: values first, then NaN, then the rest; a phase is asked only when the ones before did not fill the
 page. In a phase each (experiment, lifecycle) is a query of its own: either an index walks the order and the other
-comparisons are probed run by run, or few runs meet one of them (run_conditions.py) and are sorted.
+comparisons are probed run by run, or few runs meet one of them (run_conditions.py) and are sorted. An order by few
+values is a search for each of them (run_values.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
@@ -18,6 +20,7 @@ from treering.views.tracking.filter_sql import SYMBOLS, Sql, all_of
 from treering.views.tracking.run_conditions import COLUMNS, INDEXED, TABLES, best_driver, condition
 from treering.views.tracking.run_filters import Clause, Order
 from treering.views.tracking.run_reads import artifact_uri
+from treering.views.tracking.run_values import few_values, met_often
 
 CELLS_MAX = 50  # more (experiment, lifecycle) pairs are searched in one query, with a sort
 NEWEST = Order("attribute", "start_time", False)
@@ -53,15 +56,37 @@ class Cell(NamedTuple):
 def search(db: Database, query: RunSearch) -> list[int]:
     """The numbers of the runs. Whoever asks bounds the time: there are filters that nothing makes quick."""
     wanted = query.offset + query.limit
+    db.create_function("artifact_uri", 2, artifact_uri, deterministic=True)
+    return numbers_of(db, query, wanted)[query.offset : wanted]
+
+
+def numbers_of(db: Database, query: RunSearch, wanted: int) -> list[int]:
+    """The first ``wanted``."""
     numbers: list[int] = []
     cells = [Cell(one, stage) for one in dict.fromkeys(query.experiments) for stage in query.lifecycles]
-    db.create_function("artifact_uri", 2, artifact_uri, deterministic=True)
+    if by_value := searches_by_value(db, query, cells):
+        for one in by_value:
+            numbers += numbers_of(db, one, wanted - len(numbers)) if len(numbers) < wanted else []
+        return numbers
     for phase in phases(query):
         if not cells or len(numbers) >= wanted:
             break
         sql = selection(db, query, phase, cells, wanted - len(numbers))
         numbers += [row[0] for row in db.execute(sql.text, sql.values)]
-    return numbers[query.offset : wanted]
+    return numbers
+
+
+def searches_by_value(db: Database, query: RunSearch, cells: Sequence[Cell]) -> list[RunSearch]:
+    """One after the other they find what ``query`` finds; none when it is better asked as a whole."""
+    if not query.orders or len(cells) > CELLS_MAX or any(best_driver(db, query.clauses, one) for one, _ in cells):
+        return []
+    first, *others = query.orders
+    values = few_values(db, first, list(dict.fromkeys(query.experiments)))
+    if not values or not met_often(db, query.clauses, cells):
+        return []
+    of_it = [Clause(first.entity, first.key, "=", value) for value in values]
+    of_it.append(Clause(first.entity, first.key, "IS NULL", None))
+    return [msgspec.structs.replace(query, clauses=[*query.clauses, one], orders=others) for one in of_it]
 
 
 def phases(query: RunSearch) -> Iterator[Phase]:
