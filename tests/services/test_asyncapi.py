@@ -11,6 +11,8 @@ import jsonschema_rs
 import pytest
 from tests.services.gateway_example import WS, running_gateway
 
+from treering.adapters.bus import ask
+from treering.adapters.nats_accounts import add_publisher, add_subscriber
 from treering.domain import KINDS
 from treering.testing.nats import RunningNats
 from treering_services.gateway.asyncapi import describe_events
@@ -46,8 +48,8 @@ def test_it_has_the_parts_that_the_specification_asks_for() -> None:
     assert set(DOCUMENT) == REQUIRED and DOCUMENT["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= set(DOCUMENT["info"])
     for name, channel in DOCUMENT["channels"].items():
-        named = {part.partition("}")[0] for part in channel["address"].split("{")[1:]}
-        assert named == set(channel["parameters"]), name
+        named = {part.partition("}")[0] for part in (channel["address"] or "").split("{")[1:]}
+        assert named == set(channel.get("parameters", {})), name
     for operation in DOCUMENT["operations"].values():
         assert operation["action"] in ("send", "receive")
         of_channel = operation["channel"]["$ref"] + "/messages/"
@@ -58,8 +60,12 @@ def test_it_has_the_parts_that_the_specification_asks_for() -> None:
 
 def test_every_event_of_every_kind_is_in_it() -> None:
     types = {tag for kind in KINDS.values() for tag in kind.event_types} - {"event.published"}
-    assert types | {"published", "publish"} == set(DOCUMENT["components"]["messages"])
-    assert set(KINDS) | {"publish"} == set(DOCUMENT["channels"])
+    over_nats = {"sub_request", "sub_answer", "pub_request", "pub_answer", "refused"}
+    assert types | {"published", "publish"} | over_nats == set(DOCUMENT["components"]["messages"])
+    assert set(KINDS) | {"publish", "sub", "sub_answer", "pub", "pub_answer"} == set(DOCUMENT["channels"])
+    for name in ("sub", "pub"):
+        assert DOCUMENT["channels"][name]["address"] == f"{name}.{{name}}"
+        assert DOCUMENT["operations"][name]["reply"]["channel"] == {"$ref": f"#/channels/{name}_answer"}
 
 
 def payload_validator(name: str) -> jsonschema_rs.Draft202012Validator:
@@ -99,5 +105,29 @@ async def test_what_the_gateway_sends_is_as_it_says_and_what_it_takes_too(nats_s
     assert served == DOCUMENT and len(lines) >= 6
     for line in lines:
         event = json.loads(line)
-        name = event["type"] if event["type"] in DOCUMENT["components"]["messages"] else "published"
+        name = "published" if event.get("published") else event["type"]
         payload_validator(name).validate(event)
+        assert not payload_validator(name).is_valid({**event, "published": name != "published"})
+
+
+@pytest.mark.anyio
+async def test_what_goes_over_nats_is_as_it_says(nats_server: RunningNats) -> None:
+    await add_publisher(nats_server.home, "ci", "w")
+    await add_subscriber(nats_server.home, "dash", "w")
+    async with running_gateway(nats_server) as api:
+        event = {"id": "1", "source": "/ci", "type": "build.done", "data": {"ok": True}}
+        requests: dict[str, Any] = {
+            "pub": {"workspace": "w", "events": [event]},
+            "sub": {"since": 0, "kind": "event", "limit": 5},
+        }
+        for name, who in (("pub", "ci"), ("sub", "dash")):
+            client = await api.nats.connect(f"{'publisher' if name == 'pub' else 'subscriber'}-{who}")
+            payload_validator(f"{name}_request").validate(requests[name])
+            answer = json.loads(
+                await ask(client, f"{name}.{who}", json.dumps(requests[name]).encode(), timeout_seconds=20.0)
+            )
+            payload_validator(f"{name}_answer").validate(answer)
+            refused = json.loads(await ask(client, f"{name}.{who}", b'{"nope": 1}', timeout_seconds=20.0))
+            payload_validator("refused").validate(refused)
+            assert not payload_validator(f"{name}_answer").is_valid(refused)
+        assert answer["events"][0]["published"] is True

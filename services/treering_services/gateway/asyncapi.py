@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 import treering
 from treering.domain import KINDS
 from treering.domain.event import EVENT
 from treering.kernel.log import encoder
 from treering.views.cloud_events import CloudEvent
+from treering_services.gateway.asyncapi_nats import STRUCTS, nats_channels, nats_messages, nats_operations
 from treering_services.gateway.publish import CLOUD_EVENT, CLOUD_EVENTS, CloudEventIn
 
 SCHEMAS = "#/components/schemas/{name}"
@@ -24,16 +26,17 @@ PUBLISHED = "published"
 def describe_events() -> bytes:
     """The document as JSON."""
     types = {tag: struct for kind in KINDS.values() for tag, struct in kind.event_types.items()}
-    schemas, components = msgspec.json.schema_components(
-        [CloudEvent, CloudEventIn, *types.values()], ref_template=SCHEMAS
-    )
-    of_type = dict(zip(types, schemas[2:], strict=True))
-    messages = {tag: message(tag, schema) for tag, schema in of_type.items() if tag not in EVENT.event_types}
+    plain: tuple[type[Struct], ...] = (CloudEvent, CloudEventIn, *STRUCTS)
+    schemas, components = msgspec.json.schema_components([*plain, *types.values()], ref_template=SCHEMAS)
+    of_type = dict(zip(types, schemas[len(plain) :], strict=True))
+    messages: dict[str, Any] = {
+        tag: message(tag, schema) for tag, schema in of_type.items() if tag not in EVENT.event_types
+    }
     messages[PUBLISHED] = {
         "name": PUBLISHED,
         "summary": "What a client published, as it came, with our attributes",
         "contentType": CLOUD_EVENT,
-        "payload": schemas[0],
+        "payload": {"allOf": [schemas[0], {"properties": {"published": {"const": True}}, "required": ["published"]}]},
     }
     messages["publish"] = {
         "name": "publish",
@@ -41,6 +44,7 @@ def describe_events() -> bytes:
         "contentType": CLOUD_EVENT,
         "payload": {"anyOf": [schemas[1], {"type": "array", "items": schemas[1]}]},
     }
+    messages |= nats_messages({one.__name__: schema for one, schema in zip(plain, schemas, strict=False)})
     return encoder.encode(
         {
             "asyncapi": "3.0.0",
@@ -50,12 +54,19 @@ def describe_events() -> bytes:
                 "description": "Every change to every resource is an event; all of them can be watched, live and again",
             },
             "defaultContentType": CLOUD_EVENT,
-            "channels": {**{name: watched(name) for name in KINDS}, "publish": publishing()},
-            "operations": {**{f"watch_{name}": sends(name) for name in KINDS}, "publish": receives()},
+            "channels": {**{name: watched(name) for name in KINDS}, "publish": publishing(), **nats_channels()},
+            "operations": {
+                **{f"watch_{name}": sends(name) for name in KINDS},
+                "publish": receives(),
+                **nats_operations(),
+            },
             "components": {
                 "schemas": components,
                 "messages": messages,
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer"},
+                    "nats": {"type": "userPassword", "description": "User and password of the credential's file"},
+                },
             },
         }
     )
@@ -65,7 +76,10 @@ def message(tag: str, schema: dict[str, Any]) -> dict[str, Any]:
     payload = {
         "allOf": [
             {"$ref": SCHEMAS.format(name=CloudEvent.__name__)},
-            {"properties": {"type": {"const": tag}, "data": schema}, "required": ["data"]},
+            {
+                "properties": {"type": {"const": tag}, "data": schema, "published": {"const": False}},
+                "required": ["data"],
+            },
         ]
     }
     return {"name": tag, "title": tag, "contentType": CLOUD_EVENT, "payload": payload}

@@ -10,13 +10,31 @@ from starlette.responses import Response
 
 from treering.adapters.bus import question
 from treering.kernel.subjects import checked_name, plural, singular
-from treering.views.queries import AuditQuery, CountQuery, LifecycleQuery, StoryQuery, VerifyQuery
+from treering.views.queries import (
+    AuditQuery,
+    AuditRow,
+    CountQuery,
+    CountRow,
+    LifecycleQuery,
+    StoryQuery,
+    StoryRow,
+    VerifyQuery,
+)
 from treering.views.saved_questions import AskQuery, QuestionsQuery
 from treering.views.sql_answers import SqlQuery, SqlViewsQuery
-from treering.views.time_queries import ByParentQuery, DiffQuery, StuckQuery, UsageQuery, WorkspaceDiffQuery
+from treering.views.time_queries import (
+    ByParentQuery,
+    DiffQuery,
+    StuckQuery,
+    StuckRow,
+    UsageQuery,
+    UsageRow,
+    WorkspaceDiffQuery,
+)
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.known import check_filters
+from treering_services.gateway.row_forms import shown
 
 T = TypeVar("T")
 Q = TypeVar("Q", AuditQuery, CountQuery, ByParentQuery, UsageQuery, StuckQuery)
@@ -44,6 +62,12 @@ async def relay(call: Call, name: str, query: Struct, timeout_seconds: float = 3
     return reply(bytes(raw))
 
 
+async def table(call: Call, name: str, query: Struct, row: type[Struct] | None = None) -> Response:
+    """The monitor's answer in the form asked for; ``row`` says the columns where the answer does not."""
+    raw: Any = await ask_monitor(call, name, query, msgspec.Raw)
+    return shown(call, bytes(raw), row.__struct_fields__ if row else ())
+
+
 async def in_workspace(call: Call, query: Q) -> Q:
     """The query, when the workspace it names exists; "" is all of them."""
     if query.workspace:
@@ -52,17 +76,17 @@ async def in_workspace(call: Call, query: Q) -> Q:
 
 
 async def audit(call: Call) -> Response:
-    return await relay(call, "audit", await in_workspace(call, call.query(AuditQuery)))
+    return await table(call, "audit", await in_workspace(call, call.query(AuditQuery)), AuditRow)
 
 
 async def audit_count(call: Call) -> Response:
-    return await relay(call, "count", await in_workspace(call, call.query(CountQuery)))
+    return await table(call, "count", await in_workspace(call, call.query(CountQuery)), CountRow)
 
 
 async def story(call: Call) -> Response:
     page = call.query(StoryPage)
     address = checked_address(call.workspace, kind_of(call.params["kinds"]).kind, call.params["key"])
-    return await relay(call, "story", StoryQuery(*address, limit=page.limit, page=page.page))
+    return await table(call, "story", StoryQuery(*address, limit=page.limit, page=page.page), StoryRow)
 
 
 async def lifecycle(call: Call) -> Response:
@@ -76,7 +100,7 @@ async def lifecycle_summary(call: Call) -> Response:
 
 
 async def audit_sql(call: Call) -> Response:
-    return await relay(call, "sql", await call.json(SqlQuery))
+    return await table(call, "sql", await call.json(SqlQuery))
 
 
 async def audit_views(call: Call) -> Response:
@@ -102,7 +126,7 @@ async def audit_ask(call: Call) -> Response:
     query = AskQuery(
         call.workspace, call.params["key"], page.argument, page.since, page.until, kind, page.limit, page.page
     )
-    return await relay(call, "ask", query)
+    return await table(call, "ask", query)
 
 
 async def durations(call: Call) -> Response:
@@ -112,11 +136,11 @@ async def durations(call: Call) -> Response:
 
 
 async def usage(call: Call) -> Response:
-    return await relay(call, "usage", await in_workspace(call, call.query(UsageQuery)))
+    return await table(call, "usage", await in_workspace(call, call.query(UsageQuery)), UsageRow)
 
 
 async def stuck(call: Call) -> Response:
-    return await relay(call, "stuck", await in_workspace(call, call.query(StuckQuery)))
+    return await table(call, "stuck", await in_workspace(call, call.query(StuckQuery)), StuckRow)
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
