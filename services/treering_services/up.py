@@ -22,6 +22,7 @@ from treering.adapters.nats_config import Cluster
 from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
 from treering.adapters.nats_server import NatsServer
+from treering.adapters.nats_watch import stuck
 from treering.adapters.streams import bootstrap
 from treering.adapters.tied_process import tied
 from treering.config import Home
@@ -94,17 +95,33 @@ async def check_streams(server: NatsServer, home: Home, *, replicas: int | None 
 
 
 async def watched(server: NatsServer, home: Home, started: Callable[[], None]) -> None:
-    """Start the server again when it dies; give up when it does so too often, or comes back without its log."""
+    """Start the server again when it dies or hangs; give up when it is too often, or comes back without its log."""
     deaths: list[float] = []
     started()
     while True:
-        why = await server.died()
+        why = await ended(server)
         deaths = [at for at in deaths if monotonic_seconds() - at < RESTARTS_WINDOW_SECONDS] + [monotonic_seconds()]
         if len(deaths) > RESTARTS_MAX:
             raise ServiceFailed(f"nats-server died {len(deaths)} times in a minute: {why}")
         log.error("nats.restarting", why=why)
         await server.start()
         await check_streams(server, home)
+
+
+async def ended(server: NatsServer) -> str:
+    """Wait until the server is to be started again, and is gone; say why."""
+    died, hangs = asyncio.ensure_future(server.died()), asyncio.ensure_future(stuck(server))
+    try:
+        await asyncio.wait((died, hangs), return_when=asyncio.FIRST_COMPLETED)
+        if died.done():
+            return died.result()
+        why = hangs.result()
+        await server.kill()
+        return why
+    finally:
+        died.cancel()
+        hangs.cancel()
+        await asyncio.gather(died, hangs, return_exceptions=True)
 
 
 def core(options: Options, base: ServiceBase) -> Service:

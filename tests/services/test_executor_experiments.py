@@ -44,7 +44,18 @@ async def listening(gateway: Gateway) -> AsyncIterator[Runner]:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         unused = cast(Any, None)
         slots = asyncio.Semaphore(1)
-        yield Runner("n1", unused, unused, unused, unused, slots, Path("/absent"), lambda: url, lambda attempt: "token")
+        yield Runner(
+            "n1",
+            unused,
+            unused,
+            unused,
+            unused,
+            slots,
+            Path("/absent"),
+            Path("/absent"),
+            lambda: url,
+            lambda attempt: "token",
+        )
 
 
 def attempt(job: str, experiment: str = "e") -> Attempt:

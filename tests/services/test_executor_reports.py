@@ -41,7 +41,8 @@ async def listening(nats_server: RunningNats) -> tuple[Registry, Runner]:
     await Responder(await nats_server.connect("registry"), "cmd.executor.job", registry.answer).start()
     unused, slots = cast(Any, None), asyncio.Semaphore(1)
     commands = Commands(await nats_server.connect("executor"), "executor")
-    node = Runner("n1", commands, unused, unused, unused, slots, Path("/absent"), lambda: "", lambda attempt: "")
+    absent = Path("/absent")
+    node = Runner("n1", commands, unused, unused, unused, slots, absent, absent, lambda: "", lambda attempt: "")
     return registry, node
 
 

@@ -17,6 +17,7 @@ import structlog
 from msgspec import Struct
 from nats.aio.client import Client
 
+from treering.adapters.stalls import Stalls
 from treering.kernel.clock import new_id
 from treering.kernel.log import Appended, Conflict, LogFull, LogUnavailable
 
@@ -63,6 +64,7 @@ class Appender:
         self.batch_min = SINGLES_MAX + 1 if group else WAITING_MAX + 1
         self.waiting: deque[Waiting] = deque()
         self.running: asyncio.Task[None] | None = None
+        self.stalls: Stalls | None = None
 
     async def append(self, subject: str, body: bytes, *, id: str, expected: int) -> Appended:
         if len(self.waiting) >= WAITING_MAX:
@@ -151,10 +153,13 @@ class Appender:
             settle(waiting, Appended(position, duplicate=False))
 
     async def request(self, subject: str, body: bytes, headers: dict[str, str]) -> Ack:
+        stalls = self.stalls = self.stalls or Stalls(self.client, subject.partition(".")[0])
         try:
             reply = await self.client.request(subject, body, timeout=TIMEOUT_SECONDS, headers=headers)
+            stalls.acknowledged()
             return acks.decode(reply.data)
         except REQUEST_FAILED as error:
+            await stalls.unanswered(error)
             raise LogUnavailable(f"no acknowledgement for {subject}: {error or type(error).__name__}") from error
         except msgspec.MsgspecError as error:
             raise LogUnavailable(f"an unreadable acknowledgement for {subject}: {error}") from error

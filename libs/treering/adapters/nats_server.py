@@ -21,6 +21,7 @@ from treering.adapters.nats_config import Cluster, Settings, server_config
 from treering.adapters.nats_credentials import (
     Credential,
     make_private_folder,
+    read_credential,
     write_private,
 )
 from treering.adapters.nats_process import (
@@ -133,6 +134,20 @@ class NatsServer:
             let_in.cancel()
             ended.cancel()
             await asyncio.gather(let_in, ended, return_exceptions=True)
+
+    async def lets_in(self, timeout_seconds: float) -> bool:
+        """Does it take a login now?"""
+        with suppress(OSError, NatsServerError, TimeoutError, ValueError):
+            async with asyncio.timeout(timeout_seconds):
+                port = urlsplit(self.url).port or 0
+                return await greet(self.host, port, read_credential(self.home, DOCTOR)) is not None
+        return False
+
+    async def kill(self) -> None:
+        """End it at once, as something that is to be started again."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
 
     async def let_in(self, port: int, doctor: Credential) -> None:
         """Try until a server of our name takes the login. Another one on this port cannot have that name."""

@@ -20,6 +20,7 @@ SUBSCRIBER_PREFIX = "subscriber-"
 OUTSIDE = {PUBLISHER_PREFIX: "pub", SUBSCRIBER_PREFIX: "sub"}
 STREAMS = ("EVT", "MET", "LOG")
 DOCTOR = "doctor"
+WATCHDOG = "watchdog"  # of whoever runs the server: hears which stream acknowledges nothing
 ROUTE = "route"
 
 
@@ -70,16 +71,19 @@ def create(*streams: str) -> tuple[str, ...]:
 
 # What each service publishes, the inboxes it answers to, and below on which subjects it is asked.
 PUBLISH: dict[str, tuple[str, ...]] = {
-    "bootstrap": (*create(*STREAMS), *info(*STREAMS), *read("EVT"), *read("MET"), "evt.>", "met.>"),
-    "registry": ("evt.>", *read("EVT"), *answer("gateway", "scheduler", "executor", "monitor")),
+    "bootstrap": (
+        *create(*STREAMS), *info(*STREAMS), *read("EVT"), *read("MET"), "evt.>", "met.>", "stuck.evt", "stuck.met",
+    ),
+    "registry": ("evt.>", "stuck.evt", *read("EVT"), *answer("gateway", "scheduler", "executor", "monitor")),
     "gateway": (
-        "cmd.gateway.*", "qry.*", "hook.*", "met.>", *read("EVT"), *read("MET"), *read("LOG"),
+        "cmd.gateway.*", "qry.*", "hook.*", "met.>", "stuck.met", *read("EVT"), *read("MET"), *read("LOG"),
         "_INBOX_publisher.>", "_INBOX_subscriber.>",
     ),
     "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor")),
-    "executor": ("cmd.executor.*", "lease.renew", "log.>", *read("EVT"), *info("LOG")),
+    "executor": ("cmd.executor.*", "lease.renew", "log.>", "stuck.log", *read("EVT"), *info("LOG")),
     "monitor": ("cmd.monitor.metric_stream", *read("EVT"), *read("MET"), *info("LOG"), *answer("gateway")),
     "notifier": (*read("EVT"), *answer("gateway")),
+    WATCHDOG: (f"{inbox_of(WATCHDOG)}.>",),  # an empty list would be everything to the server
 }  # fmt: skip
 ANSWERS: dict[str, tuple[str, ...]] = {
     "registry": ("cmd.*.*",),
@@ -87,6 +91,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "scheduler": ("lease.renew",),
     "monitor": ("qry.*",),
     "notifier": ("hook.*",),
+    WATCHDOG: ("stuck.*",),
 }
 SERVICES = tuple(PUBLISH)
 # Of the system account: two questions about the server itself, so that a check can see what really runs.

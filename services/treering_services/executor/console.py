@@ -10,6 +10,9 @@ import structlog
 from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED
+from treering.adapters.free_space import require_last_room, require_room
+from treering.adapters.stalls import Stalls
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, encode_token
 
 CHUNK_BYTES_MAX = 64 * 1024
@@ -17,14 +20,22 @@ LIVE_BYTES_MAX = 32 * 1024 * 1024
 FLUSH_SECONDS = 0.05
 PUBLISH_TIMEOUT_SECONDS = 5.0
 CUT = b"\n[the live console ends here: it has reached its limit; the archived log has the rest]\n"
+GAP = b"\n[lines are missing here: the disk was nearly full; the archived log has them]\n"
 log = structlog.get_logger()
 
 
 class Console:
-    """Chunks are gathered for a moment before they are published, so a chatty job costs few messages."""
+    """Chunks are gathered for a moment before they are published, so a chatty job costs few messages.
 
-    def __init__(self, client: Client, job: Address, attempt: int, file: Path) -> None:
+    ``store`` is the folder of the streams, or where it would be on this machine: while its disk is nearly full,
+    what a job says goes into the file only, as commands of clients are refused then.
+    """
+
+    def __init__(self, client: Client, job: Address, attempt: int, file: Path, store: Path) -> None:
         self.client = client
+        self.store = store
+        self.stalls = Stalls(client, "log")
+        self.missing = False
         self.subject = f"log.{encode_token(job.workspace)}.{encode_token(job.key)}.{attempt}"
         self.file = file
         self.gathered = bytearray()
@@ -64,9 +75,21 @@ class Console:
             self.flushing = None
 
     async def publish(self, chunk: bytes) -> None:
+        """A chunk, or with b"" the end, which says so little that it may take the room the services have left."""
+        try:
+            (require_room if chunk else require_last_room)(self.store)
+        except Refused as refused:
+            if not self.missing:
+                log.warning("console.not_live", subject=self.subject, why=refused.detail)
+            self.missing = True
+            return
+        if self.missing and chunk:
+            chunk, self.missing = GAP + chunk, False
         try:
             await self.client.request(self.subject, chunk, timeout=PUBLISH_TIMEOUT_SECONDS)
+            self.stalls.acknowledged()
         except REQUEST_FAILED as error:
+            await self.stalls.unanswered(error)
             log.warning("console.chunk_lost", subject=self.subject, why=str(error) or type(error).__name__)
 
     async def close(self) -> None:

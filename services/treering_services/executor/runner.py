@@ -43,6 +43,7 @@ class Runner:
         blobs: LocalBlobs,
         slots: asyncio.Semaphore,
         shims: Path,
+        store: Path,
         gateway_url: Callable[[], str],
         job_token: Callable[[Attempt], str],
     ) -> None:
@@ -54,6 +55,7 @@ class Runner:
         self.blobs = blobs
         self.slots = slots
         self.shims = shims
+        self.store = store  # of the streams
         self.gateway_url = gateway_url
         self.job_token = job_token
         self.leftovers = Leftovers()
@@ -74,7 +76,7 @@ class Runner:
 
     async def take_steps(self, attempt: Attempt) -> None:
         """Whatever goes wrong on the way, the attempt ends reported, unless it is fenced."""
-        console = Console(self.commands.client, attempt.job, attempt.number, attempt.log_file)
+        console = Console(self.commands.client, attempt.job, attempt.number, attempt.log_file, self.store)
         try:
             await self.prepare(attempt, console)
             await self.fork(attempt)

@@ -75,6 +75,7 @@ class Executor:
             LocalBlobs(base.home.blobs),
             asyncio.Semaphore(settings.slots),
             base.home.shims,
+            base.home.nats,
             lambda: read_url(base.home),
             lambda attempt: mint_job_token(base.home, attempt.job, attempt.number),
         )
