@@ -86,7 +86,9 @@ class Aggregate(Generic[C, E, S]):
 
     def born(self, events: Iterable[E]) -> Birth | None:
         """Where what the key names came to be, if one of these events says that it is another now."""
-        found = [birth for event in events if self.birth is not None and (birth := self.birth(event))]
+        if self.birth is None:
+            return None
+        found = [birth for event in events if (birth := self.birth(event))]
         return found[-1] if found else None
 
 

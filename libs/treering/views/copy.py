@@ -35,7 +35,7 @@ def folded(db: Database, address: Address, position: int, path: Path) -> Resourc
     for entry in history(db, address, path):
         if entry.position > position:
             break
-        found = fold(address, found, entry)
+        found = fold(address, found, entry, entry.commit())
     return resource_then(address, found[0]) if found else None
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS
-from treering.kernel.log import Entry, encoder
+from treering.kernel.log import Commit, Entry, encoder
 from treering.kernel.subjects import Address, address_of
 from treering.views import stuck, usage, versions
 from treering.views.moments import seconds_between, time_text
@@ -80,8 +81,11 @@ class LifecycleView:
                 address = address_of(entry.subject)
                 if address.kind not in KINDS:
                     continue  # A kind of a newer release: nobody here can fold it.
-                before = batch.touched.get(address) or self.cached.get(address) or load(db, address)
-                batch.add(address, before, advance(address, before, entry), entry.position)
+                commit = entry.commit()
+                before = batch.touched.get(address) or self.cached.get(address)
+                if before is None and commit.version > 1:
+                    before = load(db, address)
+                batch.add(address, before, advance(address, before, commit, entry.position), entry.position)
             batch.write()
         except BaseException:
             self.cached.clear()
@@ -135,14 +139,13 @@ class Batch:
         self.usage.write(self.db)
 
 
-def advance(address: Address, before: Now | None, entry: Entry) -> Now:
+def advance(address: Address, before: Now | None, commit: Commit, position: int) -> Now:
     """The resource after one more commit; a commit that keeps the status keeps the interval."""
     kind = KINDS[address.kind]
-    commit = entry.commit()
     events = kind.events.decode(commit.events)
     state = kind.fold(events, before.state if before else None)
     summary = kind.summary(state)
-    at, position, falls = time_text(commit.at), entry.position, falls_of(events)
+    at, falls = time_text(commit.at), falls_of(events)
     shown = (summary.parent, summary.archived)
     birth = kind.born(events)
     created = (time_text(birth.at) if birth.at else at, birth.by or commit.actor) if birth else (at, commit.actor)
@@ -168,7 +171,12 @@ def advance(address: Address, before: Now | None, entry: Entry) -> Now:
 
 def falls_of(events: Sequence[Any]) -> int:
     """How many of the events of a commit say that it went wrong."""
-    return len([event for event in events if str(event.__struct_config__.tag).endswith(FALLS)])
+    return sum([is_fall(event.__struct_config__.tag) for event in events])
+
+
+@cache
+def is_fall(type: str) -> bool:
+    return type.endswith(FALLS)
 
 
 def interval_row(address: Address, row: Now, until: str) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from treering.kernel.refusal import Refused
 
 WIDTH = len("2026-01-31T23:59:59.000000Z")
 SECONDS_WIDTH = len("2026-01-31T23:59:59Z")  # how a time without a fraction is written
+OFFSET_WIDTH = len("+00:00")
 POSITION_MAX = 2**63 - 1
 
 
@@ -21,6 +22,8 @@ def fixed_time(at: str) -> str:
 
 
 def time_text(at: datetime) -> str:
+    if at.tzinfo is UTC:  # as every commit is read
+        return at.isoformat(timespec="microseconds")[:-OFFSET_WIDTH] + "Z"
     moment = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 

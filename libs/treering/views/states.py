@@ -10,7 +10,7 @@ import msgspec
 
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS
-from treering.kernel.log import Entry, encoder
+from treering.kernel.log import Commit, Entry, encoder
 from treering.kernel.subjects import Address, address_of
 from treering.kernel.writer import Known, advance
 
@@ -54,8 +54,11 @@ class StatesView:
                 address = address_of(entry.subject)
                 if address.kind not in KINDS:
                     continue  # A kind of a newer release: the audit view keeps it, we cannot fold it.
-                before = touched.get(address) or self.cached.get(address) or load(db, address)
-                touched[address] = fold(address, before, entry)
+                commit = entry.commit()
+                before = touched.get(address) or self.cached.get(address)
+                if before is None and commit.version > 1:
+                    before = load(db, address)
+                touched[address] = fold(address, before, entry, commit)
             db.executemany(
                 f"INSERT OR REPLACE INTO states VALUES ({', '.join('?' * 17)})",
                 [columns(address, row, first) for address, (row, first) in touched.items()],
@@ -68,9 +71,8 @@ class StatesView:
             self.cached.popitem(last=False)
 
 
-def fold(address: Address, before: tuple[Row, int] | None, entry: Entry) -> tuple[Row, int]:
+def fold(address: Address, before: tuple[Row, int] | None, entry: Entry, commit: Commit) -> tuple[Row, int]:
     kind = KINDS[address.kind]
-    commit = entry.commit()
     at = commit.at.isoformat()
     row, first = before or (Row(Known(kind.initial), at, commit.actor, []), entry.position)
     events = kind.events.decode(commit.events)
