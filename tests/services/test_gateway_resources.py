@@ -38,9 +38,9 @@ async def test_an_idempotency_key_makes_a_retry_safe(api: Api) -> None:
     key = {"idempotency-key": "retry-1"}
     await api.ask("POST", f"{WS}/experiments/e/create", {"description": "a"})
     first = await api.ask("POST", f"{WS}/experiments/e/update", {"description": "b"}, key)
-    await api.ask("POST", f"{WS}/experiments/e/update", {"description": "c"})
+    last = await api.ask("POST", f"{WS}/experiments/e/update", {"description": "c"})
     again = await api.ask("POST", f"{WS}/experiments/e/update", {"description": "b"}, key)
-    now = await api.ask("GET", f"{WS}/experiments/e?after={again.json['position']}")
+    now = await api.ask("GET", f"{WS}/experiments/e?after={last.json['position']}")
     assert again.json["position"] == first.json["position"] and not again.json["changed"]
     assert now.json["state"]["description"] == "c"
 
