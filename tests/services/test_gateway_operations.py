@@ -11,6 +11,7 @@ from tests.services.gateway_example import WS, Api, running_gateway
 
 from treering.domain import KINDS
 from treering.kernel.service import Service
+from treering.kernel.subjects import plural
 from treering.testing.nats import RunningNats
 from treering_services.base import ServiceBase
 from treering_services.gateway.problem import status_of
@@ -78,7 +79,7 @@ async def test_the_description_is_valid_openapi_and_has_every_route_and_command(
         if "{kinds}" not in route.path and "{command}" not in route.path:
             assert route.method.lower() in paths[route.path.replace(":path}", "}")]
     for name in KINDS:
-        assert "get" in paths[f"/v1/workspaces/{{ws}}/{name}s/{{key}}"]
+        assert "get" in paths[f"/v1/workspaces/{{ws}}/{plural(name)}/{{key}}"]
     assert "post" in paths["/v1/workspaces/{ws}/jobs/{key}/cancel"]
     assert "/v1/workspaces/{ws}/jobs/{key}/assign" not in paths
 

@@ -117,14 +117,17 @@ async def test_what_has_just_come_to_be_is_known(api: Api) -> None:
 
 async def test_a_published_event_is_found_by_its_own_type_in_the_audit_as_in_the_stream(api: Api) -> None:
     for id, type in (("1", "build.finished"), ("2", "build.begun"), ("3", "test.passed")):
-        await api.ask("POST", f"{WS}/events", {"id": id, "source": "/ci", "type": type, "subject": "job/j"})
+        event = {"id": id, "source": "/ci", "type": type, "subject": "job/j"}
+        last = (await api.ask("POST", f"{WS}/events", event)).headers["treering-position"]
     for asked, wanted in (
         ("build.finished", {"build.finished"}),
         ("build.*", {"build.finished", "build.begun"}),
         ("build.*,test.passed", {"build.finished", "build.begun", "test.passed"}),
     ):
         lines = (await api.ask("GET", f"/v1/events?type={asked}")).body.splitlines()
-        rows: list[dict[str, Any]] = (await api.ask("GET", f"/v1/audit?type={asked}&workspace=w")).json["rows"]
+        rows: list[dict[str, Any]] = (await api.ask("GET", f"/v1/audit?type={asked}&workspace=w&after={last}")).json[
+            "rows"
+        ]
         assert {row["published"] for row in rows} == wanted and len(rows) == len(lines)
         assert {row["type"] for row in rows} == {"event.published"} and {row["about"] for row in rows} == {"job/j"}
     mixed = (await api.ask("GET", "/v1/audit?type=event.published,build.finished,job.submitted")).json["rows"]

@@ -10,7 +10,6 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,13 +18,16 @@ from msgspec.structs import replace
 from treering.adapters.checkpoints import Seen, opened, read_own
 from treering.adapters.nats_credentials import write_private
 from treering.adapters.notes import NOTE_BYTES_MAX
+from treering.adapters.sealed_store import SealedStore
 from treering.adapters.signing import VerifierKey, make_log_key
 from treering.adapters.witness_git import GitWitness
+from treering.adapters.witness_s3 import S3Keys, S3Witness, keys_of_environment, parsed
 from treering.config import Home
+from treering.domain.witness import Sort
 from treering.kernel.decoding import decode
 from treering.kernel.log import LogDamaged
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import checked_name
+from treering.kernel.subjects import checked_name, encode_token
 
 WITNESSES_FILE = "witnesses.json"
 LOCK_FILE = "witnesses.lock"
@@ -37,13 +39,13 @@ class WitnessUnreachable(Exception):
 
 
 class Witness(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """``target`` is a file's path or a repository. Without a ``required`` one nothing starts.
+    """``target`` is a file's path, a repository or an object of a store. Without a ``required`` one nothing starts.
 
     ``written``: a checkpoint was written there once, so that it is not missing for being new.
     """
 
     name: str
-    kind: Literal["file", "git"]
+    kind: Sort
     target: str
     required: bool = False
     written: bool = False
@@ -66,17 +68,17 @@ def write_witnesses(home: Home, witnesses: list[Witness]) -> None:
     write_private(home.root / WITNESSES_FILE, msgspec.json.format(msgspec.json.encode(witnesses)))
 
 
-def add_witness(home: Home, kind: Literal["file", "git"], target: str, name: str, *, required: bool) -> Witness:
+def add_witness(home: Home, kind: Sort, target: str, name: str, *, required: bool) -> Witness:
     """Remember a witness; Refused when it could not be one."""
     with changing(home):
         witness = new_witness(read_witnesses(home), kind, target, name, required=required)
+        if witness.kind == "s3":
+            seal_keys(home, witness)
         write_witnesses(home, [*read_witnesses(home), witness])
     return witness
 
 
-def new_witness(
-    known: list[Witness], kind: Literal["file", "git"], target: str, name: str, *, required: bool
-) -> Witness:
+def new_witness(known: list[Witness], kind: Sort, target: str, name: str, *, required: bool) -> Witness:
     """A witness beside those that are ``known``; Refused when it could not be one."""
     name = checked_name(name) if name else f"{kind}-{1 + max((number_of(one) for one in known), default=0)}"
     if len(known) >= WITNESSES_MAX:
@@ -97,6 +99,8 @@ def number_of(witness: Witness) -> int:
 def absolute(kind: str, target: str) -> str:
     if kind == "git":
         return GitWitness.checked(target)
+    if kind == "s3":
+        return parsed(target).text
     path = Path(target).absolute()
     if path.is_dir() or not path.parent.is_dir():
         raise Refused(
@@ -113,6 +117,8 @@ def remove_witness(home: Home, name: str) -> Witness:
             names = ", ".join(one.name for one in known) or "none"
             raise Refused("witness.absent", f"there is no witness {name[:80]!r}; there are: {names}")
         write_witnesses(home, [one for one in known if one.name != name])
+        if found.kind == "s3":
+            sealed(home).remove(encode_token(name))
     return found
 
 
@@ -121,6 +127,8 @@ def held(home: Home, witness: Witness) -> bytes | None:
     try:
         if witness.kind == "git":
             note = git_of(home, witness).read()
+        elif witness.kind == "s3":
+            note = s3_of(home, witness).read()
         else:
             path = Path(witness.target)
             note = path.read_bytes()[: NOTE_BYTES_MAX + 1] if path.exists() else None
@@ -145,6 +153,8 @@ def give(home: Home, witness: Witness, note: bytes, size: int) -> None:
     try:
         if witness.kind == "git":
             git_of(home, witness).write(note, f"{size} commits")
+        elif witness.kind == "s3":
+            s3_of(home, witness).write(note)
         else:
             write_private(Path(witness.target), note)
     except OSError as error:
@@ -157,6 +167,30 @@ def give(home: Home, witness: Witness, note: bytes, size: int) -> None:
 
 def git_of(home: Home, witness: Witness) -> GitWitness:
     return GitWitness(home.root / "witnesses" / f"{witness.name}.git", witness.target)
+
+
+def sealed(home: Home) -> SealedStore:
+    """Where the credentials of object stores are: sealed files below the keys, by the name of the witness."""
+    return SealedStore(home.keys / "witnesses", home.keys / "witness-seal.key")
+
+
+def seal_keys(home: Home, witness: Witness) -> None:
+    """Keep the credentials of the environment for those who give checkpoints later; Refused when there are none."""
+    keys = keys_of_environment()
+    if keys is None:
+        raise Refused("witness.credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for this command")
+    sealed(home).put(encode_token(witness.name), msgspec.json.encode(keys))
+
+
+def s3_of(home: Home, witness: Witness) -> S3Witness:
+    try:
+        kept = sealed(home).get(encode_token(witness.name))
+    except Refused as refused:
+        raise WitnessUnreachable(f"the witness {witness.name} ({witness.target}): {refused.detail}") from None
+    keys = decode(kept, S3Keys, code="witness.credentials") if kept else keys_of_environment()
+    if keys is None:
+        raise WitnessUnreachable(f"the credentials of the witness {witness.name} are gone: remove it and add it again")
+    return S3Witness(parsed(witness.target), keys)
 
 
 def all_seen(home: Home) -> tuple[list[Seen], list[str]]:

@@ -12,6 +12,7 @@ import click
 
 from treering.cli.lazy import LazyGroup
 from treering.cli.output import writes_unicode
+from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.client.sse import messages
 from treering.kernel.refusal import Refused
@@ -45,12 +46,13 @@ def writer(session: Session, follow: bool) -> Callable[[str], None]:
         return lambda data: print(one_line(data), flush=follow)
     from treering.cli.follow_output import line_writer
 
-    line = line_writer(session, EVENTS)
+    line, people = line_writer(session, EVENTS), names_of(session.home)
 
     def write(data: str) -> None:
         event = json.loads(data)
-        mark = " (published)" if event.get("published") else ""
-        line({**event, "event": event["type"] + mark} if session.output in TABLES else event)
+        mark, actor = " (published)" if event.get("published") else "", event.get("actor", "")
+        shown = {**event, "event": event["type"] + mark, "actor": people.get(actor, actor)}
+        line(shown if session.output in TABLES else event)
 
     return write
 
@@ -88,7 +90,8 @@ def publish(context: click.Context, file: IO[bytes]) -> None:
     refused = [one for one in results if one.get("code")]
     session.table(results, {"Id": "id", "Position": "position", "Duplicate": "duplicate", "Refused": "detail"})
     if refused:
-        print(f"error: {len(refused)} of {len(results)} events were refused ({refused[0]['code']})", file=sys.stderr)
+        first = f"{refused[0]['detail']} ({refused[0]['code']})"
+        print(f"error: {len(refused)} of {len(results)} events were refused; {first}", file=sys.stderr)
     context.exit(1 if refused else 0)
 
 

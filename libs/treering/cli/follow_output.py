@@ -10,7 +10,7 @@ from typing import Any
 from treering.cli.output import as_yaml, cell, csv_value, found, json_line, searched
 from treering.cli.session import Session
 
-WIDTHS = (30, 24, 32, 20)  # of the first columns; a table cannot wait for what is to come
+WIDTHS = (30, 28, 32, 20)  # of the first columns; a table cannot wait for what is to come
 
 
 def line_writer(session: Session, columns: dict[str, str]) -> Callable[[dict[str, Any]], None]:

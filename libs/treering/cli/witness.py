@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -10,6 +11,7 @@ from treering.cli.access import recorded
 from treering.cli.lazy import LazyGroup
 from treering.cli.session import Session
 from treering.config import Home
+from treering.domain.witness import Sort
 from treering.kernel.log import LogDamaged
 from treering.kernel.refusal import Refused
 
@@ -24,14 +26,26 @@ COLUMNS = {
 }
 
 
-@witness.command("add", help="Give every new checkpoint to a file (TARGET is its path) or a git repository.")
-@click.argument("kind", type=click.Choice(["file", "git"]))
+@witness.command("add")
+@click.argument("kind", type=click.Choice(["file", "git", "s3"]))
 @click.argument("target")
 @click.option("--name", default="", help="What to call it.")
+@click.option("--endpoint", default="", help="Of an S3 store that is not AWS, such as https://minio.example.com.")
+@click.option("--region", default="", help="Of an S3 store; us-east-1 if not said.")
 @click.option("--required", is_flag=True, help="Nothing starts while it does not answer.")
 @click.pass_obj
-def add(session: Session, kind: Literal["file", "git"], target: str, name: str, required: bool) -> None:
+def add(session: Session, kind: Sort, target: str, name: str, endpoint: str, region: str, required: bool) -> None:
+    """Give every new checkpoint to a file, a git repository, or an object of an S3 store.
+
+    TARGET is a path, a repository, or s3://BUCKET/KEY. For an S3 store AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+    AWS_SESSION_TOKEN of this command's environment are kept, sealed, and never in the log.
+    """
     from treering.adapters.witnesses import add_witness, remove_witness
+
+    if (endpoint or region) and kind != "s3":
+        raise click.UsageError("--endpoint and --region are for s3")
+    if more := urlencode({key: value for key, value in (("endpoint", endpoint), ("region", region)) if value}):
+        target += f"{'&' if '?' in target else '?'}{more}"
 
     home = Home(session.home.absolute())
     home.create()

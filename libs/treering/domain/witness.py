@@ -15,7 +15,7 @@ from treering.kernel.aggregate import Aggregate, Command, Event, Summary
 from treering.kernel.refusal import Refused
 
 TARGET_CHARACTERS_MAX = 4096
-Sort = Literal["file", "git"]
+Sort = Literal["file", "git", "s3"]
 
 
 class AddWitness(Command, frozen=True, tag="add"):
@@ -50,7 +50,7 @@ WitnessEvent = WitnessAdded | WitnessRemoved
 
 class Witness(Struct, frozen=True, omit_defaults=True):
     status: Literal["absent", "active", "removed"] = "absent"
-    sort: Literal["", "file", "git"] = ""
+    sort: Literal["", "file", "git", "s3"] = ""
     target: str = ""
     required: bool = False
 
