@@ -2,12 +2,13 @@
 
     MLFLOW_TRACKING_URI=$(cat ~/.treering/url) MLFLOW_TRACKING_TOKEN=$(cat ~/.treering/token) python train.py
 
-Needs mlflow and scikit-learn; with xgboost installed it trains with that too.
+Needs mlflow and scikit-learn; with xgboost or keras (and jax, say) installed it trains with those too.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import mlflow
 import numpy as np
@@ -64,6 +65,20 @@ def by_xgboost(parts: list[np.ndarray]) -> None:
     mlflow.xgboost.autolog(disable=True)
 
 
+def by_keras(parts: list[np.ndarray]) -> None:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    mlflow.keras.autolog()
+    with mlflow.start_run(run_name="keras"):
+        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        held_back = (np.asarray(parts[1]), np.asarray(parts[3]))
+        model.fit(np.asarray(parts[0]), np.asarray(parts[2]), epochs=5, validation_data=held_back, verbose=0)
+    mlflow.keras.autolog(disable=True)
+
+
 def registered(run_id: str, parts: list[np.ndarray]) -> None:
     """Name the model of a run, give it an alias, load it by the alias and from the run: the same predictions."""
     client = MlflowClient()
@@ -82,6 +97,8 @@ def main() -> None:
     hand, auto = by_hand(parts), by_autolog(parts)
     if importlib.util.find_spec("xgboost"):
         by_xgboost(parts)
+    if importlib.util.find_spec("keras"):
+        by_keras(parts)
     registered(auto, parts)
     better = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
