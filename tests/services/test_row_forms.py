@@ -30,7 +30,8 @@ async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
         try:
             body = {"description": DESCRIPTION}
             assert (await running.ask("POST", f"{WS}/experiments/e/create", body)).status == 201
-            assert (await running.ask("POST", f"{WS}/jobs", {"name": "j", "spec": SPEC})).status == 201
+            last = (await running.ask("POST", f"{WS}/jobs", {"name": "j", "spec": SPEC})).json["position"]
+            assert (await running.ask("GET", f"/v1/audit?after={last}&limit=1")).status == 200
             yield running
         finally:
             await service.stop()
