@@ -3,8 +3,7 @@
     python -m bench.mlflow_load --mlflow VENV [--seconds 5] [--runs 1000]
 
 VENV is a virtual environment with mlflow. Every write that treering acknowledges is on the disk; MLflow's SQLite
-store is as it comes. ``--runs`` is how many runs the search is over; they are made over REST, which takes MLflow's
-server a minute a thousand.
+store is as it comes. ``--runs`` is how many runs the search is over; those of MLflow are copies (mlflow_fill.py).
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from bench.http_load import Connection, drive, request
+from bench.mlflow_fill import Described, copy_runs
 from bench.mlflow_servers import Server, mlflow_server, treering_server
 from bench.report import Line, report
 
@@ -110,10 +110,13 @@ class Load:
         made = self.ask(self.post("experiments/create", {"name": f"search {time.time_ns()}"}))
         experiment = made["experiment_id"]
         create = self.post("runs/create", {"experiment_id": experiment, "start_time": 1})
-        ids: list[str] = []
-        for _ in range(self.runs):
-            ids.append(str(self.ask(create)["run"]["info"]["run_id"]))
-        drive(self.url, 4, lambda at: self.described(ids[at], at), requests=len(ids))
+        ids = [str(self.ask(create)["run"]["info"]["run_id"])]
+        self.ask(self.described(ids[0], 0))
+        if self.server.database is None:
+            ids += [str(self.ask(create)["run"]["info"]["run_id"]) for _ in range(1, self.runs)]
+            drive(self.url, 4, lambda at: self.described(ids[at], at), requests=len(ids))
+        else:
+            copy_runs(self.server.database, ids[0], range(1, self.runs), described)
         body = self.post("runs/search", {
             "experiment_ids": [experiment], "max_results": 100, "order_by": ["metrics.acc DESC"],
             "filter": "metrics.acc > 0.5 AND params.lr = '0.1' AND tags.team = 'a'",
@@ -122,11 +125,12 @@ class Load:
         return drive(self.url, 1, lambda at: body, seconds=self.seconds).p50_ms
 
     def described(self, run_id: str, at: int) -> bytes:
+        has = described(at)
         return self.post("runs/log-batch", {
             "run_id": run_id,
-            "metrics": [{"key": "acc", "value": at % 7 / 7, "timestamp": 1, "step": 0}],
-            "params": [{"key": "lr", "value": "0.1" if at % 2 == 0 else "0.2"}],
-            "tags": [{"key": "team", "value": "a" if at % 2 == 0 else "b"}],
+            "metrics": [{"key": "acc", "value": has.acc, "timestamp": 1, "step": 0}],
+            "params": [{"key": "lr", "value": has.lr}],
+            "tags": [{"key": "team", "value": has.team}],
         })  # fmt: skip
 
     def artifact(self) -> tuple[float, float]:
@@ -157,6 +161,11 @@ class Load:
         """Resident memory of the whole tree of processes; pages they share count more than once, on both sides."""
         leader = psutil.Process(self.server.pid)
         return sum(one.memory_info().rss for one in [leader, *leader.children(recursive=True)]) / 1e6
+
+
+def described(at: int) -> Described:
+    """What the n-th run of the search has."""
+    return Described(at % 7 / 7, "0.1" if at % 2 == 0 else "0.2", "a" if at % 2 == 0 else "b")
 
 
 STEPS: dict[str, Callable[[Load], float]] = {

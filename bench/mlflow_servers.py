@@ -19,12 +19,13 @@ READY_SECONDS_MAX = 300.0
 
 
 class Server(NamedTuple):
-    """``pid`` leads the tree of its processes."""
+    """``pid`` leads the tree of its processes; ``database`` is MLflow's store."""
 
     name: str
     url: str
     pid: int
     ready_seconds: float
+    database: Path | None = None
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def mlflow_server(venv: Path, folder: Path) -> Iterator[Server]:
         "--artifacts-destination", str(folder / "artifacts"),
     ]  # fmt: skip
     with serving("mlflow", command, port, folder, MLFLOW_DISABLE_TELEMETRY="true") as server:
-        yield server
+        yield server._replace(database=folder / "mlflow.db")
 
 
 @contextmanager
