@@ -169,8 +169,7 @@ def consistent(lines: list[str], rest: str, key: tuple[str, bytes, bytes]) -> tu
     hashes = hash_lines(lines[1:])
     require(old <= new, "the older log is longer")
     if old in (0, new):
-        same = old_root == (new_root if old else hashlib.sha256(b"").digest())
-        require(same and not hashes, "these are two different logs")
+        require(not hashes and old_root == (new_root if old else hashlib.sha256(b"").digest()), "two different logs")
     else:
         require(hashes, "the proof is empty")
         first, *others = [old_root, *hashes] if old & old - 1 == 0 else hashes
@@ -191,7 +190,8 @@ def main(arguments: list[str]) -> int:
         require(lines[0] in kinds, "the file is no proof")
         print(kinds[lines[0]](lines, rest, key)[-1])
     except (ValueError, LookupError, OSError) as error:
-        print("NOT PROVEN:", error, file=sys.stderr)
+        why = f"cannot read {error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        print("NOT PROVEN:", why, file=sys.stderr)
         return 1
     return 0
 

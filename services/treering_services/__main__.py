@@ -11,6 +11,7 @@ from treering.config import DEFAULT_PORT, Home, default_home
 from treering.telemetry import configure_logging
 
 NAMES = ("up", "nats", "registry", "gateway", "scheduler", "executor", "monitor", "notifier")
+PORT_MAX = 65_535
 NATS_OWNERS = ("up", "nats")
 
 
@@ -24,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--nats", action="append", default=[], metavar="URL", help=help)
         if name in ("up", "gateway"):
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
-            sub.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
+            sub.add_argument("--port", type=port, default=DEFAULT_PORT, help="0 takes a free one")
             sub.add_argument("--auth", choices=("token", "none"), default="token", help="none: on loopback only")
         if name in ("up", "notifier"):
             sub.add_argument(
@@ -33,10 +34,10 @@ def parser() -> argparse.ArgumentParser:
             )  # fmt: skip
         if name == "nats":
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
-            sub.add_argument("--port", type=int, default=0, help="0 keeps the last one, or takes a free one")
+            sub.add_argument("--port", type=port, default=0, help="0 keeps the last one, or takes a free one")
             sub.add_argument("--node", default="", help="this server's name in a cluster")
             sub.add_argument("--route", action="append", default=[], metavar="HOST:PORT", help="every server of it")
-            sub.add_argument("--cluster-port", type=int, default=6222)
+            sub.add_argument("--cluster-port", type=port, default=6222)
         if name in ("up", "executor"):
             sub.add_argument("--slots", type=int, default=os.cpu_count() or 1, help="commands at a time")
         if name == "executor":
@@ -44,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--compute", default="local", help="the compute target it joins")
             sub.add_argument("--workspace", "-w", default="main")
     return root
+
+
+def port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= PORT_MAX):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: a whole number from 0 to {PORT_MAX}")
+    return int(text)
 
 
 def allowed_addresses() -> list[str]:

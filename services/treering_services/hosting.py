@@ -16,7 +16,7 @@ from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.otlp import start_export
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
-from treering.kernel.refusal import Refused
+from treering.kernel.refusal import Refused, os_words
 from treering.kernel.service import Service, ServiceFailed, run_until_failure
 from treering_services.base import ServiceBase, states_reader
 
@@ -31,7 +31,8 @@ def host(options: Options, home: Home) -> int:
         home.create()
         uvloop.run(hosted(options, home))
     except EXPECTED as error:
-        print(f"treering {options.name}: {error}", file=sys.stderr, flush=True)
+        why = os_words(error) if isinstance(error, OSError) else error
+        print(f"treering {options.name}: {why}", file=sys.stderr, flush=True)
         return 1
     except KeyboardInterrupt:
         return 130

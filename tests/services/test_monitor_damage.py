@@ -167,7 +167,7 @@ async def test_a_copy_that_is_no_database_is_not_thrown_away(nats_server: Runnin
     path = copy_file(nats_server)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a database" * 1000)
-    with pytest.raises(CopyDamaged, match=r"cannot be read.*move .*log\.db away"):
+    with pytest.raises(CopyDamaged, match=r"cannot be read.*log recopy` makes .*log\.db again"):
         await LogCopy(path).open()
     assert path.read_bytes() == b"not a database" * 1000
 

@@ -231,3 +231,38 @@ async def test_restored_without_keys_people_still_have_their_names(tmp_path: Pat
         assert shown["creation_context"]["created_by"] == by
         kinds = await answer(new, "audit", "query", "--kind", "credential")
     assert [one["type"] for one in kinds] == ["credential.rotated", "credential.granted"]
+
+
+@pytest.mark.parametrize("on", [False, True])
+async def test_webhooks_of_a_restored_home_wait_until_somebody_says_otherwise(tmp_path: Path, on: bool) -> None:
+    home, new, keys = Home(tmp_path / "home"), Home(tmp_path / "new"), tmp_path / "keys.json"
+    async with up(home.root):
+        for name in ("first", "second"):
+            await answer(home, "webhook", "create", "--name", name, "--url", "https://example.com/hook")
+        await answer(home, "webhook", "pause", "--name", "second")
+        await answer(home, "backup", str(tmp_path / "backup"), "--keys-to", str(keys))
+    arguments = ("--keys-from", str(keys), *(["--webhooks-on"] if on else []))
+    done = await treering(new, "restore", str(tmp_path / "backup"), *arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["webhooks_paused"] == ([] if on else ["main/first"])
+    assert ("paused: the webhooks main/first" in done.stderr) is not on
+    async with up(new.root):
+        assert (await answer(new, "show", "webhook/first"))["status"] == ("active" if on else "paused")
+        story = await answer(new, "story", "webhook/first")
+        assert [one["type"] for one in story][1:] == ([] if on else ["webhook.paused"])
+        assert len({one["by"] for one in story}) == 1  # by whoever restored it, under their name
+        assert (await answer(new, "log", "verify"))["ok"] is True
+
+
+async def test_a_webhook_whose_secret_was_not_restored_does_not_go_on_as_if_it_were(tmp_path: Path) -> None:
+    home, new = Home(tmp_path / "home"), Home(tmp_path / "new")
+    async with up(home.root):
+        await answer(home, "webhook", "create", "--name", "first", "--url", "https://example.com/hook")
+        await answer(home, "backup", str(tmp_path / "backup"))
+    made = await answer(new, "restore", str(tmp_path / "backup"), "--no-keys", "--webhooks-on")
+    assert made["webhooks_paused"] == ["main/first"]
+    async with up(new.root):
+        done = await treering(new, "webhook", "resume", "--name", "first")
+        assert done.returncode == 1 and "(webhook.secret_missing)" in done.stderr
+        await answer(new, "webhook", "rotate-secret", "--name", "first")
+        assert (await answer(new, "webhook", "resume", "--name", "first"))["status"] == "active"

@@ -19,23 +19,24 @@ from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import check_length, check_root, read_own
 from treering.adapters.log_copy import FILE_NAME, LogCopy, rows_between
 from treering.adapters.log_restore import bootstrap_client, build
+from treering.adapters.names import person_name
 from treering.adapters.nats_credentials import write_private
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy
 from treering.adapters.points_restore import publish_points
 from treering.adapters.signing import LOG_KEY_FILE
+from treering.adapters.webhook_pause import pause_webhooks
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import Entry, LogDamaged
 from treering.kernel.refusal import Refused
 
 BATCH_MAX = 1000
-WAITING_MAX = 256
-PUBLISH_TIMEOUT_SECONDS = 30.0
 
 
 class Restored(Struct, frozen=True):
-    """``root`` is that of the restored log; ``key_files`` 0: a new installation with new tokens."""
+    """``log`` is what the backup had; ``key_files`` 0: a new installation with new tokens. ``webhooks_paused`` are
+    those that were active: that they are paused is in the log behind it."""
 
     home: str
     log: Tree
@@ -43,14 +44,22 @@ class Restored(Struct, frozen=True):
     blobs: int
     key_files: int
     seconds: float
+    webhooks_paused: list[str] = []
 
 
 async def restore_backup(
-    folder: Path, home: Home, *, passphrase: bytes | None = None, keys: bytes | None = None, with_keys: bool = True
+    folder: Path,
+    home: Home,
+    *,
+    passphrase: bytes | None = None,
+    keys: bytes | None = None,
+    with_keys: bool = True,
+    webhooks_on: bool = False,
 ) -> Restored:
     """Raises ``Refused``: ``backup.absent``, ``backup.damaged``, ``backup.home_used``, ``passphrase.*``.
 
-    ``keys`` are those that were kept apart. ``with_keys`` False: the installation makes new ones.
+    ``keys`` are those that were kept apart. ``with_keys`` False: the installation makes new ones. ``webhooks_on``: they
+    go on being told at the next start; otherwise, and without their secrets, they are paused.
     """
     began = monotonic_seconds()
     layout = Layout(folder)
@@ -68,12 +77,13 @@ async def restore_backup(
         await put_blobs(layout, home, digests)
         put_small_files(home, manifest.files)
         put_deliveries(layout, home, manifest.deliveries_sha256)
-        await put_log(layout, home, manifest.log)
+        paused = await put_log(layout, home, manifest.log, pause=not webhooks_on or not key_files)
         await put_points(layout, home, manifest.points)
     except BaseException:
         shutil.rmtree(home.root, ignore_errors=True)  # all of it is ours: a half restored home must not be started
         raise
-    return Restored(str(home.root), manifest.log, manifest.points, len(digests), key_files, monotonic_seconds() - began)
+    seconds = monotonic_seconds() - began
+    return Restored(str(home.root), manifest.log, manifest.points, len(digests), key_files, seconds, paused)
 
 
 def sealed_keys(layout: Layout, manifest: Manifest, passphrase: bytes | None) -> bytes:
@@ -123,8 +133,9 @@ def put_deliveries(layout: Layout, home: Home, sha256: str) -> None:
     write_private(home.deliveries, layout.deliveries.read_bytes())
 
 
-async def put_log(layout: Layout, home: Home, wanted: Tree) -> None:
-    """The second copy first, verified commit by commit; of that the log, by the same road as a damaged one."""
+async def put_log(layout: Layout, home: Home, wanted: Tree, *, pause: bool) -> list[str]:
+    """The second copy first, verified commit by commit; of that the log, by the same road as a damaged one; the
+    webhooks that are paused then."""
     await put_copy(LogCopy(layout.log), LogCopy(home.copy / FILE_NAME), wanted)
     copy, server = LogCopy(home.copy / FILE_NAME), NatsServer(home.root)
     await copy.open()
@@ -133,11 +144,15 @@ async def put_log(layout: Layout, home: Home, wanted: Tree) -> None:
             check_length(seen, wanted.positions, "backup")
             await copy.read(partial(check_root, seen=seen))
         root = await build(server, copy)
+        if root.hex() != wanted.root:
+            raise damaged(f"the restored log has root {root.hex()}, and the backup says {wanted.root}")
+        if not pause:
+            return []
+        async with bootstrap_client(server) as client:
+            return await pause_webhooks(client, copy, home, person_name())
     finally:
         await server.stop()
         await copy.close()
-    if root.hex() != wanted.root:
-        raise damaged(f"the restored log has root {root.hex()}, and the backup says {wanted.root}")
 
 
 async def put_copy(source: LogCopy, target: LogCopy, wanted: Tree) -> None:

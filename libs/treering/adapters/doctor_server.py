@@ -58,8 +58,8 @@ def server(home: Home) -> Iterator[Finding]:
         advice = f"stop treering and start it again; the log of the server ends: {''.join(last)}"
         yield wrong("nats", f"process {pid} runs and does not answer: {why}", advice)
     else:
-        advice = "start treering (treering up); `treering log verify` compares the log without starting the rest"
-        yield warning("nats", "it does not run, so streams and log were not looked at", advice)
+        advice = "start treering (treering up)"
+        yield warning("nats", "it does not run; the log is looked at in a copy of its files, see below", advice)
     if SYNC not in config.read_text():
         yield wrong("nats", f"{config} does not say {SYNC}", "start treering: it writes this file anew; do not edit it")
 

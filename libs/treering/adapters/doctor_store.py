@@ -35,7 +35,7 @@ def copy(home: Home) -> Iterator[Finding]:
         if (home.nats / "store").exists():
             yield wrong("copy", f"there is no second copy at {path}", "start the monitor: it makes one from the log")
         return
-    advice = f"if `treering log verify` finds the log well, move {path} away: the monitor makes a new one"
+    advice = "stop treering, then `treering log recopy`: it makes the copy again from a log that is what was signed"
     try:
         position = position_of(path, "commits")
         if fault := unsound(path, CHECK_SECONDS_MAX):

@@ -228,7 +228,8 @@ def copy_damaged(position: int, path: Path) -> CopyDamaged:
 
 
 def advice(path: Path) -> str:
-    return f"If the log is well (treering log verify), move {path} away: the monitor then makes a new copy from the log"
+    """What mends ``path``. Not to move it away: a copy made anew without a look at the signatures proves nothing."""
+    return f"`treering log recopy` makes {path} again from the log, when that is what was signed"
 
 
 def head_row(db: Database) -> CopyRow | None:

@@ -6,7 +6,9 @@ rewrites it is found out, and whoever deletes an entry leaves nothing that says 
 
 from __future__ import annotations
 
+import getpass
 import hashlib
+import os
 import secrets
 import sqlite3
 from pathlib import Path
@@ -127,3 +129,11 @@ def naming(body: bytes) -> list[str]:
     """The commitments that a commit of a person's credential tells, in order; "" where it erases."""
     types = ("credential.granted", "credential.renamed", "credential.name_erased")
     return [one.name for one in msgspec.json.decode(body, type=Body).events if one.type in types]
+
+
+def person_name() -> str:
+    """The account of the operating system that runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry, as in many containers
+        return f"uid-{os.getuid()}"

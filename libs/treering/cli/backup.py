@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,11 +51,17 @@ def backup(session: Session, target: Path, passphrase_file: Path | None, keys_to
 @click.option("--passphrase-file", type=FILE, help="Opens the keys in the backup.")
 @click.option("--keys-from", type=FILE, help="The file that --keys-to wrote.")
 @click.option("--no-keys", is_flag=True, help="Restore without keys: new tokens are made, sealed secrets stay sealed.")
+@click.option("--webhooks-on", is_flag=True, help="Go on telling webhooks: only when the original is gone.")
 @click.pass_obj
 def restore(
-    session: Session, source: Path, passphrase_file: Path | None, keys_from: Path | None, no_keys: bool
+    session: Session,
+    source: Path,
+    passphrase_file: Path | None,
+    keys_from: Path | None,
+    no_keys: bool,
+    webhooks_on: bool,
 ) -> None:
-    """Make an installation of a backup, in the empty home that --home names."""
+    """Make an installation of a backup, in the empty home that --home names. Its webhooks are paused."""
     from treering.adapters.backup_archive import folder_beside, is_archive, unpack
     from treering.adapters.backup_keys import read_passphrase
     from treering.adapters.backup_restore import restore_backup
@@ -64,7 +71,17 @@ def restore(
     keys = keys_from.read_bytes() if keys_from else None
 
     def restored(folder: Path) -> None:
-        show(session, run(restore_backup(folder, home, passphrase=passphrase, keys=keys, with_keys=not no_keys)))
+        work = restore_backup(
+            folder, home, passphrase=passphrase, keys=keys, with_keys=not no_keys, webhooks_on=webhooks_on
+        )
+        made = run(work)
+        show(session, made)
+        if made.webhooks_paused:
+            names = ", ".join(made.webhooks_paused)
+            print(
+                f"paused: the webhooks {names}; `treering webhook resume NAME` when the original is gone",
+                file=sys.stderr,
+            )
 
     if not is_archive(source):
         restored(source)

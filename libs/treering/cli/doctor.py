@@ -50,7 +50,7 @@ def line(one: Finding) -> str:
 
 def examined(session: Session) -> Iterator[Finding]:
     """All checks, one after the other; one that fails itself is a finding, and the others go on."""
-    from treering.adapters import doctor_machine, doctor_server, doctor_store
+    from treering.adapters import doctor_log, doctor_machine, doctor_server, doctor_store
     from treering.adapters.findings import wrong
 
     home = Home(session.home.absolute())
@@ -62,6 +62,7 @@ def examined(session: Session) -> Iterator[Finding]:
         "program": doctor_server.program,
         "server": doctor_server.server,
         "copy": doctor_store.copy,
+        "log": doctor_log.log,
         "names": doctor_store.names,
         "views": doctor_store.views,
         "tools": doctor_machine.tools,

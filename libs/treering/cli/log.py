@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 import click
@@ -94,6 +95,21 @@ def restore(session: Session, yes: bool) -> None:
     session.show(asyncio.run(restored(home)))
 
 
+@log.command("recopy", help="Make damaged second copies again from the log. treering must not run.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def recopy(session: Session, yes: bool) -> None:
+    from treering.adapters.log_recopy import recopy as make_copies
+
+    home = Home(session.home.absolute())
+    if not (home.nats / "store").exists():
+        raise Refused("log.absent", f"there is no log in {home.root}")
+    refuse_running(session)
+    if not yes:
+        click.confirm(f"Make the second copies of {home.root} again from its log?", abort=True, err=True)
+    session.show(asyncio.run(mended(make_copies(home))))
+
+
 def refuse_running(session: Session) -> None:
     try:
         with session.client() as client:
@@ -106,17 +122,23 @@ def refuse_running(session: Session) -> None:
 
 
 async def restored(home: Home) -> dict[str, Any]:
+    from treering.adapters.log_restore import restore as restore_log
+
+    return await mended(restore_log(home))
+
+
+async def mended(work: Coroutine[Any, Any, Any]) -> dict[str, Any]:
+    """What ``work`` reports, with its failures as refusals."""
     import msgspec
 
     from treering.telemetry import configure_logging
 
     configure_logging("log", default_level="warning")
 
-    from treering.adapters.log_restore import restore as restore_log
     from treering.adapters.nats_process import NatsServerError
 
     try:
-        report: dict[str, Any] = msgspec.to_builtins(await restore_log(home))
+        report: dict[str, Any] = msgspec.to_builtins(await work)
         return report
     except (LogDamaged, LogUnavailable) as error:
         raise Refused("log.damaged", str(error)) from None

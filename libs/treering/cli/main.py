@@ -14,7 +14,7 @@ import click
 
 from treering.cli.lazy import LazyGroup
 from treering.client.errors import ApiError, Unreachable
-from treering.kernel.refusal import Refused
+from treering.kernel.refusal import Refused, os_words
 
 FAILED, USAGE, UNREACHABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 DEBUG_VARIABLE = "TREERING_DEBUG"
@@ -114,7 +114,7 @@ def failed(error: Exception) -> int:
             print(f"error: {error.detail} ({error.code})", file=sys.stderr)
             return FAILED
         case OSError():
-            print(f"error: {error} (os.{type(error).__name__})", file=sys.stderr)
+            print(f"error: {os_words(error)} (os.{type(error).__name__})", file=sys.stderr)
             return FAILED
         case _:
             print(f"error: {type(error).__name__}: {error} (unexpected; --debug shows where)", file=sys.stderr)

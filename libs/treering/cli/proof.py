@@ -10,7 +10,7 @@ import click
 
 from treering.cli.lazy import Verb, common_options
 from treering.cli.session import Session
-from treering.kernel.refusal import Refused
+from treering.kernel.refusal import Refused, os_words
 
 if TYPE_CHECKING:  # most commands have nothing to verify
     from treering.adapters.named_proofs import Named
@@ -18,6 +18,18 @@ if TYPE_CHECKING:  # most commands have nothing to verify
     from treering.adapters.signing import VerifierKey
 
 STDOUT = "-"
+
+
+class PositionType(click.ParamType[int]):
+    """A position of the log."""
+
+    name = "position"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text)):
+            self.fail(f"{text[:40]!r} is no position: a whole number from 1 on (`treering story`)", param, ctx)
+        return int(text)
 
 
 class FileVerb(click.Command):
@@ -30,7 +42,7 @@ class FileVerb(click.Command):
 
 @click.command("prove", cls=FileVerb)
 @click.argument("resource", metavar="KIND/NAME")
-@click.option("--event", type=click.IntRange(min=1), help="The event at this position (story shows it); or the newest.")
+@click.option("--event", type=PositionType(), help="The event at this position (story shows it); or the newest.")
 @click.option("--names", is_flag=True, help="Also prove the name of who did it; without, the file has no names.")
 @click.option("-o", "--out", "file", metavar="FILE", required=True, help="Where the proof goes; - is standard output.")
 @click.pass_obj
@@ -126,5 +138,8 @@ def extended(found: Extended) -> dict[str, Any]:
 def write(file: str, data: bytes) -> None:
     if file == STDOUT:
         sys.stdout.buffer.write(data)
-    else:
+        return
+    try:
         Path(file).write_bytes(data)
+    except OSError as error:
+        raise Refused("file.unwritable", os_words(error)) from None

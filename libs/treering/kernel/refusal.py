@@ -28,3 +28,9 @@ def instead(word: str, known: Collection[str]) -> str:
     listed = sorted(known)[:LISTED_MAX]
     more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
     return f"{hint or ';'} there are {', '.join(listed)}{more}" if listed else hint
+
+
+def os_words(error: OSError) -> str:
+    """What the operating system said, for people: the file, then why."""
+    why = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {why}" if error.filename else why

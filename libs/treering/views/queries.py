@@ -184,6 +184,8 @@ class LifecycleAnswer(Struct, frozen=True):
 class VerifyAnswer(Struct, frozen=True):
     """``positions`` were compared until the ``first_bad`` (0: none). ``head`` is the root of the log's tree, in hex.
 
+    ``damaged``: the stream (EVT, MET) or the copy (log.db, points.db) that is not what it was; of a copy, ``first_bad``
+    is its own first bad row, and ``positions`` is how much of the log was hashed by itself then.
     ``points``: how many messages of metric points were compared with their copy. ``beside``: what is wrong beside the
     log, which is well: names of people that it was not told.
     """
@@ -194,6 +196,7 @@ class VerifyAnswer(Struct, frozen=True):
     why: str
     commits_per_second: float
     head: str
+    damaged: str = ""
     points: int = 0
     beside: list[str] = []
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import getpass
-import os
 import secrets
 from collections.abc import Mapping
 
-from treering.adapters.names import new_name, read_names, write_names
+from treering.adapters.names import new_name, person_name, read_names, write_names
 from treering.adapters.tokens import JobToken, NodeToken
 from treering.config import Home
 from treering.domain.job import HELD, JOB, Job
@@ -117,10 +115,3 @@ def owner_actor(home: Home) -> str:
     if salted != names:
         write_names(home, salted)
     return actor
-
-
-def person_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a uid without an entry, as in many containers
-        return f"uid-{os.getuid()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain import KINDS, check_watched
 from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT
@@ -15,7 +16,7 @@ from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
-from treering.domain.webhook import WEBHOOK, UpdateWebhook
+from treering.domain.webhook import WEBHOOK, ResumeWebhook, UpdateWebhook
 from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
@@ -92,6 +93,8 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
     call.gateway.schemas.judge(address, command)
+    if isinstance(command, ResumeWebhook):
+        await require_secret(call, address)
     if isinstance(command, UpdateWebhook):
         check_watched(command.types or ())
     written = await call.gateway.commands.send(address, command, call.context())
@@ -100,6 +103,15 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it
         await call.gateway.reader.projector.reached(written.position)
     return command_reply(written, address.key)
+
+
+async def require_secret(call: Call, address: Address) -> None:
+    """``Refused("webhook.secret_missing")`` for one that signs and could not: restored without keys, say."""
+    webhook = WEBHOOK.states.decode((await call.gateway.get(address)).state)
+    secret = webhook.secret
+    if secret and webhook_secrets(call.gateway.home).get(secret_name(*address[::2], secret)) is None:
+        why = f"the secret of webhook {address.key!r} is not here (a restore without keys?), so it would tell nobody"
+        raise Refused("webhook.secret_missing", f"{why}: `treering webhook rotate-secret` makes a new one")
 
 
 def command_type(kind: Aggregate[object, object, object], name: str) -> type[Command]:

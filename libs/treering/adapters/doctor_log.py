@@ -1,0 +1,78 @@
+"""The log of an installation that is down: a nats-server of our own on a copy of its store, compared with all there is.
+
+The home is not touched: a server that opens a store may tidy it up, so it gets a copy that is deleted again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from treering.adapters.findings import Finding, ok, warning, wrong
+from treering.adapters.free_space import MIB, room_in
+from treering.adapters.log_copy import FILE_NAME, LogCopy
+from treering.adapters.log_restore import bootstrap_client
+from treering.adapters.log_verify import examined
+from treering.adapters.nats_process import NatsServerError, running_pid
+from treering.adapters.nats_server import NatsServer
+from treering.adapters.points_copy import POINTS_FILE, PointsCopy
+from treering.config import Home
+from treering.kernel.log import LogDamaged, LogUnavailable
+from treering.views.queries import VerifyAnswer
+
+STREAMS = ("EVT", "MET")
+STORE_BYTES_MAX = 1024 * MIB
+SEE = "docs/proof.md, when a start is refused; `treering log recopy` makes a damaged copy again"
+NOT_LOOKED_AT = "`treering log verify` compares it, without starting the rest"
+
+
+def log(home: Home) -> Iterator[Finding]:
+    """Of a server that runs, its own check says more; of one that is down, all that `log verify` compares."""
+    store = home.nats / "store"
+    if not store.exists() or running_pid(home.nats / "nats.conf", home.nats / "nats.pid"):
+        return
+    size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    if not (home.copy / FILE_NAME).exists():
+        return  # that is a finding already
+    if size > STORE_BYTES_MAX or size > room_in(home.root).free_bytes // 2:
+        yield warning("log", f"not compared: its store has {size / MIB:,.0f} MiB, too much to copy here", NOT_LOOKED_AT)
+        return
+    try:
+        answer = asyncio.run(compared(home))
+    except LogDamaged as damage:
+        yield wrong("log", str(damage), SEE)
+    except (LogUnavailable, NatsServerError) as error:
+        yield warning("log", f"not compared: {error}", NOT_LOOKED_AT)
+    else:
+        yield finding(answer)
+
+
+def finding(answer: VerifyAnswer) -> Finding:
+    if answer.ok:
+        said = f"{answer.positions:,} commits and {answer.points:,} messages of metric points"
+        return ok("log", f"{said} are what their second copies hold, and all that was signed")
+    mends = "`treering log restore` writes it again from its second copy"
+    return wrong("log", answer.why, mends if answer.damaged in STREAMS and answer.first_bad else SEE)
+
+
+async def compared(home: Home) -> VerifyAnswer:
+    with tempfile.TemporaryDirectory(prefix=".doctor-", dir=home.root) as folder:
+        scratch = Path(folder)
+        (scratch / "nats").mkdir(mode=0o700)
+        await asyncio.to_thread(shutil.copytree, home.nats / "store", scratch / "nats" / "store")
+        points = home.copy / POINTS_FILE
+        async with AsyncExitStack() as stack:
+            copy = LogCopy(home.copy / FILE_NAME)
+            copy_of_points = PointsCopy(points if points.exists() else scratch / POINTS_FILE)
+            for one in (copy, copy_of_points):
+                stack.push_async_callback(one.close)
+                await one.open()
+            server = NatsServer(scratch)
+            stack.push_async_callback(server.stop)
+            await server.start()
+            client = await stack.enter_async_context(bootstrap_client(server))
+            return await examined(client, copy, home, copy_of_points)

@@ -1,0 +1,131 @@
+"""A damaged second copy, and a home that is down: what is bad is named for what it is, and one command mends it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.test_backup import answer, treering
+from tests.system.test_bit_flip import flip_a_bit
+from tests.system.up import refused_up, up
+
+from treering.config import Home
+
+pytestmark = pytest.mark.anyio
+EXPERIMENTS = 12
+
+
+async def filled(home: Home) -> None:
+    async with up(home.root):
+        for number in range(EXPERIMENTS):
+            await answer(home, "experiment", "create", "--name", f"e{number}")
+        await answer(home, "log", "checkpoint")
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> Home:
+    """It has signed all it has, and does not run."""
+    made = Home(tmp_path / "home")
+    await filled(made)
+    return made
+
+
+def change_a_row(home: Home) -> None:
+    with closing(sqlite3.connect(home.copy / "log.db")) as db, db:
+        db.execute("UPDATE commits SET body = replace(body, 'actor', 'actoR') WHERE position = 5")
+
+
+def cut_the_file(home: Home) -> None:
+    path = home.copy / "log.db"
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+@pytest.mark.parametrize("damage", [change_a_row, cut_the_file])
+async def test_a_damaged_copy_is_made_again_from_a_log_that_is_what_was_signed(
+    home: Home, damage: Callable[[Home], None]
+) -> None:
+    before = await answer(home, "log", "verify")
+    damage(home)
+    code, said = await refused_up(home.root)
+    assert code == 1 and "treering log recopy" in said
+    done = await treering(home, "log", "verify", "-o", "json")
+    assert done.returncode == 1 and "treering log recopy" in done.stderr
+    if done.stdout:  # what SQLite can still read is compared row by row, and the log by itself
+        found = json.loads(done.stdout)
+        assert (found["damaged"], found["first_bad"], found["positions"]) == ("log.db", 5, before["positions"])
+        assert f"The log itself has all of its {before['positions']} positions" in found["why"]
+    made = await answer(home, "log", "recopy", "--yes")
+    assert made["positions"] == before["positions"] and made["signed"] <= made["positions"]
+    assert made["moved_to"][0].endswith("log.db.damaged-1")
+    async with up(home.root):
+        assert (await answer(home, "log", "verify"))["ok"] is True
+
+
+async def test_no_copy_is_made_of_a_log_that_is_not_what_was_signed(home: Home, tmp_path: Path) -> None:
+    """Copy and log of another installation, whole in themselves, under the signature of this one."""
+    other = Home(tmp_path / "other")
+    await filled(other)
+    shutil.rmtree(home.nats / "store")
+    shutil.copytree(other.nats / "store", home.nats / "store")
+    for path in home.copy.glob("log.db*"):
+        path.unlink()
+    done = await treering(home, "log", "recopy", "--yes")
+    assert done.returncode == 1 and "nothing was replaced" in done.stderr
+    assert not (home.copy / "log.db").exists()
+
+
+async def test_a_log_that_is_shorter_than_its_copy_is_restored_and_not_copied(home: Home) -> None:
+    shutil.rmtree(home.nats / "store")
+    async with up(Home(home.root.parent / "fresh").root):
+        pass
+    shutil.copytree(home.root.parent / "fresh" / "nats" / "store", home.nats / "store")
+    done = await treering(home, "log", "recopy", "--yes")
+    assert done.returncode == 1 and "(log.shorter)" in done.stderr
+
+
+def findings(done: Any) -> dict[str, tuple[str, str]]:
+    return {one["check"]: (one["state"], one["found"]) for one in json.loads(done.stdout)}
+
+
+async def test_the_doctor_compares_the_log_of_a_home_that_is_down_and_changes_nothing(home: Home) -> None:
+    files = {path: path.read_bytes() for path in (home.nats / "store").rglob("*") if path.is_file()}
+    done = await treering(home, "doctor", "-o", "json")
+    state, found = findings(done)["log"]
+    assert (done.returncode, state) == (0, "ok") and "all that was signed" in found
+    assert {path: path.read_bytes() for path in (home.nats / "store").rglob("*") if path.is_file()} == files
+    assert not list(home.root.glob(".doctor-*"))
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, change_a_row, cut_the_file])
+async def test_the_doctor_finds_damage_in_a_home_that_is_down(home: Home, damage: Callable[[Home], object]) -> None:
+    damage(home)
+    done = await treering(home, "doctor", "-o", "json")
+    assert done.returncode == 1
+    assert "wrong" in {state for state, _ in findings(done).values()}
+    assert "log recopy" in done.stdout or "log restore" in done.stdout
+
+
+async def test_the_doctor_finds_a_home_that_was_set_back_behind_its_witness(home: Home, tmp_path: Path) -> None:
+    await answer(home, "witness", "add", "file", str(tmp_path / "witness"))
+    old = tmp_path / "old"
+    shutil.copytree(home.root, old)
+    async with up(home.root):
+        await answer(home, "experiment", "create", "--name", "later")
+        await answer(home, "log", "checkpoint")
+    shutil.rmtree(home.root)
+    shutil.move(old, home.root)
+    done = await treering(home, "doctor", "-o", "json")
+    state, found = findings(done)["log"]
+    assert done.returncode == 1 and state == "wrong" and "witness" in found
+
+
+async def test_offline_commands_say_nothing_but_their_answer_on_standard_output(home: Home) -> None:
+    flip_a_bit(home)
+    for arguments in (("log", "verify"), ("log", "restore", "--yes"), ("log", "verify")):
+        json.loads((await treering(home, *arguments, "-o", "json")).stdout)
