@@ -15,9 +15,7 @@ from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.client.urls import segment
 from treering.kernel.refusal import Refused
 
-credential = group_of(
-    Kind("credential", "Who may do what here, and since when.", columns=("status", "sort", "rights", "changed_at"))
-)
+credential = group_of(Kind("credential", "Who may do what here, and since when.", columns=("status", "sort", "rights")))
 
 
 def recorded(session: Session) -> None:

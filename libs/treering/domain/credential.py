@@ -87,10 +87,12 @@ CredentialEvent = CredentialGranted | CredentialRenamed | CredentialNameErased |
 
 
 class Credential(Struct, frozen=True, omit_defaults=True):
+    """``commitment`` is to the person's name, ``key`` the secret's fingerprint."""
+
     status: Literal["absent", "granted", "revoked"] = "absent"
     sort: Literal["", "user", "publisher", "subscriber"] = ""
     rights: list[str] = []
-    name: str = ""
+    commitment: str = ""
     key: str = ""
 
 
@@ -99,9 +101,9 @@ def evolve(state: Credential, event: CredentialEvent) -> Credential:
         case CredentialGranted():
             return Credential("granted", event.sort, event.rights, event.name, event.key)
         case CredentialRenamed():
-            return msgspec.structs.replace(state, name=event.name)
+            return msgspec.structs.replace(state, commitment=event.name)
         case CredentialNameErased():
-            return msgspec.structs.replace(state, name="")
+            return msgspec.structs.replace(state, commitment="")
         case CredentialRotated():
             return msgspec.structs.replace(state, key=event.key)
         case CredentialRevoked():
@@ -117,10 +119,10 @@ def decide(state: Credential, command: CredentialCommand) -> list[CredentialEven
         case RenameCredential():
             must_be_granted(state)
             check_hex(command.name, "", needed=True)
-            return [CredentialRenamed(command.name)] if command.name != state.name else []
+            return [CredentialRenamed(command.name)] if command.name != state.commitment else []
         case EraseCredentialName():
             must_be_granted(state)
-            return [CredentialNameErased()] if state.name else []
+            return [CredentialNameErased()] if state.commitment else []
         case RotateCredential():
             must_be_granted(state)
             check_hex("", command.key)
@@ -140,7 +142,7 @@ def grant(state: Credential, command: GrantCredential) -> list[CredentialEvent]:
     if state.status != "granted":
         return [CredentialGranted(command.sort, command.rights, command.name, command.key, command.found)]
     held, said = (
-        (state.sort, state.rights, state.name, state.key),
+        (state.sort, state.rights, state.commitment, state.key),
         (command.sort, command.rights, command.name, command.key),
     )
     if held == said:
