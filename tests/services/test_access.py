@@ -77,6 +77,28 @@ async def test_who_is_let_in_by_a_file_alone_is_in_the_log_before_they_see_anyth
     assert seen["actor"] == "service:gateway"
 
 
+async def test_a_file_that_is_open_to_others_is_named_and_lets_nobody_new_in(api: Api) -> None:
+    credential = await add_publisher(api.home.root, "open", "w")
+    path = api.home.keys / "nats" / f"{credential.user}.json"
+    path.chmod(0o644)
+    answer = await api.ask("POST", "/v1/access/record", {})
+    assert (answer.status, answer.json["code"]) == (400, "credential.unusable") and str(path) in answer.json["detail"]
+    token = Subscribers(api.home.keys).add("late", "w").token
+    answer = await api.ask("GET", "/v1/events?follow=false", token=token)
+    assert (answer.status, answer.json["code"]) == (503, "log.unavailable") and str(path) not in answer.json["detail"]
+    path.chmod(0o600)
+    assert (await api.ask("GET", "/v1/events?follow=false", token=token)).status == 200
+
+
+async def test_what_nobody_said_is_found_after_a_while(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("treering_services.gateway.access.SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("treering_services.gateway.access.WATCH_SECONDS", 0.05)
+    Subscribers(api.home.keys).add("board", "w")
+    async with asyncio.timeout(SECONDS):
+        while not [one for one in await events(api) if one["subject"] == "credential/subscriber:board"]:
+            await api.ask("GET", "/healthz")
+
+
 async def test_a_secret_that_was_swapped_by_hand_is_seen(api: Api) -> None:
     Subscribers(api.home.keys).add("board", "w")
     await record(api)

@@ -19,7 +19,6 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.names import commitment, new_name, proven_names, read_names, write_names
-from treering.adapters.nats_credentials import CredentialMissing
 from treering.adapters.sqlite_view import Database
 from treering.domain.credential import CREDENTIAL, Credential, EraseCredentialName, RenameCredential
 from treering.domain.witness import WITNESS
@@ -97,7 +96,11 @@ class Access:
     async def require(self, address: Address) -> None:
         """Before somebody is let in whose file is there: the log knows of it, or learns it now."""
         if not await self.gateway.reader.view.peek(lambda db: is_granted(db, address)):
-            await self.record(SELF, found=True)
+            try:
+                await self.record(SELF, found=True)
+            except Refused as refused:
+                log.error("access.not_recorded", credential=str(address), why=refused.detail)
+                raise LogUnavailable(f"{address} is not in the log yet, and cannot be put there now") from None
 
     async def run(self) -> None:
         """Find what nobody said; also what was not possible to say at the start."""
@@ -112,7 +115,7 @@ class Access:
         """Record; where the log cannot take it now, ``run`` tries again."""
         try:
             answer = await self.record(SELF, found=True)
-        except (Refused, LogUnavailable, CredentialMissing) as error:
+        except (Refused, LogUnavailable, OSError) as error:
             log.warning("access.not_recorded", why=str(error))
             return
         if answer.recorded:

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from treering.adapters.names import Name, commitment, read_names
-from treering.adapters.nats_credentials import keys_folder, read_credential
+from treering.adapters.nats_credentials import CredentialMissing, keys_folder, read_credential
 from treering.adapters.nats_users import PUBLISHER_PREFIX, publisher_user
 from treering.adapters.subscribers import Subscriber, Subscribers
 from treering.adapters.witnesses import WITNESSES_FILE, read_witnesses
@@ -17,6 +17,7 @@ from treering.config import Home
 from treering.domain.credential import CREDENTIAL, Credential, GrantCredential, RevokeCredential, RotateCredential
 from treering.domain.witness import WITNESS, AddWitness, RemoveWitness
 from treering.kernel.aggregate import Command
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 
 MAIN = "main"
@@ -57,7 +58,10 @@ def user_address(actor: str) -> Address:
 def publishers(home: Home) -> Iterator[tuple[Address, GrantCredential]]:
     for path in sorted(keys_folder(home.root).glob(f"{PUBLISHER_PREFIX}*.json")):
         name = path.stem.removeprefix(PUBLISHER_PREFIX)
-        credential = read_credential(home.root, publisher_user(name))
+        try:
+            credential = read_credential(home.root, publisher_user(name))
+        except CredentialMissing as error:
+            raise Refused("credential.unusable", str(error)) from None
         key = fingerprint(path.stem, credential.password)
         yield publisher_address(name, credential.bound_to), GrantCredential("publisher", ["publish"], key=key)
 
