@@ -18,7 +18,7 @@ from treering.kernel.subjects import Address
 
 S = TypeVar("S")
 ATTEMPTS_MAX = 8
-KNOWN_MAX = 20_000
+KNOWN_MAX = 4_000
 RECENT_MAX = 16
 
 

@@ -17,7 +17,7 @@ from treering.kernel.subjects import Address, address_of
 from treering.views import stuck, usage, versions
 from treering.views.moments import seconds_between, time_text
 
-CACHED_MAX = 10_000
+CACHED_MAX = 2_000
 RESOURCE = "workspace = ? AND kind = ? AND key = ?"
 FALLS = (".failed", ".lost")  # how the types of events end that say that it went wrong
 # Made when a replay has caught up, like those of the audit view.

@@ -14,7 +14,7 @@ from treering.kernel.log import Commit, Entry, encoder
 from treering.kernel.subjects import Address, address_of
 from treering.kernel.writer import Known, advance
 
-CACHED_MAX = 10_000
+CACHED_MAX = 2_000
 TIMELINE_MAX = 64
 PAGE_MAX = 1000
 
