@@ -142,6 +142,7 @@ def test_a_job_that_its_node_has_seen_and_does_not_know_is_lost() -> None:
         made.seen[job(name)] = Seen(position=51 if name == "unseen" else 50)
     lost = forgotten(made, Renew("main", "n1", "i1", position=50, attempts=(("kept", 1), ("dropped", 2))))
     assert [(loss.job, loss.command.attempt) for loss in lost] == [(job("dropped"), 1)]
+    assert not forgotten(made, Renew("main", "n1", "i1", position=50, reported=made.position + 1))
 
 
 def test_the_executor_gives_up_before_the_scheduler_does() -> None:

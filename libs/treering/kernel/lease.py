@@ -6,13 +6,15 @@ from msgspec import Struct
 
 
 class Renew(Struct, frozen=True, omit_defaults=True):
-    """``position`` is how far the node has followed the log, at least to its joining; ``attempts`` what it holds."""
+    """``position`` is how far the node has followed the log, at least to its joining; ``attempts`` what it holds;
+    ``reported`` where its last word on an attempt stands."""
 
     workspace: str
     node: str
     incarnation: str
     position: int
     attempts: tuple[tuple[str, int], ...] = ()  # (job, attempt)
+    reported: int = 0
 
 
 class Renewed(Struct, frozen=True, omit_defaults=True):

@@ -59,6 +59,7 @@ class Runner:
         self.gateway_url = gateway_url
         self.job_token = job_token
         self.leftovers = Leftovers()
+        self.reported = 0  # the position of the last thing said of an attempt
         self.experiments: dict[tuple[str, str], tuple[str, float]] = {}  # number, and when it was asked for
 
     async def carry_out(self, attempt: Attempt) -> None:
@@ -223,7 +224,8 @@ class Runner:
         command_id = f"{self.actor}:{type(command).__name__}:{attempt.group}"
         while not attempt.fenced.is_set():
             try:
-                await self.commands.send(attempt.job, command, attempt.context(command_id, self.actor))
+                written = await self.commands.send(attempt.job, command, attempt.context(command_id, self.actor))
+                self.reported = max(self.reported, written.position)
                 return True
             except Refused as refused:
                 if not refused.code.startswith("service."):

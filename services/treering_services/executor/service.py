@@ -132,7 +132,8 @@ class Executor:
     async def renew(self, left_seconds: float) -> bool:
         """One renewal, answered before the time is up or not at all; True when this incarnation is over."""
         held = tuple((attempt.job.key, attempt.number) for attempt in self.attempts.values())
-        body = Renew(self.settings.workspace, self.settings.name, self.incarnation, self.position, held)
+        node, reported = self.settings, self.runner.reported
+        body = Renew(node.workspace, node.name, self.incarnation, self.position, held, reported)
         asked_at_seconds = monotonic_seconds()
         try:
             timeout_seconds = min(self.base.timing.renew_seconds, left_seconds)

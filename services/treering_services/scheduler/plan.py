@@ -90,8 +90,10 @@ def losses(board: Board) -> list[Loss]:
 def forgotten(board: Board, renew: Renew) -> list[Loss]:
     """Jobs that a living executor has seen assigned to it and does not name in its renewal: it failed on them.
 
-    What it has reported meanwhile is safe: a job that is over cannot be lost.
+    Not asked while the board has yet to see what it reported; and a job that is over cannot be lost.
     """
+    if board.position < renew.reported:
+        return []
     named = set(renew.attempts)
     return [
         Loss(address, LoseJob(job.attempt, "its node does not know it any more"))
