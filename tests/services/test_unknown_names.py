@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 
+from treering.domain.credential import GrantCredential
 from treering.kernel.service import Service
+from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 from treering_services.base import ServiceBase
 from treering_services.monitor import service as monitor
@@ -147,3 +149,11 @@ async def test_no_statement_is_refused(api: Api, sql: str) -> None:
 async def test_a_webhook_for_a_type_there_is_not_is_refused(api: Api) -> None:
     answer = await api.ask("POST", f"{WS}/webhooks", {"name": "h", "url": "https://x.example", "types": ["job.done"]})
     assert (answer.status, answer.code) == (400, "type.unknown")
+
+
+async def test_who_may_act_is_known_before_acting(api: Api) -> None:
+    granted = GrantCredential("user", ["everything"], "0" * 64, "0" * 16)
+    written = await api.send_as("gateway", Address("main", "credential", "user:u_new"), granted)
+    answer = await api.ask("GET", f"/v1/audit?actor=u_new&after={written.position}")
+    assert answer.status == 200 and answer.json["rows"] == []
+    assert (await api.ask("GET", "/v1/audit?actor=u_never")).code == "actor.unknown"

@@ -145,10 +145,10 @@ class AuditView:
                 at = fixed_time(commit.at)
             except (msgspec.MsgspecError, ValueError) as error:
                 raise LogDamaged(f"position {position} of the log is not a commit: {error}") from None
+            published = place.endswith(PUBLISHED)
             for index, event in enumerate(commit.events):
                 tag = tags.decode(event)
                 gid = self.groups.get((place, tag.type)) or self.intern(db, subject, tag.type)
-                published = place.endswith(PUBLISHED)
                 rows.append((
                     position << INDEX_BITS | index, gid, key,
                     at, commit.actor, commit.cause, commit.command_id, commit.id, commit.trace,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS, TYPES
+from treering.domain.credential import CREDENTIAL
 from treering.kernel.refusal import Refused, instead
 
 SEEN_MAX = 1000  # words that are looked at for one that is meant
@@ -39,11 +40,19 @@ def check_known(db: Database, asked: Naming) -> None:
                 types_seen(db, "*", SEEN_MAX)
             )
             raise Refused("type.unknown", f"type is {type[:80]!r}, which no event has{instead(type, near)}")
-    if asked.actor and not has(db, "SELECT 1 FROM event_rows WHERE actor = ?", asked.actor):
+    if asked.actor and not has_acted_or_may(db, asked.actor):
         near = set(words_of(db, "actor", "", LAST, SEEN_MAX))
         raise Refused(
             "actor.unknown", f"actor is {asked.actor[:80]!r}, who has done nothing{instead(asked.actor, near)}"
         )
+
+
+def has_acted_or_may(db: Database, actor: str) -> bool:
+    """Who has a credential is known before doing anything: ``user:<id>`` of a person, else as the actor is called."""
+    sql = "SELECT 1 FROM event_rows JOIN groups USING (gid) WHERE key IN (?, ?) AND kind = ?"
+    if has(db, "SELECT 1 FROM event_rows WHERE actor = ?", actor):
+        return True
+    return has(db, sql, f"user:{actor}", actor, CREDENTIAL.kind)
 
 
 def is_known(db: Database, type: str) -> bool:
