@@ -52,6 +52,19 @@ def test_publishers_and_subscribers_are_listed_with_who_let_them_and_when(online
         assert [one["type"] for one in story] == ["credential.granted", "credential.revoked"]
 
 
+@pytest.mark.parametrize("sort", ["publisher", "subscriber"])
+def test_nobody_is_let_into_a_workspace_that_does_not_exist(
+    online: Treering, offline: Treering, installation: Path, tmp_path: Path, sort: str
+) -> None:
+    done = online(sort, "add", "early", "-w", "nope")
+    assert done.returncode != 0 and "(workspace.absent)" in done.stderr and "'nope'" in done.stderr
+    down = offline(sort, "add", "early", "-w", "nope")
+    assert down.returncode != 0 and "(workspace.absent)" in down.stderr
+    for home in (installation, tmp_path / "home"):
+        assert not [path for path in home.rglob("*") if "early" in path.name]
+    assert "early" not in online("audit", "query", "--kind", "credential", "-o", "json").stdout
+
+
 def test_witnesses_come_and_go_by_whoever_said_so(online: Treering, name: str, tmp_path: Path) -> None:
     shown(online, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
     assert "witness" in [one["sort"] for one in shown(online, "audit", "ask", "access")]

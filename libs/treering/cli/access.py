@@ -29,6 +29,20 @@ def recorded(session: Session) -> None:
         print(f"warning: done, but not in the log yet: {error.detail}; it is found within a minute", file=sys.stderr)
 
 
+def require_workspace(session: Session) -> None:
+    """Before anything is made for somebody: ``Refused("workspace.absent")`` unless the session's workspace exists.
+
+    What a stopped installation holds is not read here; there ``main`` alone is sure to come with its start.
+    """
+    try:
+        with session.client() as client:
+            client.get(session.path("workspace", session.workspace))
+    except NotRunning:
+        if session.workspace != MAIN:
+            why = f"whether there is a workspace {session.workspace!r} is known when treering runs; start it first"
+            raise Refused("workspace.absent", why) from None
+
+
 def in_force(session: Session, sort: str) -> list[dict[str, Any]]:
     """The publishers or subscribers of the session's workspace: with which rights, since when, and who let them."""
     people = names_of(session.home)
@@ -38,6 +52,7 @@ def in_force(session: Session, sort: str) -> list[dict[str, Any]]:
     return [{"name": one["who"], **one, "by": people.get(one["by"], one["by"])} for one in rows if one["sort"] == sort]
 
 
+MAIN = "main"
 LISTED_MAX = 100_000
 COLUMNS = {"Name": "name", "Workspace": "workspace", "Rights": "rights", "Since": "since", "By": "by"}
 

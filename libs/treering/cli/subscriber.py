@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from treering.cli.access import COLUMNS, in_force, recorded
+from treering.cli.access import COLUMNS, in_force, recorded, require_workspace
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
@@ -23,6 +23,7 @@ def add(session: Session, name: str) -> None:
     from treering.adapters.nats_credentials import keys_folder
     from treering.adapters.nats_process import NatsServerError
 
+    require_workspace(session)
     home = session.home.absolute()
     try:
         made, credential = asyncio.run(add_subscriber(home, name, session.workspace))
