@@ -65,6 +65,24 @@ def test_nobody_is_let_into_a_workspace_that_does_not_exist(
     assert "early" not in online("audit", "query", "--kind", "credential", "-o", "json").stdout
 
 
+def test_rights_in_every_workspace_are_told_unless_one_is_said(online: Treering) -> None:
+    shown(online, "workspace", "create", "--name", "vault")
+    shown(online, "publisher", "add", "ci", "-w", "vault")
+
+    def found(*arguments: str, name: str) -> list[str]:
+        return [one["workspace"] for one in shown(online, *arguments) if name in (one.get("who"), one.get("name"))]
+
+    try:
+        for arguments, name in ((("audit", "ask", "access"), "ci"), (("credential", "list"), "publisher:ci")):
+            assert found(*arguments, name=name) == ["vault"]
+            assert found(*arguments, "-w", "main", name=name) == []
+            assert found(*arguments, "-w", "vault", name=name) == ["vault"]
+            assert "vault" in online(*arguments, "-o", "table").stdout
+        assert online("audit", "ask", "access", "-w", "nope").returncode != 0
+    finally:
+        assert online("publisher", "remove", "ci").returncode == 0
+
+
 def test_witnesses_come_and_go_by_whoever_said_so(online: Treering, name: str, tmp_path: Path) -> None:
     shown(online, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
     assert "witness" in [one["sort"] for one in shown(online, "audit", "ask", "access")]

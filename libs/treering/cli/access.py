@@ -15,7 +15,8 @@ from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.client.urls import segment
 from treering.kernel.refusal import Refused
 
-credential = group_of(Kind("credential", "Who may do what here, and since when.", columns=("status", "sort", "rights")))
+COLUMNS_LISTED = ("workspace", "status", "sort", "rights")
+credential = group_of(Kind("credential", "Who may do what, and since when.", columns=COLUMNS_LISTED, everywhere=True))
 
 
 def recorded(session: Session) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import click
@@ -15,13 +16,16 @@ from treering.cli.session import Session
 from treering.cli.shapes import shape
 from treering.client.http import Client
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import plural
 
+WORKSPACES_MAX = 10_000
 CREATED = {"Created": "creation_context.created_at"}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``commands`` are those people may send without a body; ``columns`` are of its list, after the name."""
+    """``commands`` are those people may send without a body; ``columns`` are of its list, after the name.
+    ``everywhere``: its list is of all workspaces when none is said."""
 
     name: str
     help: str
@@ -29,6 +33,7 @@ class Kind:
     columns: tuple[str, ...] = ("status", "description")
     versions: bool = False
     updates: bool = False
+    everywhere: bool = False
 
 
 WORKSPACE = Kind(
@@ -107,9 +112,27 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
             if kind.name == "workspace":  # they come in one answer, archived ones too
                 found = [one for one in client.get(path, at=at)["items"] if kept(one, prefix, archived)][:max_results]
             else:
-                found = list(session.listed(client, path, max_results, prefix=prefix, archived=archived, at=at))
+                asked = {"prefix": prefix, "archived": archived, "at": at}
+                found = list(islice(listed_of(session, client, kind, max_results, asked), max_results))
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
-        session.table([shape(one, people) for one in found], {**headings, **CREATED})
+        session.table([{**placed(kind, one), **shape(one, people)} for one in found], {**headings, **CREATED})
+
+
+def listed_of(
+    session: Session, client: Client, kind: Kind, items_max: int, asked: dict[str, str | None]
+) -> Iterator[dict[str, Any]]:
+    """The resources of the session's workspace; of a kind that is listed everywhere, of all when none was said."""
+    if not kind.everywhere or session.workspace_said:
+        yield from session.listed(client, session.path(kind.name), items_max, **asked)
+        return
+    for workspace in session.listed(client, session.path("workspace"), WORKSPACES_MAX, archived="any"):
+        yield from session.listed(
+            client, session.path("workspace", workspace["name"], plural(kind.name)), items_max, **asked
+        )
+
+
+def placed(kind: Kind, resource: dict[str, Any]) -> dict[str, Any]:
+    return {"workspace": resource["workspace"]} if kind.everywhere else {}
 
 
 def kept(resource: dict[str, Any], prefix: str | None, archived: str | None) -> bool:

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def access_rows(db: Database, query: AskQuery) -> list[Row]:
-    """Who may do what in the workspace at ``until`` (or now), the newest grant first."""
+    """Who may do what in the workspace ("" is all of them) at ``until`` (or now), the newest grant first."""
     held: dict[tuple[str, str], Row] = {}
     for row in changes(db, query.until):
         data, key = msgspec.json.decode(row.data), (row.workspace, row.name)
@@ -56,4 +56,4 @@ def granted(row: AuditRow, who: str, sort: str, rights: list[str]) -> Row:
 
 
 def concerns(row: Row, workspace: str) -> bool:
-    return row["workspace"] == workspace or row["sort"] in ("user", "witness")
+    return workspace in ("", row["workspace"]) or row["sort"] in ("user", "witness")

@@ -37,7 +37,7 @@ from treering_services.gateway.known import check_filters
 from treering_services.gateway.row_forms import shown
 
 T = TypeVar("T")
-Q = TypeVar("Q", AuditQuery, CountQuery, ByParentQuery, UsageQuery, StuckQuery)
+Q = TypeVar("Q", AuditQuery, CountQuery, ByParentQuery, UsageQuery, StuckQuery, "AccessPage")
 VERIFY_TIMEOUT_SECONDS = 900.0
 
 
@@ -127,6 +127,20 @@ async def audit_ask(call: Call) -> Response:
         call.workspace, call.params["key"], page.argument, page.since, page.until, kind, page.limit, page.page
     )
     return await table(call, "ask", query)
+
+
+class AccessPage(Struct, frozen=True, forbid_unknown_fields=True):
+    """``workspace`` "" is all of them; ``until``: as it was then."""
+
+    workspace: str = ""
+    until: str = ""
+    limit: int = 100
+    page: str = ""
+
+
+async def audit_access(call: Call) -> Response:
+    page = await in_workspace(call, call.query(AccessPage))
+    return await table(call, "ask", AskQuery(page.workspace, "access", "", "", page.until, "", page.limit, page.page))
 
 
 async def durations(call: Call) -> Response:

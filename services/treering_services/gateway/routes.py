@@ -82,6 +82,8 @@ ROUTES: tuple[Route, ...] = (
           response=sql_answers.SqlViewsAnswer),
     Route("GET", "/v1/audit/questions", relays.audit_questions, OWNER, "The saved questions of auditors",
           response=saved_questions.QuestionsAnswer),
+    Route("GET", "/v1/audit/access", relays.audit_access, OWNER, "Who could do what, in one workspace or in all",
+          query=relays.AccessPage, response=saved_questions.AskAnswer),
     Route("GET", "/v1/durations", relays.durations, OWNER, "How long a kind's resources were in each status, by parent",
           query=time_queries.ByParentQuery, response=time_queries.ByParentAnswer),
     Route("GET", "/v1/usage", relays.usage, OWNER, "What jobs cost: node-seconds and bytes of outputs",
