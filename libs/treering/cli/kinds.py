@@ -112,14 +112,14 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
             if kind.name == "workspace":  # they come in one answer, archived ones too
                 found = [one for one in client.get(path, at=at)["items"] if kept(one, prefix, archived)][:max_results]
             else:
-                asked = {"prefix": prefix, "archived": archived, "at": at}
+                asked: dict[str, Any] = {"prefix": prefix, "archived": archived, "at": at}
                 found = list(islice(listed_of(session, client, kind, max_results, asked), max_results))
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
         session.table([{**placed(kind, one), **shape(one, people)} for one in found], {**headings, **CREATED})
 
 
 def listed_of(
-    session: Session, client: Client, kind: Kind, items_max: int, asked: dict[str, str | None]
+    session: Session, client: Client, kind: Kind, items_max: int, asked: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """The resources of the session's workspace; of a kind that is listed everywhere, of all when none was said."""
     if not kind.everywhere or session.workspace_said:
