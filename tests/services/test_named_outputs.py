@@ -129,6 +129,18 @@ async def test_only_models_of_jobs_that_completed_are_registered(api: Api) -> No
         assert await registered(api, name) == known
 
 
+async def test_who_completed_first_is_registered_first_however_late_it_is_done(api: Api) -> None:
+    weights = await tree(api, w=b"weights")
+    names = ["f", "b", "e", "a", "d", "c"]
+    jobs = [await running(api, name) for name in names]
+    await api.service.stop()
+    for job in jobs:
+        await api.send_as("executor", job, CompleteJob(1, "n1", {"net": weights}))
+    await api.gateway_again()
+    await created(api, len(names))
+    assert [(await registered(api, name))["net"]["version"] for name in names] == [1, 2, 3, 4, 5, 6]
+
+
 STEPS = ("nothing", "the model", "a number", "the number on the job", "the version")
 
 

@@ -43,15 +43,16 @@ class DueOutput(NamedTuple):
 
 
 class NamedOutputsPart:
-    version = "1"
+    version = "2"
     kinds = frozenset({JOB.kind, MODEL.kind})
     schema = """
     CREATE TABLE IF NOT EXISTS named_outputs (
       workspace TEXT NOT NULL, job TEXT NOT NULL, output TEXT NOT NULL, cause TEXT NOT NULL, trace TEXT NOT NULL,
-      model TEXT NOT NULL,
+      model TEXT NOT NULL, completed_position INTEGER,
       PRIMARY KEY (workspace, job, output)
     ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS named_outputs_due ON named_outputs (cause) WHERE cause <> '';
+    CREATE INDEX IF NOT EXISTS named_outputs_due ON named_outputs (completed_position)
+      WHERE completed_position IS NOT NULL;
     CREATE INDEX IF NOT EXISTS named_outputs_model ON named_outputs (workspace, model) WHERE model <> '';
     """
 
@@ -62,8 +63,8 @@ class NamedOutputsPart:
                 case JobSubmitted():
                     asked(db, workspace, key, event.spec)
                 case JobCompleted():
-                    values = (change.commit.id, change.commit.trace, workspace, key)
-                    db.execute(f"UPDATE named_outputs SET cause = ?, trace = ? WHERE {ONE_JOB}", values)
+                    sql = f"UPDATE named_outputs SET cause = ?, trace = ?, completed_position = ? WHERE {ONE_JOB}"
+                    db.execute(sql, (change.commit.id, change.commit.trace, change.position, workspace, key))
                 case JobFailed() | JobCanceled():
                     db.execute(f"DELETE FROM named_outputs WHERE {ONE_JOB}", (workspace, key))
                 case OutputRegistered():
@@ -84,11 +85,15 @@ class NamedOutputsPart:
 
 
 def asked(db: Database, workspace: str, job: str, spec: JobSpec) -> None:
-    rows = [(workspace, job, name, "", "", "") for name, output in spec.outputs.items() if is_model_output(output)]
-    db.executemany("INSERT OR REPLACE INTO named_outputs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    named = [name for name, output in spec.outputs.items() if is_model_output(output)]
+    rows = [(workspace, job, name, "", "", "", None) for name in named]
+    db.executemany("INSERT OR REPLACE INTO named_outputs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def due_outputs(db: Database, limit: int) -> list[DueOutput]:
-    """Those of jobs that have completed."""
-    sql = "SELECT workspace, job, output, cause, trace FROM named_outputs WHERE cause <> '' LIMIT ?"
+    """Those of jobs that have completed, whoever completed first first: they compete for names and numbers."""
+    sql = """
+    SELECT workspace, job, output, cause, trace FROM named_outputs
+    WHERE completed_position IS NOT NULL ORDER BY completed_position, output LIMIT ?
+    """
     return [DueOutput(*row) for row in db.execute(sql, (limit,))]
