@@ -103,6 +103,23 @@ def test_a_version_that_comes_back_has_the_aliases_again_that_nobody_used_since(
     )
 
 
+def test_the_labels_of_an_earlier_model_of_the_name_come_back_with_its_versions_where_they_are_free() -> None:
+    gone = (
+        CREATED,
+        ONE,
+        VersionAdded(2),
+        AliasAssigned("prod", 1),
+        AliasAssigned("stage", 2),
+        RegisteredModelDeleted(),
+    )
+    past = (*gone, CREATED, VersionAdded(3))
+    given(REGISTERED_MODEL, *past).when(ReturnVersion(1)).then(AliasAssigned("prod", 1))
+    given(REGISTERED_MODEL, *past, AliasAssigned("prod", 3)).when(ReturnVersion(1)).nothing_happens()
+    given(REGISTERED_MODEL, *past, AliasAssigned("prod", 1)).when(ReturnVersion(1)).nothing_happens()
+    moved = (*gone[:-1], RegisteredModelRenamed("other"), CREATED)
+    given(REGISTERED_MODEL, *moved).when(ReturnVersion(1)).nothing_happens()
+
+
 def test_what_was_archived_when_it_was_deleted_is_archived_when_it_comes_back() -> None:
     gone = (CREATED, RegisteredModelArchived(), RegisteredModelDeleted())
     given(REGISTERED_MODEL, *gone).when(UndeleteRegisteredModel()).then(RegisteredModelRestored(archived=True))

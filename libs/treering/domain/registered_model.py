@@ -143,9 +143,19 @@ def without(mapping: dict[str, T], key: str) -> dict[str, T]:
 
 
 def created(model: RegisteredModel, event: RegisteredModelCreated) -> RegisteredModel:
-    """The numbers go on where an earlier model of this name stopped."""
-    holding = Holding(event.name, event.description, event.tags, version_last=model.holding.version_last)
+    """The numbers go on where an earlier model of this name stopped, and its versions may come back, with their
+    aliases."""
+    last = model.holding.version_last
+    holding = Holding(event.name, event.description, event.tags, version_last=last, lapsed=left_behind(model))
     return RegisteredModel("active", holding, request=event.request)
+
+
+def left_behind(model: RegisteredModel) -> dict[str, int]:
+    """The aliases of versions that can be restored under this name, though its model is another one by then."""
+    holding = model.holding
+    if model.status == "deleted":
+        return {**holding.lapsed, **holding.aliases}
+    return {alias: version for alias, version in holding.lapsed.items() if version not in holding.removed}
 
 
 def transferred(model: RegisteredModel, event: RegisteredModelTransferred) -> RegisteredModel:
@@ -264,12 +274,12 @@ def remove_version(model: RegisteredModel, command: RemoveVersion) -> list[Regis
 
 
 def return_version(model: RegisteredModel, command: ReturnVersion) -> list[RegisteredModelEvent]:
-    """The aliases that went with it come back, but for those that somebody gave to another version since."""
+    """The aliases that went with it come back, but for those that somebody gave to another version since. One that
+    went with an earlier model of the name is none that this one removed."""
     must_be_active(model)
-    if command.version not in model.holding.removed:
-        return []
+    returned = [VersionReturned(command.version)] if command.version in model.holding.removed else []
     back = [alias for alias, version in model.holding.lapsed.items() if version == command.version]
-    return [VersionReturned(command.version), *(AliasAssigned(alias, command.version) for alias in back)]
+    return [*returned, *(AliasAssigned(alias, command.version) for alias in back)]
 
 
 def reserve(model: RegisteredModel, command: ReserveName) -> list[RegisteredModelEvent]:

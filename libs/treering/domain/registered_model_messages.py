@@ -14,7 +14,8 @@ class Holding(Struct, frozen=True, omit_defaults=True):
 
     ``version_last`` is the highest version number ever given under the name. It outlives every model of that name,
     so a number never comes to mean another content. ``removed`` are the versions that were deleted, ``lapsed`` the
-    aliases that went with one of them and that nobody has used since: they come back with it.
+    aliases that went with one of them, or with an earlier model of the name, and that nobody has used since: they come
+    back with their version.
     """
 
     name: str = ""

@@ -115,17 +115,22 @@ class Registrar:
         )
 
     async def restore(self, key: str) -> Written:
-        """A registered model that was deleted, with the versions that were deleted with it, each as it was then; or
-        one that was archived."""
+        """A registered model that was deleted, with the versions that were deleted with it or with an earlier model of
+        the name, each as it was then, aliases that are free included; or one that was archived."""
         before = await self.state(key)
         deleted = before is not None and before.state.status == "deleted"
         command = UndeleteRegisteredModel() if deleted else RestoreRegisteredModel()
         written = await self.say(REGISTERED_MODEL.kind, key, command)
-        await together(
-            self.say(MODEL.kind, version, UndeleteModel(), "restored")
+        gone = [
+            (version, known.state.spec.version)
             for version, known in (await self.states(key)).items()
             if known.state.status == "deleted" and known.state.with_registered_model
-        )
+        ]
+        now = await self.state(key)
+        lapsed = set(now.state.holding.lapsed.values()) if now else set[int]()
+        for number in sorted(number for _, number in gone if number in lapsed):
+            written = await self.say(REGISTERED_MODEL.kind, key, ReturnVersion(number), f"returned {number}")
+        await together(self.say(MODEL.kind, version, UndeleteModel(), "restored") for version, _ in gone)
         return written
 
     async def delete_version(self, key: str, number: int) -> Written:

@@ -55,7 +55,9 @@ async def take_over(registrar: Registrar, name: str, new_name: str, moved: Folde
     """What the old name held is final: nothing is changed under a name that has let go."""
     change, new_key = msgspec.structs.replace, registered_model_key(new_name)
     made = await origin(registrar, REGISTERED_MODEL.kind, registered_model_key(name))
-    holding = change(moved.state.holding, name=new_name, **made)
+    held = moved.state.holding
+    lapsed = {alias: version for alias, version in held.lapsed.items() if version in held.removed}
+    holding = change(held, name=new_name, lapsed=lapsed, **made)
     command = TransferRegisteredModel(name, holding, moved.state.archived)
     try:
         await registrar.say(REGISTERED_MODEL.kind, new_key, command, "transferred")
