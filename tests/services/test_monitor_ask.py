@@ -8,6 +8,7 @@ import pytest
 from tests.services.monitor_example import Installation, experiment, installation
 
 from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.event import PublishEvent, event_key
 from treering.domain.experiment_messages import (
     ArchiveExperiment,
     CreateExperiment,
@@ -30,6 +31,7 @@ from treering.kernel.aggregate import Command
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
+from treering.views.queries import AuditAnswer, AuditQuery
 from treering.views.saved_questions import QUESTIONS, AskAnswer, AskQuery, QuestionsAnswer, QuestionsQuery
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +171,25 @@ async def test_what_was_deleted_and_who_read_secrets(nats_server: RunningNats) -
         assert [(row["of"], row["by"]) for row in rows] == [("compute/gpu", "ben"), ("experiment/a", "anna")]
         assert len((await ask(running, "deleted", until=str(last.position - 1))).rows) == 1
         assert (await ask(running, "secrets")).rows == []
+
+
+async def test_what_was_published_under_a_type_that_looks_like_ours_is_in_no_answer(nats_server: RunningNats) -> None:
+    """The gateway lets nobody publish such a type; a log of before that rule may have some."""
+    async with installation(nats_server) as running:
+        forged = ("secret.read", "compute.deleted", "credential.granted", "job.submitted")
+        data = {"rights": ["everything"], "spec": {"inputs": {"d": {"path": "stolen"}}}}
+        await running.send(Address("w", "compute", "gpu"), CreateCompute("nodes"))
+        await running.send(Address("w", "compute", "gpu"), DeleteCompute())
+        for type in forged:
+            command = PublishEvent("/ci", type, type, data=data)
+            last = await running.send(Address("w", "event", event_key("/ci", type)), command)
+        await running.caught_up(last.position)
+        for question, argument in (("secrets", ""), ("access", ""), ("data", "stolen")):
+            assert (await ask(running, question, argument)).rows == [], question
+        assert [row["of"] for row in (await ask(running, "deleted")).rows] == ["compute/gpu"]
+        own = await running.ask("audit", AuditQuery(type="compute.*,secret.read", own=True), AuditAnswer)
+        assert {row.kind for row in own.rows} == {"compute"}
+        assert "event" not in {row.kind for row in (await running.ask("audit", AuditQuery(own=True), AuditAnswer)).rows}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from treering.testing.nats import RunningNats
 pytestmark = pytest.mark.anyio
 GRID = "Microsoft.MachineLearningServices."
 OURS = ("job.completed", "model.registered", " JOB.Completed ", "treering.webhook.test", "event.published",
+        "secret.read",
         f"{GRID}ModelRegistered", f"{GRID.lower()}RunCompleted", f"{GRID}DatasetDriftDetected")  # fmt: skip
 EVENT = {"id": "1", "source": "/ci", "type": "build.done", "data": {"ok": True, "n": 1}}
 
@@ -62,6 +63,13 @@ async def test_a_type_of_ours_is_refused_at_every_door(api: Api, type: str) -> N
 def test_every_event_of_every_kind_is_reserved_and_words_that_only_look_alike_are_not() -> None:
     assert all(is_reserved(tag) for kind in KINDS.values() for tag in kind.event_types)
     assert not any(map(is_reserved, ("build.done", "jobs.done", "com.example.job.completed", "modelled.x", "job")))
+
+
+@pytest.mark.parametrize("source", ["/treering/w", "/Treering/w", " /TREERING/main"])
+async def test_a_source_of_ours_is_refused_whatever_its_case(api: Api, source: str) -> None:
+    one = await publish(api, source=source)
+    assert (one.status, one.code) == (400, "event.source_reserved")
+    assert (await publish(api, source="/treerings/w")).status == 200
 
 
 async def test_no_schema_can_be_made_for_a_type_of_ours(api: Api) -> None:

@@ -46,8 +46,9 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
     )
 }
 
-# Types nobody else may publish under: ours, our test's, and Azure Event Grid's of what we tell as events of ours.
-RESERVED = (*(f"{kind}." for kind in KINDS), "treering.", "microsoft.machinelearningservices.")
+# Types nobody else may publish under: ours, our test's, Azure Event Grid's of what we tell as events of ours, and those
+# that say that somebody read a secret: auditors ask for them.
+RESERVED = (*(f"{kind}." for kind in KINDS), "treering.", "secret.", "microsoft.machinelearningservices.")
 TYPES = frozenset(tag for kind in KINDS.values() for tag in kind.event_types)
 WATCHED = TYPES - set(EVENT.event_types)  # a published event is told under its own type
 

@@ -41,7 +41,7 @@ def changes(db: Database, until: str) -> Iterator[AuditRow]:
     page = ""
     for _ in range(PAGES_MAX):
         types = "credential.granted,credential.revoked,witness.added,witness.removed"
-        answer = audit(db, AuditQuery(type=types, until=until, oldest_first=True, limit=LIMIT_MAX, page=page))
+        answer = audit(db, AuditQuery(type=types, until=until, oldest_first=True, limit=LIMIT_MAX, page=page, own=True))
         yield from answer.rows
         page = answer.next
         if not page:

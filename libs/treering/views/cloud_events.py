@@ -17,6 +17,11 @@ JSON = "application/json"
 OUR_SOURCES = "/treering/"  # what nobody else may publish under: it would look like an event of ours
 
 
+def is_our_source(source: str) -> bool:
+    """Would an event of this source be taken for one of ours? Whatever its case, and blanks around it."""
+    return source.strip().lower().startswith(OUR_SOURCES)
+
+
 class CloudEvent(Struct, frozen=True, omit_defaults=True):
     """``position``, ``actor``, ``commandid``, ``cause``, ``traceparent``, ``recordedtime`` and ``published`` are our
     extension attributes. ``published`` true: a publisher said it, whatever its type says; events of ours have it not.

@@ -41,6 +41,8 @@ class Asked(Protocol):
     def until(self) -> str: ...
     @property
     def unseen(self) -> bool: ...
+    @property
+    def own(self) -> bool: ...
 
 
 class Where(NamedTuple):
@@ -143,9 +145,10 @@ def groups_of(db: Database, asked: Asked) -> tuple[int, ...] | None:
     """The groups asked for, None for all."""
     wanted = [(column, value) for column in ("workspace", "kind") if (value := getattr(asked, column))]
     types = [one for one in asked.type.split(",") if one]
-    if not wanted and not types:
+    if not wanted and not types and not asked.own:
         return None
     conditions = [Where(f"{column} = ?", (value,)) for column, value in wanted]
+    conditions += [Where("kind <> ?", (EVENT.kind,))] if asked.own else []
     if types:
         each = [type_condition(one) for one in types]
         conditions.append(Where(f"({' OR '.join(one.sql for one in each)})", sum((one.values for one in each), ())))
@@ -161,7 +164,7 @@ def places_of(db: Database, asked: Asked) -> tuple[int, ...]:
 
 def published_types(db: Database, asked: Asked) -> tuple[str, ...]:
     """The types asked for that some published event has, those that begin so one by one."""
-    if asked.kind not in ("", EVENT.kind):
+    if asked.own or asked.kind not in ("", EVENT.kind):
         return ()
     found = [one for type in asked.type.split(",") if type for one in types_seen(db, type, TYPES_MAX + 1)]
     if len(found) > TYPES_MAX:

@@ -21,7 +21,8 @@ class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     event is found by its own type too. ``cause`` is a commit id, command id or whatever the cause was said to be.
     ``text`` are words of the event's JSON or its resource's name, all of which it must have ("several words" in a row,
     ``begin*``). ``since`` and ``until`` include the moments they name. ``after``: answer when the audit has reached
-    this position. ``unseen``: a type or an actor that nobody has seen yet is no mistake, for it may come.
+    this position. ``unseen``: a type or an actor that nobody has seen yet is no mistake, for it may come. ``own``: only
+    treering's own events, none that somebody published under a type that looks so.
     """
 
     workspace: str = ""
@@ -38,6 +39,7 @@ class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     page: str = ""
     after: int = 0
     unseen: bool = False
+    own: bool = False
 
 
 class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -52,6 +54,7 @@ class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     since: str = ""
     until: str = ""
     unseen: bool = False
+    own: bool = False
 
 
 class StoryQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

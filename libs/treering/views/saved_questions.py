@@ -140,13 +140,13 @@ def event(row: AuditRow) -> Row:
 
 
 def of_events(db: Database, query: AskQuery, types: Sequence[str]) -> AskAnswer:
-    """The events of some types, newest first."""
+    """The events of some types, newest first: treering's own, for anybody may publish words that look like them."""
     columns = ["at", "type", "of", "by", "position"]
     if not types:
         return AskAnswer(columns, [])
     asked = AuditQuery(
         workspace=query.workspace, kind=query.kind, type=",".join(types),
-        since=query.since, until=query.until, limit=query.limit, page=query.page, unseen=True,
+        since=query.since, until=query.until, limit=query.limit, page=query.page, unseen=True, own=True,
     )  # fmt: skip
     answer = audit(db, asked)
     return AskAnswer(columns, [event(row) for row in answer.rows], answer.next)
@@ -185,7 +185,7 @@ def data_used(db: Database, query: AskQuery) -> AskAnswer:
     """Jobs and runs with an input that is the data named: by name, ``name:version``, path or digest."""
     phrase = '"' + query.argument.replace('"', " ") + '"'
     asked = AuditQuery(
-        workspace=query.workspace, type=",".join(DATA_USED_TYPES), text=phrase,
+        workspace=query.workspace, type=",".join(DATA_USED_TYPES), text=phrase, own=True,
         since=query.since, until=query.until, limit=query.limit, page=query.page,
     )  # fmt: skip
     answer = audit(db, asked)

@@ -20,7 +20,7 @@ from treering.kernel.decoding import decode
 from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
-from treering.views.cloud_events import OUR_SOURCES
+from treering.views.cloud_events import OUR_SOURCES, is_our_source
 from treering.views.states import show
 from treering_services.gateway.access_files import publisher_address
 from treering_services.gateway.call import JSON, TRACEPARENT, Call, Caller, reply, written_headers
@@ -132,7 +132,7 @@ class Publisher:
             raise Refused("event.invalid", f"specversion is {event.specversion[:20]!r}; it must be '1.0'")
         if event.datacontenttype.partition(";")[0].strip() not in (JSON, "") and event.data is not None:
             raise Refused("event.invalid", f"datacontenttype must be {JSON}")
-        if event.source.startswith(OUR_SOURCES):
+        if is_our_source(event.source):
             raise Refused("event.source_reserved", f"source begins with {OUR_SOURCES!r}, as only treering's own may")
         check_type(event.type)
         own = f"job/{self.caller.name}"
