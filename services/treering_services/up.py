@@ -27,7 +27,7 @@ from treering.adapters.streams import bootstrap
 from treering.adapters.tied_process import tied
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
-from treering.kernel.service import Service, ServiceFailed, run_until_failure
+from treering.kernel.service import Service, ServiceFailed, run_until_failure, unless_stopped
 from treering_services.base import ServiceBase, states_reader
 from treering_services.hosting import Options
 
@@ -43,7 +43,9 @@ async def run_everything(options: Options, home: Home, stack: AsyncExitStack, st
         where = home.url_file.read_text().strip() if home.url_file.exists() else "another process"
         print(f"treering is running already: {where}", flush=True)
         return
-    server = await started_nats(NatsServer(home.root), home, stack)
+    server = await unless_stopped(stopped, started_nats(NatsServer(home.root), home, stack))
+    if server is None:
+        return
     base = ServiceBase(home, [server.url])
     services = [core(options, base), executor_child(options, home)]
     watch = Service("nats-server", lambda started: watched(server, home, started))
@@ -74,8 +76,8 @@ def hold_home(home: Home, stack: AsyncExitStack) -> bool:
 
 async def started_nats(server: NatsServer, home: Home, stack: AsyncExitStack, *, replicas: int = 1) -> NatsServer:
     """A running server whose streams exist and hold what the second copy holds; LogDamaged otherwise."""
+    stack.push_async_callback(server.stop)  # also of one that is stopped, or fails, while it starts
     await server.start()
-    stack.push_async_callback(server.stop)
     await check_streams(server, home, replicas=replicas)
     return server
 

@@ -46,7 +46,12 @@ def cut_the_file(home: Home) -> None:
     path.write_bytes(path.read_bytes()[:3000])
 
 
-@pytest.mark.parametrize("damage", [change_a_row, cut_the_file])
+def cut_its_end_off(home: Home) -> None:
+    with closing(sqlite3.connect(home.copy / "log.db")) as db, db:
+        db.execute("DELETE FROM commits WHERE position > 8")
+
+
+@pytest.mark.parametrize("damage", [change_a_row, cut_the_file, cut_its_end_off])
 async def test_a_damaged_copy_is_made_again_from_a_log_that_is_what_was_signed(
     home: Home, damage: Callable[[Home], None]
 ) -> None:
@@ -58,7 +63,8 @@ async def test_a_damaged_copy_is_made_again_from_a_log_that_is_what_was_signed(
     assert done.returncode == 1 and "treering log recopy" in done.stderr
     if done.stdout:  # what SQLite can still read is compared row by row, and the log by itself
         found = json.loads(done.stdout)
-        assert (found["damaged"], found["first_bad"], found["positions"]) == ("log.db", 5, before["positions"])
+        first = 5 if damage is change_a_row else 9
+        assert (found["damaged"], found["first_bad"], found["positions"]) == ("log.db", first, before["positions"])
         assert f"The log itself has all of its {before['positions']} positions" in found["why"]
     made = await answer(home, "log", "recopy", "--yes")
     assert made["positions"] == before["positions"] and made["signed"] <= made["positions"]
@@ -102,13 +108,36 @@ async def test_the_doctor_compares_the_log_of_a_home_that_is_down_and_changes_no
     assert not list(home.root.glob(".doctor-*"))
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, change_a_row, cut_the_file])
+def lose_the_store(home: Home) -> None:
+    shutil.rmtree(home.nats / "store")
+
+
+def lose_all_but_the_signature(home: Home) -> None:
+    lose_the_store(home)
+    for path in home.copy.glob("log.db*"):
+        path.unlink()
+
+
+DAMAGES = [flip_a_bit, change_a_row, cut_the_file, cut_its_end_off, lose_the_store, lose_all_but_the_signature]
+
+
+async def test_what_the_log_has_behind_its_copy_is_hashed_too(home: Home) -> None:
+    """The copy was of a time before the last commits, and so was what was signed."""
+    before = await answer(home, "log", "verify")
+    cut_its_end_off(home)
+    (home.copy / "checkpoint").unlink()
+    after = await answer(home, "log", "verify")
+    assert (after["ok"], after["positions"], after["head"]) == (True, before["positions"], before["head"])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 async def test_the_doctor_finds_damage_in_a_home_that_is_down(home: Home, damage: Callable[[Home], object]) -> None:
     damage(home)
     done = await treering(home, "doctor", "-o", "json")
     assert done.returncode == 1
     assert "wrong" in {state for state, _ in findings(done).values()}
-    assert "log recopy" in done.stdout or "log restore" in done.stdout
+    told = "put it back, or a backup" if damage is lose_all_but_the_signature else "log recopy"
+    assert told in done.stdout or "log restore" in done.stdout
 
 
 async def test_the_doctor_finds_a_home_that_was_set_back_behind_its_witness(home: Home, tmp_path: Path) -> None:

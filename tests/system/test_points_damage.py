@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.system.http_client import Gateway
 from tests.system.test_backup import answer, treering
+from tests.system.test_up_death import WAIT_SECONDS, running_below
 from tests.system.up import refused_up, up
+from tests.system.views import until
 
+from treering.adapters.log_check import POINTS_NEWEST, SMALL_POINTS_BYTES
 from treering.adapters.log_copy import LogCopy
 from treering.adapters.points_copy import PointsCopy, last_seal
+from treering.adapters.read_only import position_of
 from treering.config import Home
 
 pytestmark = pytest.mark.anyio
 REQUESTS = 12
+MORE = 48  # so that the first points are not among the newest
 POINTS = 50
 API = "/api/2.0/mlflow"
 
 
-def logged(home: Home) -> str:
+def logged(home: Home, requests: int = REQUESTS) -> str:
     """A run with some hundred points, in a dozen messages; its id."""
     gateway = Gateway(home, [])
-    made = gateway.post_once(f"{API}/runs/create", {"experiment_id": "0", "start_time": 1}, "run")
+    made = gateway.post_once(f"{API}/runs/create", {"experiment_id": "0", "start_time": 1}, f"run{requests}")
     assert made is not None and made.status == 200
     run = json.loads(made.body)["run"]["info"]["run_id"]
-    for number in range(REQUESTS):
+    for number in range(requests):
         metrics = [{"key": "loss", "value": n / 7, "timestamp": n, "step": n} for n in steps(number)]
-        stored = gateway.post_once(f"{API}/runs/log-batch", {"run_id": run, "metrics": metrics}, f"b{number}")
+        stored = gateway.post_once(
+            f"{API}/runs/log-batch", {"run_id": run, "metrics": metrics}, f"b{requests}-{number}"
+        )
         assert stored is not None and stored.status == 200
     return str(run)
 
@@ -82,6 +91,47 @@ async def test_a_flipped_bit_of_the_points_is_named_and_mended(stopped: tuple[Ho
     async with up(home.root):
         assert history(home, run) == before
         assert (await answer(home, "log", "verify"))["ok"] is True
+
+
+def change_a_point_of_the_copy(home: Home) -> None:
+    with closing(sqlite3.connect(home.copy / "points.db")) as db, db:
+        assert db.execute("SELECT max(position) FROM commits").fetchone()[0] > POINTS_NEWEST
+        db.execute("UPDATE commits SET body = x'7b7d' WHERE position = 3")
+
+
+def last_of_copy(home: Home) -> int | None:
+    return position_of(home.copy / "log.db", "commits")
+
+
+@pytest.fixture
+async def changed(stopped: tuple[Home, str, list[Any]]) -> Home:
+    """A home with more points than a start always compares, one of the first changed in the copy."""
+    home, _, _ = stopped
+    async with up(home.root):
+        logged(home, MORE)
+        await answer(home, "log", "checkpoint")
+    change_a_point_of_the_copy(home)
+    return home
+
+
+async def test_a_changed_row_of_the_copy_of_the_points_starts_nothing(changed: Home) -> None:
+    before = last_of_copy(changed)
+    code, said = await refused_up(changed.root)
+    assert code == 1 and said.count("\n") == 0, said
+    assert "position 3 of the second copy of the metric points" in said and "treering log recopy" in said
+    assert last_of_copy(changed) == before and not (changed.copy / "alarm").exists()
+    await answer(changed, "log", "recopy", "--yes")
+    async with up(changed.root):
+        assert (await answer(changed, "log", "verify"))["ok"] is True
+
+
+async def test_damage_that_is_found_only_after_the_start_ends_all_of_it(changed: Home) -> None:
+    """Of a large copy the newest points only are compared before: then the monitor ends it, and the executor too."""
+    with closing(sqlite3.connect(changed.copy / "points.db")) as db, db:
+        db.execute("CREATE TABLE weight AS SELECT zeroblob(?) AS filling", (SMALL_POINTS_BYTES,))
+    code, said = await refused_up(changed.root)
+    assert code == 1 and "position 3 of the second copy of the metric points" in said
+    assert await until(lambda: not running_below(changed.root), WAIT_SECONDS)
 
 
 async def test_points_changed_in_stream_and_copy_alike_contradict_the_log(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from treering.adapters.checkpoints import CHECKPOINT_FILE
 from treering.adapters.findings import Finding, ok, warning, wrong
 from treering.adapters.free_space import MIB, room_in
 from treering.adapters.log_copy import FILE_NAME, LogCopy
@@ -20,6 +22,7 @@ from treering.adapters.log_verify import examined
 from treering.adapters.nats_process import NatsServerError, running_pid
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy
+from treering.adapters.read_only import position_of
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.views.queries import VerifyAnswer
@@ -33,7 +36,10 @@ NOT_LOOKED_AT = "`treering log verify` compares it, without starting the rest"
 def log(home: Home) -> Iterator[Finding]:
     """Of a server that runs, its own check says more; of one that is down, all that `log verify` compares."""
     store = home.nats / "store"
-    if not store.exists() or running_pid(home.nats / "nats.conf", home.nats / "nats.pid"):
+    if running_pid(home.nats / "nats.conf", home.nats / "nats.pid"):
+        return
+    if not store.exists():
+        yield from gone(home, store)
         return
     size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     if not (home.copy / FILE_NAME).exists():
@@ -49,6 +55,19 @@ def log(home: Home) -> Iterator[Finding]:
         yield warning("log", f"not compared: {error}", NOT_LOOKED_AT)
     else:
         yield finding(answer)
+
+
+def gone(home: Home, store: Path) -> Iterator[Finding]:
+    """The store is not there: well where nothing ran yet, and the log is lost where it is known to have been."""
+    try:
+        held = position_of(home.copy / FILE_NAME, "commits") if (home.copy / FILE_NAME).exists() else 0
+    except sqlite3.DatabaseError:
+        held = None
+    if held:
+        mends = "put it back, or have `treering log restore` write it again from the second copy"
+        yield wrong("log", f"{store} is gone, and the second copy holds {held:,} commits", mends)
+    elif held is None or (home.copy / CHECKPOINT_FILE).exists():
+        yield wrong("log", f"{store} is gone, and commits were signed in {home.copy}", "put it back, or a backup")
 
 
 def finding(answer: VerifyAnswer) -> Finding:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from treering.adapters.checkpoints import check_length, check_root
+from treering.adapters.checkpoints import check_length, check_root, read_own
+from treering.adapters.free_space import MIB
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, LogCopy, Source
+from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, LogCopy, Source, advice
 from treering.adapters.log_scrub import scrub
 from treering.adapters.nats_credentials import write_private
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy, check_sealed, last_seal
@@ -30,6 +31,7 @@ ADVICE = "Nothing was written. Run `treering log verify` to see more and `treeri
 NEWEST_POSITIONS = 2000
 SMALL_POSITIONS = 15_000  # hashed in a quarter of a second
 POINTS_NEWEST = 50  # of up to 1 MiB each
+SMALL_POINTS_BYTES = 16 * MIB  # their copy's file: compared whole as fast as the log above
 ALARM_FILE_NAME = "alarm"
 
 
@@ -94,13 +96,19 @@ async def check_with_copy(client: Client, copy: LogCopy, last: int = NEWEST_POSI
 async def compare_newest(client: Client, copy: LogCopy, last: int) -> None:
     await require_streams(client, copy.source.stream)
     head = await copy.checkpoint()
-    small = SMALL_POSITIONS if copy.source is LogCopy.source else last
-    after = 0 if head.position <= small else head.position - last
+    after = 0 if is_small(copy, head.position) else max(head.position - last, 0)
     try:
         await scrub(client, copy, after=after)
     except BadPosition:
         await scrub(client, copy)  # Something is wrong: take the time to name the first bad position.
         raise
+
+
+def is_small(copy: LogCopy, positions: int) -> bool:
+    """Whether a start has the time to compare all of it."""
+    if copy.source is LogCopy.source:
+        return positions <= SMALL_POSITIONS
+    return copy.path.stat().st_size <= SMALL_POINTS_BYTES
 
 
 def read_alarm(copy_folder: Path) -> str:
@@ -144,8 +152,18 @@ async def check_all_signed(client: Client, home: Home) -> None:
     await copy.open()
     try:
         await check_signed(client, home, copy)
+        await check_copy_length(home, copy)
     finally:
         await copy.close()
+
+
+async def check_copy_length(home: Home, copy: LogCopy) -> None:
+    """CopyDamaged when the copy ends before what was signed here: only what it holds is ever signed."""
+    own = await asyncio.to_thread(read_own, home)
+    head = await copy.checkpoint()
+    if own is not None and head.position < own.head.size:
+        why = f"the second copy ends at position {head.position}, but {own.by} is of {own.head.size} commits of it"
+        raise CopyDamaged(head.position + 1, f"{why}: its end was cut off. {advice(copy.path)}")
 
 
 async def check_against(client: Client, checkpoint: Checkpoint, seen_by: str, source: Source = LogCopy.source) -> None:

@@ -116,7 +116,7 @@ class LogCopy:
                 check_row(head, self.tree, self.path)
         except UNREADABLE as error:
             db.close()
-            raise CopyDamaged(0, f"the second copy cannot be read: {error}. {advice(self.path)}") from None
+            raise CopyDamaged(0, f"{said_of(self.path)} cannot be read: {error}. {advice(self.path)}") from None
         except BaseException:
             db.close()
             raise
@@ -173,7 +173,7 @@ class LogCopy:
         except sqlite3.OperationalError:
             raise  # A full disk, say: nothing is wrong with what is stored.
         except UNREADABLE as error:
-            raise CopyDamaged(0, f"the second copy cannot be used: {error}. {advice(self.path)}") from error
+            raise CopyDamaged(0, f"{said_of(self.path)} cannot be used: {error}. {advice(self.path)}") from error
 
 
 def leaf_of(subject: str, body: bytes) -> bytes:
@@ -224,7 +224,12 @@ def check_row(row: CopyRow, tree: Frontier, path: Path) -> None:
 
 
 def copy_damaged(position: int, path: Path) -> CopyDamaged:
-    return CopyDamaged(position, f"position {position} of the second copy is not what was stored. {advice(path)}")
+    return CopyDamaged(position, f"position {position} of {said_of(path)} is not what was stored. {advice(path)}")
+
+
+def said_of(path: Path) -> str:
+    """What the file ``path`` is called in sentences: the copy of the points is checked by the same code."""
+    return "the second copy of the metric points" if path.name.startswith("points.") else "the second copy"
 
 
 def advice(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -127,6 +128,25 @@ def check_root_of_log(db: Database, seen: Seen) -> None:
         raise LogDamaged(f"{why}. Put a backup back, and keep everything as it is for whoever looks into it") from None
 
 
+async def hash_on(
+    client: Client,
+    tree: Frontier,
+    last: int,
+    seen: Sequence[Seen],
+    moved: Callable[[int], None] = lambda position: None,
+) -> None:
+    """Add the log's positions behind ``tree`` up to ``last`` to it; LogDamaged when they are not what was ``seen``."""
+    signed = {one.head.size: one for one in seen}
+    async with aclosing(entries_between(client, tree.size, last)) as batches:
+        async for entries in batches:
+            for entry in entries:
+                tree.append(leaf_of(entry.subject, entry.body))
+                here = signed.get(tree.size)
+                if here is not None and here.head.root != tree.root():
+                    raise LogDamaged(f"the log is not the one that {here.by} is of")
+            moved(tree.size)
+
+
 def put_in_place(path: Path) -> str:
     """Move the old copy aside and the new one to its place; where the old one is now, "" when there was none."""
     aside = ""
@@ -152,14 +172,7 @@ async def hashed_alone(client: Client, home: Home) -> tuple[int, str]:
         seen = sorted((await asyncio.to_thread(all_seen, home))[0], key=lambda one: one.head.size)
         for one in seen:
             check_length(one, last)
-        roots = {one.head.size: one for one in seen}
-        async with aclosing(entries_between(client, 0, last)) as batches:
-            async for entries in batches:
-                for entry in entries:
-                    tree.append(leaf_of(entry.subject, entry.body))
-                    signed_here = roots.get(tree.size)
-                    if signed_here is not None and signed_here.head.root != tree.root():
-                        return tree.size, f"The log is damaged too: it is not the one that {signed_here.by} is of."
+        await hash_on(client, tree, last, seen)
     except LogDamaged as damage:
         return tree.size, f"The log is damaged too: {damage}"
     signed = max((one.head.size for one in seen), default=0)

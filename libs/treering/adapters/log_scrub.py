@@ -33,6 +33,7 @@ from treering.adapters.log_copy import (
     leaf_of,
     raw_rows,
     rows_between,
+    said_of,
 )
 from treering.adapters.sqlite_view import Database
 from treering.adapters.streams import stream_state
@@ -154,7 +155,7 @@ def check_file(path: Path) -> None:
         except UNREADABLE as error:
             found = str(error)
     if found != "ok":
-        raise CopyDamaged(0, f"the second copy is damaged: {found}. {advice(path)}")
+        raise CopyDamaged(0, f"{said_of(path)} is damaged: {found}. {advice(path)}")
 
 
 def missing(position: int) -> CopyRow:

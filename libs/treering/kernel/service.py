@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from typing import TypeVar
 
+T = TypeVar("T")
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 15.0
 
@@ -21,12 +22,14 @@ class Service:
         self.name = name
         self.run = run
         self.started = asyncio.Event()
+        self.ended = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     async def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Return when the service is ready; raises ServiceFailed when it ends or hangs before."""
         if self.task is None:
             self.task = asyncio.create_task(self.run_named(), name=self.name)
+            self.task.add_done_callback(lambda _: self.ended.set())
         waiter = asyncio.create_task(self.started.wait())
         try:
             await asyncio.wait({self.task, waiter}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -48,10 +51,10 @@ class Service:
         raise ServiceFailed(f"{self.name} ended by itself")
 
     async def failed(self) -> None:
-        """Wait until the service ends; raises ServiceFailed unless it was stopped."""
-        if self.task is not None:
-            with suppress(asyncio.CancelledError):
-                await asyncio.shield(self.task)
+        """Wait until the service, started or not yet, ends; raises ServiceFailed unless it was stopped."""
+        await self.ended.wait()
+        if self.task is not None and not self.task.cancelled():
+            self.task.result()
 
     async def stop(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         """End the service and wait until it has cleaned up, in at most ``timeout_seconds``."""
@@ -78,18 +81,42 @@ async def run_until_failure(
     ordered: bool = True,
 ) -> None:
     """Start the services (one after the other, or together), say so, then wait for ``stopped`` or the first
-    failure, which is raised; stop them in reverse order."""
+    failure, which is raised; stop them in reverse order. Both count during the start too: a service that waits for one
+    that has failed meanwhile would never be ready."""
+    starting = asyncio.create_task(start_all(services, ordered=ordered))
+    end = asyncio.create_task(first_of(stopped, services))
     try:
-        if ordered:
-            for service in services:
-                await service.start()
-        else:
-            await asyncio.gather(*(service.start() for service in services))
-        all_started()
-        await first_of(stopped, services)
+        await asyncio.wait({starting, end}, return_when=asyncio.FIRST_COMPLETED)
+        if not end.done():
+            await starting
+            all_started()
+        await end
     finally:
+        for task in (starting, end):
+            task.cancel()
+        await asyncio.gather(starting, end, return_exceptions=True)
         for service in reversed(services):
             await service.stop()
+
+
+async def start_all(services: list[Service], *, ordered: bool) -> None:
+    if ordered:
+        for service in services:
+            await service.start()
+    else:
+        await asyncio.gather(*(service.start() for service in services))
+
+
+async def unless_stopped(stopped: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """What ``work`` gives; None when ``stopped`` came first, and then it has cleaned up."""
+    working, end = asyncio.ensure_future(work), asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({working, end}, return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        for task in (working, end):
+            task.cancel()
+        await asyncio.gather(working, end, return_exceptions=True)
 
 
 async def first_of(stopped: asyncio.Event, services: list[Service]) -> None:

@@ -75,7 +75,7 @@ class Monitor:
     async def verify(self, body: bytes) -> queries.VerifyAnswer:
         decode(body, queries.VerifyQuery, code="query.malformed")
         await self.keeper.caught_up()
-        found = await verify(self.client, self.stores.copy, self.home, self.keeper.copy)
+        found = await verify(self.client, self.stores.copy, self.home, self.keeper.copy, follows=True)
         if found.ok:
             self.alarm = ""
         else:
