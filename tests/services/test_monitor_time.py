@@ -103,11 +103,11 @@ async def test_a_difference_says_what_changed_by_whom_and_why(nats_server: Runni
 @pytest.mark.parametrize(
     ("name", "query", "code"),
     [
-        ("diff", DiffQuery("w", "experiment", "none", "0", "9"), "experiment.absent"),
-        ("diff", DiffQuery("w", "experiment", "a", "9", "1"), "query.bad_window"),
+        ("diff", DiffQuery("w", "experiment", "none", "0", "2999-01-01"), "experiment.absent"),
+        ("diff", DiffQuery("w", "experiment", "a", "2", "1"), "query.bad_window"),
         ("diff", DiffQuery("w", "weather", "a", "1", "9"), "kind.unknown"),
-        ("diff", DiffQuery("w", "experiment", "a", "soon", "9"), "query.bad_moment"),
-        ("workspace_diff", WorkspaceDiffQuery("w", "1", "9", page="x"), "query.bad_page"),
+        ("diff", DiffQuery("w", "experiment", "a", "soon", "2"), "query.bad_moment"),
+        ("workspace_diff", WorkspaceDiffQuery("w", "1", "2", page="x"), "query.bad_page"),
         ("list_at", ListAtQuery("w", "weather", "1"), "kind.unknown"),
         ("list_at", ListAtQuery("w", "experiment", "soon"), "query.bad_moment"),
         ("list_at", ListAtQuery("w", "experiment", "1", limit=0), "query.bad_limit"),

@@ -58,6 +58,17 @@ UNKNOWN: tuple[tuple[str, int, str, str], ...] = (
     (f"{WS}/jobs/j/diff?from=6&to=2", 400, "query.bad_window", "nothing lies between"),
     (f"{WS}/diff?from=6&to=2", 400, "query.bad_window", "nothing lies between"),
     ("/v1/usage?since=2026-01-02&until=2026-01-01", 400, "query.bad_window", "later than until"),
+    ("/v1/audit?since=999999&until=2999-01-01", 400, "query.beyond_log", "the log's last is"),
+    ("/v1/audit?until=999999", 400, "query.beyond_log", "until is position 999999"),
+    ("/v1/audit/count?since=999999", 400, "query.beyond_log", "since is position 999999"),
+    ("/v1/audit/access?until=999999", 400, "query.beyond_log", "until is position 999999"),
+    (f"{WS}/ask/changed?since=999999", 400, "query.beyond_log", "since is position 999999"),
+    (f"{WS}/jobs?at=999999", 400, "query.beyond_log", "at is position 999999"),
+    (f"{WS}/jobs/j?at=999999", 400, "query.beyond_log", "at is position 999999"),
+    (f"{WS}/registered_models?at=999999", 400, "query.beyond_log", "at is position 999999"),
+    (f"{WS}/runs?at=999999", 400, "query.beyond_log", "at is position 999999"),
+    ("/v1/workspaces?at=999999", 400, "query.beyond_log", "at is position 999999"),
+    (f"{WS}/diff?from=0&to=999999", 400, "query.beyond_log", "to is position 999999"),
     ("/v1/usage?since=2026-13-01", 400, "query.bad_day", "2026-01-31"),
 )
 EMPTY: tuple[tuple[str, str], ...] = (
@@ -70,7 +81,6 @@ EMPTY: tuple[tuple[str, str], ...] = (
     ("/v1/audit?actor=nobody&unseen=true", "rows"),
     (f"/v1/audit?since={NOW}&until={LATER}", "rows"),
     ("/v1/audit?since=2999-01-01&until=2999-01-02", "rows"),
-    ("/v1/audit?since=999999&until=2999-01-01", "rows"),
     (f"{WS}/ask/deleted", "rows"),
     (f"{WS}/ask/secrets", "rows"),
     ("/v1/usage?workspace=w&since=2026-01-01&until=2026-01-01", "rows"),
@@ -102,6 +112,19 @@ async def test_what_never_was_is_refused_and_what_matches_nothing_is_not(api: Ap
     for path, key in EMPTY:
         answer = await api.ask("GET", path)
         assert answer.status == 200 and answer.json[key] == [], (path, answer.body)
+
+
+async def test_the_last_position_of_the_log_and_the_next_one_are_no_mistake(api: Api) -> None:
+    """However far the views are: what was written is known, and who asks for what comes next gets what there is."""
+    for number in range(10):
+        made = await api.ask("POST", f"{WS}/experiments/last-{number}/create")
+        position = made.json["position"]
+        assert (await api.ask("GET", f"{WS}/experiments/last-{number}?at={position}")).status == 200
+        asked = await api.ask("GET", f"/v1/audit?workspace=w&since={position}&until={position}")
+        assert asked.status == 200
+    head = (await api.ask("GET", "/v1/status")).json["head"]
+    assert (await api.ask("GET", f"/v1/audit?workspace=w&since={head + 1}")).status == 200
+    assert (await api.ask("GET", f"/v1/audit?workspace=w&since={head + 9}&unseen=true")).json["rows"] == []
 
 
 async def test_what_has_just_come_to_be_is_known(api: Api) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from treering.views import saved_questions
 from treering_services.monitor.audit_questions import surely
+from treering_services.monitor.log_end import check_window_written
 from treering_services.monitor.question import Asked, Question
 
 
 async def answer_ask(monitor: Asked, query: saved_questions.AskQuery) -> saved_questions.AskAnswer:
     asked = saved_questions.question_named(query.name)
+    await check_window_written(monitor, query.since, query.until)
     if asked.fresh:
         await monitor.projector.reached(await monitor.head())
     if asked.words:

@@ -18,11 +18,14 @@ from treering.views.event_filters import position_at
 from treering.views.list_at import firsts_at
 from treering.views.queries import Because
 from treering.views.time_queries import Difference, FieldChange
+from treering_services.monitor.log_end import check_written
 from treering_services.monitor.question import Asked, Question
 
 
 async def position_of(monitor: Asked, moment: str, field: str) -> int:
-    """The position a moment stands for, when the views have all that was in the log up to it."""
+    """The position a moment stands for, when the views have all that was in the log up to it;
+    ``Refused("query.beyond_log")`` for one the log does not have."""
+    await check_written(monitor, moment, field)
     if not (moment.isascii() and moment.isdigit() and int(moment) <= monitor.projector.position):
         await monitor.projector.reached(await monitor.projector.log.head())
     return await monitor.stores.readers.audit.read(lambda db: position_at(db, moment, field))
