@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from treering.adapters.nats_connect import NatsUnavailable
+from treering.adapters.nats_credentials import CredentialMissing
 from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.otlp import start_export
 from treering.config import Home
@@ -25,7 +26,9 @@ Options = argparse.Namespace
 # A full collection looks at every object there is and stops all else meanwhile: with 1,000 subscribers and full caches
 # for 0.1 to 0.4 s, several times in ten seconds. What is young is collected as ever.
 COLLECT_AFTER = (10_000, 20, 100)
-EXPECTED = (ServiceFailed, LogDamaged, LogUnavailable, NatsUnavailable, NatsServerError, Refused, OSError)
+EXPECTED = (
+    ServiceFailed, LogDamaged, LogUnavailable, NatsUnavailable, NatsServerError, CredentialMissing, Refused, OSError,
+)  # fmt: skip
 
 
 def host(options: Options, home: Home) -> int:

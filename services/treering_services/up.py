@@ -20,7 +20,7 @@ import structlog
 from treering.adapters.log_check import check_all_signed, check_points, deep_check
 from treering.adapters.nats_config import Cluster
 from treering.adapters.nats_connect import close, connect
-from treering.adapters.nats_credentials import read_credential
+from treering.adapters.nats_credentials import read_credential, refuse_unusable
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.nats_watch import stuck
 from treering.adapters.streams import bootstrap
@@ -76,6 +76,7 @@ def hold_home(home: Home, stack: AsyncExitStack) -> bool:
 
 async def started_nats(server: NatsServer, home: Home, stack: AsyncExitStack, *, replicas: int = 1) -> NatsServer:
     """A running server whose streams exist and hold what the second copy holds; LogDamaged otherwise."""
+    refuse_unusable(home.root)
     stack.push_async_callback(server.stop)  # also of one that is stopped, or fails, while it starts
     await server.start()
     await check_streams(server, home, replicas=replicas)

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from treering.adapters.nats_accounts import add_publisher, write_accounts
-from treering.adapters.nats_config import Cluster, Settings, accounts_config, quoted, server_config
+from treering.adapters.nats_config import ACCOUNTS_FILE, Cluster, Settings, accounts_config, quoted, server_config
 from treering.adapters.nats_connect import reached
-from treering.adapters.nats_credentials import CredentialMissing, keys_folder, read_credential
+from treering.adapters.nats_credentials import (
+    CredentialMissing,
+    keys_folder,
+    read_credential,
+    refuse_unusable,
+    write_private,
+)
 from treering.adapters.nats_process import NatsServerError, check_config, find_server
 from treering.kernel.refusal import Refused
 from treering.testing.nats import RunningNats, running_nats
@@ -59,11 +65,21 @@ async def test_a_hostile_publisher_name_is_refused_and_leaves_nothing(tmp_path: 
     assert os.listdir(tmp_path) == []
 
 
-async def test_a_credential_file_with_a_hostile_name_stops_the_configuration(tmp_path: Path) -> None:
-    write_accounts(tmp_path)
-    (keys_folder(tmp_path) / "publisher->.json").write_text("{}")
-    with pytest.raises(Refused, match=r"publisher\.name_invalid"):
-        write_accounts(tmp_path)
+@pytest.mark.parametrize("name", [">", "eve"])
+async def test_a_credential_file_that_is_not_what_its_name_says_lets_nobody_in_and_is_named(
+    tmp_path: Path, name: str
+) -> None:
+    known = write_accounts(tmp_path)
+    accounts = (tmp_path / "nats" / ACCOUNTS_FILE).read_bytes()
+    path = keys_folder(tmp_path) / f"publisher-{name}.json"
+    write_private(path, (keys_folder(tmp_path) / "registry.json").read_bytes())
+    assert write_accounts(tmp_path) == known
+    assert (tmp_path / "nats" / ACCOUNTS_FILE).read_bytes() == accounts
+    with pytest.raises(Refused, match=r"publisher-.*\.json") as refused:
+        refuse_unusable(tmp_path)
+    assert str(path) in refused.value.detail
+    path.unlink()
+    refuse_unusable(tmp_path)
 
 
 async def test_a_publisher_added_while_the_server_runs_is_let_in_and_cuts_nobody_off(

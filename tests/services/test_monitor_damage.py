@@ -71,6 +71,7 @@ async def test_damage_is_found_at_start_and_restored(nats_server: RunningNats, h
     await stopped(nats_server, killed=False)
     report = await restore(Home(nats_server.home))
     # then every commit is at its place again, the damaged files are kept, and the next append continues.
+    assert [Path(path).name for path in report.moved_to] == ["EVT.damaged-1"]
     assert report.positions == len(before) and list(nats_server.home.rglob("EVT.damaged-1/msgs"))
     await nats_server.server.start()
     assert await all_entries(nats_server, len(before)) == before

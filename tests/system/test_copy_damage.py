@@ -15,6 +15,7 @@ from tests.system.test_backup import answer, treering
 from tests.system.test_bit_flip import flip_a_bit
 from tests.system.up import refused_up, up
 
+from treering.adapters.nats_credentials import write_private
 from treering.config import Home
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +153,47 @@ async def test_the_doctor_finds_a_home_that_was_set_back_behind_its_witness(home
     done = await treering(home, "doctor", "-o", "json")
     state, found = findings(done)["log"]
     assert done.returncode == 1 and state == "wrong" and "witness" in found
+    assert "log recopy" not in done.stdout  # the copy is well: to make it again mends nothing
+    table = (await treering(home, "doctor", "-o", "table")).stdout
+    assert found in table
+
+
+async def test_the_doctor_warns_of_a_witness_that_has_lost_what_it_had(home: Home, tmp_path: Path) -> None:
+    await answer(home, "witness", "add", "file", str(tmp_path / "witness"))
+    async with up(home.root):
+        await answer(home, "experiment", "create", "--name", "later")
+        await answer(home, "log", "checkpoint")
+    well = findings(await treering(home, "doctor", "-o", "json"))
+    (tmp_path / "witness").unlink()
+    state, found = findings(await treering(home, "doctor", "-o", "json"))["witnesses"]
+    assert well["witnesses"][0] == "ok"
+    assert state == "warning" and "has lost the checkpoint it had" in found
+
+
+async def test_the_doctor_names_the_key_that_is_gone_and_the_file_that_is_no_list(home: Home) -> None:
+    key = home.keys / "log.key"
+    kept = key.read_bytes()
+    key.unlink()
+    done = await treering(home, "doctor", "-o", "json")
+    (said,) = (one for one in json.loads(done.stdout) if one["check"] == "log")
+    assert str(key) in said["found"] and "backup of the keys" in said["advice"]
+    write_private(key, kept)
+    (home.root / "witnesses.json").write_text("{}")
+    done = await treering(home, "doctor", "-o", "json")
+    (said,) = (one for one in json.loads(done.stdout) if one["check"] == "log")
+    assert done.returncode == 1 and str(home.root / "witnesses.json") in said["found"]
+    assert "witness add" in said["advice"]
+
+
+async def test_a_stray_credential_is_named_and_the_log_can_still_be_verified(home: Home) -> None:
+    folder = home.keys / "nats"
+    write_private(folder / "publisher-eve.json", (folder / "registry.json").read_bytes())
+    code, said = await refused_up(home.root)
+    assert code == 1 and said.count("\n") == 0 and str(folder / "publisher-eve.json") in said, said
+    assert (await answer(home, "log", "verify"))["ok"] is True
+    done = await treering(home, "doctor", "-o", "json")
+    assert done.returncode == 1
+    assert any(one["state"] == "wrong" and "publisher-eve.json" in one["found"] for one in json.loads(done.stdout))
 
 
 async def test_offline_commands_say_nothing_but_their_answer_on_standard_output(home: Home) -> None:

@@ -87,6 +87,7 @@ async def test_a_flipped_bit_of_the_points_is_named_and_mended(stopped: tuple[Ho
     assert "of the stream of metric points" in done.stderr
     report = await answer(home, "log", "restore", "--yes")
     assert report["points"] == REQUESTS
+    assert [Path(path).name for path in report["moved_to"]] == ["MET.damaged-1"]  # the log was well
     shutil.rmtree(home.root / "views")  # the chunks are computed again, out of what was restored
     async with up(home.root):
         assert history(home, run) == before

@@ -16,20 +16,28 @@ from pathlib import Path
 from treering.adapters.checkpoints import CHECKPOINT_FILE
 from treering.adapters.findings import Finding, ok, warning, wrong
 from treering.adapters.free_space import MIB, room_in
-from treering.adapters.log_copy import FILE_NAME, LogCopy
+from treering.adapters.log_copy import FILE_NAME, CopyDamaged, LogCopy
 from treering.adapters.log_restore import bootstrap_client
 from treering.adapters.log_verify import examined
 from treering.adapters.nats_process import NatsServerError, running_pid
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy
 from treering.adapters.read_only import position_of
+from treering.adapters.signing import LOG_KEY_FILE
+from treering.adapters.witnesses import all_seen, read_witnesses
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
+from treering.kernel.refusal import Refused
 from treering.views.queries import VerifyAnswer
 
 STREAMS = ("EVT", "MET")
 STORE_BYTES_MAX = 1024 * MIB
-SEE = "docs/proof.md, when a start is refused; `treering log recopy` makes a damaged copy again"
+SEE = "docs/proof.md, when a start is refused"
+RECOPY = "stop treering, then `treering log recopy`: it makes the copy again from a log that is what was signed"
+REFUSED = {
+    "log.key": "put the key back from the backup of the keys (docs/proof.md, when a start is refused)",
+    "witness.malformed": "put the file back from a backup, or remove it and `treering witness add` them again",
+}
 NOT_LOOKED_AT = "`treering log verify` compares it, without starting the rest"
 
 
@@ -50,7 +58,9 @@ def log(home: Home) -> Iterator[Finding]:
     try:
         answer = asyncio.run(compared(home))
     except LogDamaged as damage:
-        yield wrong("log", str(damage), SEE)
+        yield wrong("log", str(damage), RECOPY if isinstance(damage, CopyDamaged) else SEE)
+    except Refused as refused:
+        yield wrong("log", refused.detail, REFUSED.get(refused.code, SEE))
     except (LogUnavailable, NatsServerError) as error:
         yield warning("log", f"not compared: {error}", NOT_LOOKED_AT)
     else:
@@ -75,7 +85,30 @@ def finding(answer: VerifyAnswer) -> Finding:
         said = f"{answer.positions:,} commits and {answer.points:,} messages of metric points"
         return ok("log", f"{said} are what their second copies hold, and all that was signed")
     mends = "`treering log restore` writes it again from its second copy"
-    return wrong("log", answer.why, mends if answer.damaged in STREAMS and answer.first_bad else SEE)
+    if answer.damaged in STREAMS:
+        return wrong("log", answer.why, mends if answer.first_bad else SEE)
+    return wrong("log", answer.why, RECOPY)
+
+
+def witnesses(home: Home) -> Iterator[Finding]:
+    """Those that do not answer, or have lost what they had; what the others hold is compared with the log."""
+    if not (home.keys / LOG_KEY_FILE).exists():
+        return
+    try:
+        known = read_witnesses(home)
+        silent = all_seen(home)[1]
+    except LogDamaged as damage:
+        yield wrong("witnesses", str(damage), SEE)
+    except Refused as refused:
+        yield wrong("witnesses", refused.detail, REFUSED.get(refused.code, SEE))
+    else:
+        advice = (
+            "make it answer, or put back what it held; the next checkpoint goes there again (treering witness list)"
+        )
+        for why in silent:
+            yield warning("witnesses", why, advice)
+        if known and not silent:
+            yield ok("witnesses", f"{len(known)} answer, with what this log signed")
 
 
 async def compared(home: Home) -> VerifyAnswer:

@@ -14,6 +14,7 @@ from treering.adapters.containment import choose
 from treering.adapters.findings import Finding, ok, warning, wrong
 from treering.adapters.free_space import MIB, room_in
 from treering.adapters.log_copy import FILE_NAME
+from treering.adapters.nats_credentials import outside_credentials
 from treering.adapters.pythons import pyenv_pythons, running
 from treering.adapters.read_only import last_commit
 from treering.config import Home
@@ -76,6 +77,9 @@ def keys(home: Home) -> Iterator[Finding]:
                 f"{home.root / name} is not there",
                 "restore it from a backup, or start treering: it makes a new one",
             )
+    for path, why in outside_credentials(home.root)[1].items():
+        if not is_open(path):  # said below
+            yield wrong("keys", why, f"mend or remove {path}: nothing starts with it")
     open_ones = [path for path in secret_paths(home) if is_open(path)]
     for path in open_ones:
         mode = "700" if path.is_dir() else "600"

@@ -1,6 +1,6 @@
 """Build a damaged log again from its second copy, and the metric points from theirs.
 
-Restoring moves the event stream's folder aside, never deletes it; that of the metric points only when they are damaged.
+Restoring moves a damaged stream's folder aside, never deletes it; the event stream stays where only the points are bad.
 What the damaged log still has beyond the copy and continues it, is saved first.
 """
 
@@ -49,7 +49,7 @@ class Report(Struct, frozen=True):
 
     positions: int
     salvaged: int
-    moved_to: str
+    moved_to: list[str]
     views_forgotten: list[str]
     seconds: float
     head: str
@@ -81,10 +81,10 @@ async def restore(home: Home) -> Report:
         bad_points = has_points and await points_damaged(server, points)
         if bad_points:
             await check_sealed(points, copy)
+        bad_log = not bad_points or await log_damaged(server, copy)
         server.take_lock()
-        moved_to = move_aside(server, "EVT")
-        if bad_points:
-            move_aside(server, POINTS_STREAM)
+        bad = [stream for stream, is_bad in (("EVT", bad_log), (POINTS_STREAM, bad_points)) if is_bad]
+        moved_to = [aside for stream in bad if (aside := move_aside(server, stream))]
         root = await build(server, copy, points if bad_points else None)
         clear_alarm(home.copy)
         head = await copy.checkpoint()
@@ -147,6 +147,24 @@ async def points_damaged(server: NatsServer, points: PointsCopy) -> bool:
         await server.stop()
 
 
+async def log_damaged(server: NatsServer, copy: LogCopy) -> bool:
+    """Whether the event stream has to be written again: it is not what the copy holds, position by position."""
+    try:
+        await server.start()
+        async with bootstrap_client(server) as client:
+            await scrub(client, copy)
+            state = await stream_state(client, "EVT")
+            check_shape(state)
+            return state.last != copy.tree.size
+    except CopyDamaged:
+        raise
+    except (LogDamaged, LogUnavailable) as end:
+        log.info("restore.log_damaged", why=str(end))
+        return True
+    finally:
+        await server.stop()
+
+
 async def add_while_good(copy: LogCopy, entries: Sequence[Entry]) -> None:
     try:
         await copy.apply(entries)
@@ -185,7 +203,8 @@ async def build(server: NatsServer, copy: LogCopy, points: PointsCopy | None = N
     await server.start()
     async with bootstrap_client(server) as client:
         await bootstrap(client)
-        await republish(client, copy)
+        if not (await stream_state(client, "EVT")).last:  # else it is well, and was left where it is
+            await republish(client, copy)
         done = await scrub(client, copy)
         check_shape(await stream_state(client, "EVT"))
         if points is not None:

@@ -110,7 +110,7 @@ def write_accounts(home: Path, *new_users: str, workspace: str = "", removed: st
             make_credential(home, user, workspace)
         if removed:
             (keys_folder(home) / f"{removed}.json").unlink(missing_ok=True)
-        credentials = make_credentials(home)
+        credentials = make_credentials(home) | {user: read_credential(home, user) for user in new_users}
         write_private(home / "nats" / ACCOUNTS_FILE, accounts_config(credentials).encode())
     finally:
         os.close(lock)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from treering.adapters.nats_users import DOCTOR, OUTSIDE, ROUTE, SERVICES, inbox_of, outside_user
 from treering.kernel.decoding import decode
+from treering.kernel.refusal import Refused
 
 PASSWORD_BYTES = 32
 MAIN = "main"
@@ -55,11 +56,30 @@ def make_credentials(home: Path) -> dict[str, Credential]:
     make_private_folder(folder)
     for user in (*SERVICES, DOCTOR, ROUTE):
         make_credential(home, user)
-    users = [*SERVICES, DOCTOR, ROUTE]
+    ours = {user: read_credential(home, user) for user in (*SERVICES, DOCTOR, ROUTE)}
+    return ours | outside_credentials(home)[0]
+
+
+def outside_credentials(home: Path) -> tuple[dict[str, Credential], dict[Path, str]]:
+    """Those of programs from outside, and why a file lets nobody in: one that is of another name, or open to others."""
+    good: dict[str, Credential] = {}
+    bad: dict[Path, str] = {}
     for prefix in OUTSIDE:
-        files = sorted(folder.glob(f"{prefix}*.json"))
-        users += [outside_user(prefix, path.stem.removeprefix(prefix)) for path in files]
-    return {user: read_credential(home, user) for user in users}
+        for path in sorted(keys_folder(home).glob(f"{prefix}*.json")):
+            try:
+                user = outside_user(prefix, path.stem.removeprefix(prefix))
+                good[user] = read_credential(home, user)
+            except CredentialMissing as error:
+                bad[path] = str(error)
+            except Refused as refused:
+                bad[path] = f"{path}: {refused.detail}"
+    return good, bad
+
+
+def refuse_unusable(home: Path) -> None:
+    """Refused("credential.unusable") for the first such file: who may do what would not be what the files say."""
+    for path, why in outside_credentials(home)[1].items():
+        raise Refused("credential.unusable", f"{why}. Mend or remove {path}")
 
 
 def make_credential(home: Path, user: str, workspace: str = "") -> None:

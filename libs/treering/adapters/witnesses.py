@@ -53,7 +53,12 @@ class Witness(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 
 def read_witnesses(home: Home) -> list[Witness]:
     path = home.root / WITNESSES_FILE
-    return decode(path.read_bytes(), list[Witness], code="witness.malformed") if path.exists() else []
+    if not path.exists():
+        return []
+    try:
+        return decode(path.read_bytes(), list[Witness], code="witness.malformed")
+    except Refused as refused:
+        raise Refused(refused.code, f"{path} is no list of witnesses: {refused.detail}") from None
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def doctor(context: click.Context) -> None:
     found = list(examined(session))
     rows = [{"advice": "", **msgspec.to_builtins(one)} for one in found]
     if session.output or session.query or not sys.stdout.isatty():
-        session.table(rows, COLUMNS)
+        session.table(rows, COLUMNS, whole=True)
     else:
         for one in found:
             print(line(one))
@@ -63,6 +63,7 @@ def examined(session: Session) -> Iterator[Finding]:
         "server": doctor_server.server,
         "copy": doctor_store.copy,
         "log": doctor_log.log,
+        "witnesses": doctor_log.witnesses,
         "names": doctor_store.names,
         "views": doctor_store.views,
         "tools": doctor_machine.tools,

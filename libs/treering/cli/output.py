@@ -19,7 +19,7 @@ CELL_CHARACTERS_MAX = 60
 WHEN = ("at", "time")  # of an event: what happened within a second stands in an order
 
 
-def emit(session: Session, value: Any, columns: dict[str, str] | None = None) -> None:
+def emit(session: Session, value: Any, columns: dict[str, str] | None = None, *, whole: bool = False) -> None:
     """Write ``value``, or what ``--query`` finds in it, to standard output."""
     if session.query:
         value, columns = searched(session.query, value), None
@@ -31,7 +31,7 @@ def emit(session: Session, value: Any, columns: dict[str, str] | None = None) ->
         case "tsv":
             print("\n".join(tsv_lines(value)))
         case "table":
-            print("\n".join(table_lines(as_rows(value), columns)))
+            print("\n".join(table_lines(as_rows(value), columns, None if whole else CELL_CHARACTERS_MAX)))
         case "jsonl":
             for one in value if isinstance(value, list) else [value]:
                 print(json_line(one))
@@ -122,14 +122,16 @@ def as_rows(value: Any) -> list[Any]:
             for row in rows]  # fmt: skip
 
 
-def table_lines(rows: list[Any], columns: dict[str, str] | None) -> list[str]:
+def table_lines(
+    rows: list[Any], columns: dict[str, str] | None, characters_max: int | None = CELL_CHARACTERS_MAX
+) -> list[str]:
     """Headings, a rule and a line a row. Without ``columns``, every plain value of the rows is one."""
     if columns is None:
         names = dict.fromkeys(
             name for row in rows for name, value in row.items() if not isinstance(value, (dict, list))
         )
         columns = {name[:1].upper() + name[1:]: name for name in names}
-    cells = [[cell(found(row, path), path) for path in columns.values()] for row in rows]
+    cells = [[cell(found(row, path), path, characters_max) for path in columns.values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)] if columns else []
     lines = [list(columns), ["-" * width for width in widths], *cells]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
@@ -144,9 +146,9 @@ def found(row: Any, path: str) -> Any:
     return row
 
 
-def cell(value: Any, path: str) -> str:
+def cell(value: Any, path: str, characters_max: int | None = CELL_CHARACTERS_MAX) -> str:
     text = shown(readable(value, path))
-    return text if len(text) <= CELL_CHARACTERS_MAX else text[: CELL_CHARACTERS_MAX - 3] + "..."
+    return text if characters_max is None or len(text) <= characters_max else text[: characters_max - 3] + "..."
 
 
 def shown(value: Any) -> str:

@@ -68,8 +68,9 @@ class Session:
 
         emit(self, value)
 
-    def table(self, rows: list[Any], columns: dict[str, str]) -> None:
-        """A list of things; ``columns`` maps a heading to the path of its value (``creation_context.created_at``)."""
+    def table(self, rows: list[Any], columns: dict[str, str], *, whole: bool = False) -> None:
+        """A list of things; ``columns`` maps a heading to the path of its value (``creation_context.created_at``).
+        ``whole``: no cell is cut."""
         from treering.cli.output import emit
 
-        emit(self, rows, columns)
+        emit(self, rows, columns, whole=whole)
