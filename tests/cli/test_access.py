@@ -132,5 +132,15 @@ def test_a_person_gets_another_name_by_an_event(online: Treering, name: str) -> 
         assert shown(online, "log", "verify")["beside"] == []
     finally:
         shown(online, "credential", "rename", "Anna Berg", "--to", name)
+    done = online("audit", "query", "--actor", "Anna Berg")
+    assert done.returncode != 0 and "(names of before are not kept)" in done.stderr
     types = [one["type"] for one in shown(online, "audit", "query", "--type", "credential.*")]
     assert types.count("credential.renamed") == 2
+
+
+@pytest.mark.parametrize("who", ["u_nobody", "user:u_nobody", "nobody"])
+def test_who_is_no_person_is_refused_before_anything_is_asked(online: Treering, who: str) -> None:
+    for arguments in (("erase", who), ("erase", who, "--yes"), ("rename", who, "--to", "x")):
+        done = online("credential", *arguments, input="")
+        assert done.returncode != 0 and "(credential.absent)" in done.stderr, done.stderr
+        assert "for ever?" not in done.stderr + done.stdout and repr(who) in done.stderr

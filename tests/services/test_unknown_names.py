@@ -39,7 +39,12 @@ UNKNOWN: tuple[tuple[str, int, str, str], ...] = (
     ("/v1/audit?type=job.submitted,never.came", 400, "type.unknown", "'never.came'"),
     ("/v1/audit/count?type=never.*", 400, "type.unknown", "'never.*'"),
     ("/v1/events?type=job.compleeted", 400, "type.unknown", "did you mean 'job.completed'?"),
-    ("/v1/audit?actor=nobody", 400, "actor.unknown", "'nobody', who has done nothing"),
+    (
+        "/v1/audit?actor=nobody",
+        400,
+        "actor.unknown",
+        "'nobody': nobody has this id or, by now, this name (names of before",
+    ),
     ("/v1/audit/count?actor=nobody", 400, "actor.unknown", "'nobody'"),
     (f"{WS}/jobs?status=running", 400, "status.unknown", "did you mean 'Running'?"),
     (f"{WS}/jobs?status=running&at=1", 400, "status.unknown", "'running'"),

@@ -65,7 +65,7 @@ COLUMNS = {"Name": "name", "Workspace": "workspace", "Rights": "rights", "Since"
 def rename(session: Session, name: str, new: str) -> None:
     if not new.strip():
         raise click.UsageError("--to needs a name; `credential erase` takes the name away")
-    told(session, name, new)
+    told(session, id_of(session, name), new)
 
 
 @credential.command("erase", help="Delete a person's name for ever: what they did stays under their id.")
@@ -73,15 +73,27 @@ def rename(session: Session, name: str, new: str) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def erase(session: Session, name: str, yes: bool) -> None:
+    id = id_of(session, name)
     if not yes:
         click.confirm(f"Delete the name of {name} for ever?", abort=True, err=True)
-    told(session, name, "")
+    told(session, id, "")
 
 
-def told(session: Session, who: str, name: str) -> None:
+def id_of(session: Session, who: str) -> str:
+    """The id of a person said by id or name; ``Refused("credential.absent")`` for somebody who has no name here."""
+    from treering.adapters.names import read_names
+    from treering.config import Home
+
     ids = [id for id, known in names_of(session.home).items() if known == who]
     if len(ids) > 1:
         raise Refused("credential.ambiguous", f"{who!r} are several: {', '.join(ids)}; say the id")
     id = ids[0] if ids else who.removeprefix("user:")
+    if id not in read_names(Home(session.home.absolute())):
+        why = f"there is no person {who[:80]!r}, by id or by the name of now; `treering credential list` shows them"
+        raise Refused("credential.absent", why)
+    return id
+
+
+def told(session: Session, id: str, name: str) -> None:
     with session.client() as client:
         session.show({"id": id, **client.post(f"/v1/names/{segment(id)}", {"name": name})})

@@ -43,7 +43,9 @@ def check_known(db: Database, asked: Naming) -> None:
     if asked.actor and not has_acted_or_may(db, asked.actor):
         near = set(words_of(db, "actor", "", LAST, SEEN_MAX))
         raise Refused(
-            "actor.unknown", f"actor is {asked.actor[:80]!r}, who has done nothing{instead(asked.actor, near)}"
+            "actor.unknown",
+            f"actor is {asked.actor[:80]!r}: nobody has this id or, by now, this name (names of before are not kept)"
+            f"{instead(asked.actor, near)}",
         )
 
 
