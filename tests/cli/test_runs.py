@@ -105,6 +105,22 @@ def test_a_list_of_runs_is_as_it_was_then(online: Treering, runs: list[str]) -> 
     assert online("run", "list", "--at", "7", "--filter", "metrics.a > 1").returncode == 2
 
 
+def test_what_a_run_took_is_the_same_now_and_then_and_not_called_what_a_job_ran(
+    online: Treering, runs: list[str]
+) -> None:
+    def took(*more: str) -> float:
+        rows = answer(online, "run", "list", "-e", "runs", *more)
+        return next(float(one["run_seconds"]) for one in rows if one["run_id"] == runs[0])
+
+    completed = next(row for row in answer(online, "story", f"job/{runs[0]}") if row["type"] == "job.completed")
+    assert took() == pytest.approx(took("--at", str(completed["position"])), abs=0.002)  # milliseconds of MLflow's
+    ran = answer(online, "job", "list", "--experiment", "runs", "--prefix", runs[0])[0]["run_seconds"]
+    assert took() >= ran  # it waited and was prepared before
+    heads = online("run", "list", "-e", "runs", "-o", "table").stdout.splitlines()[0]
+    assert "Took" in heads and "Ran" not in heads
+    assert "Ran" in online("job", "list", "-o", "table").stdout.splitlines()[0]
+
+
 def test_how_long_a_job_had_been_running_is_counted_to_the_moment_asked_for(online: Treering, runs: list[str]) -> None:
     at = {row["type"]: row for row in answer(online, "story", f"job/{runs[0]}")}
 

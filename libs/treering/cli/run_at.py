@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from treering.cli.run_shapes import iso
 from treering.cli.session import Session
-from treering.cli.shapes import TERMINAL, Shape, duration_seconds
+from treering.cli.shapes import TERMINAL, Shape
+from treering.cli.times import between_seconds
 from treering.domain.experiment import experiment_key
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def of_job(resource: Shape) -> Shape:
         "user": resource["created_by"],
         "started_at": in_milliseconds(resource["created_at"]),
         "ended_at": in_milliseconds(ended),
-        "run_seconds": duration_seconds(resource),
+        "run_seconds": between_seconds(resource["created_at"], ended),
         "deleted": False,
         "params": {
             name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()

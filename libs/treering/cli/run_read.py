@@ -26,7 +26,7 @@ COLUMNS = {
     "Status": "status",
     "Experiment": "experiment",
     "Started": "started_at",
-    "Ran": "run_seconds",
+    "Took": "run_seconds",
 }
 
 
@@ -48,7 +48,11 @@ def list_runs(
     view: str | None,
     at: str | None,
 ) -> None:
-    """List runs, the newest first; --filter and --order-by are those of mlflow.search_runs."""
+    """List runs, the newest first; --filter and --order-by are those of mlflow.search_runs.
+
+    Took is from MLflow's start_time to end_time; a job's run starts when the job is submitted, so this has its waiting
+    and preparing in it. Ran in `job list` is from Running on.
+    """
     if at and (filter_text or order_by):
         raise click.UsageError("--filter and --order-by search the present; with --at there is --experiment")
     with session.client() as client:
