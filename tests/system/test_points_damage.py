@@ -157,6 +157,19 @@ async def test_points_changed_in_stream_and_copy_alike_contradict_the_log(
     assert code == 1 and "are not those that the log says there were" in said
 
 
+async def test_a_copy_of_the_points_whose_end_was_cut_off_is_made_again(stopped: tuple[Home, str, list[Any]]) -> None:
+    home, run, before = stopped
+    with closing(sqlite3.connect(home.copy / "points.db")) as db, db:
+        db.execute("DELETE FROM commits WHERE position > 5")
+    code, said = await refused_up(home.root)
+    assert code == 1 and "their second copy ends at 5" in said and "treering log recopy" in said
+    done = await treering(home, "log", "verify")
+    assert done.returncode == 1 and "treering log recopy" in done.stderr
+    assert (await answer(home, "log", "recopy", "--yes"))["points"] == REQUESTS
+    async with up(home.root):
+        assert history(home, run) == before
+
+
 async def test_what_is_sealed_is_what_the_copy_holds(stopped: tuple[Home, str, list[Any]]) -> None:
     home, _, _ = stopped
     log, points = LogCopy(home.copy / "log.db"), PointsCopy(home.copy / "points.db")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from treering.adapters.log_copy import BadPosition, CopyRow, LogCopy, Source, frontier_at, leaf_of
+from treering.adapters.log_copy import BadPosition, CopyRow, LogCopy, Source, advice, frontier_at, leaf_of
 from treering.adapters.sqlite_view import Database
 from treering.kernel.log import Entry, LogDamaged, commits
 from treering.kernel.merkle import Frontier
@@ -68,7 +68,8 @@ async def check_sealed(points: PointsCopy, log: LogCopy) -> None:
     if points.tree.size < seal.positions:
         raise LogDamaged(
             f"the log says that there were {seal.positions} messages of metric points, and their second copy ends at "
-            f"{points.tree.size}: they were set back. Put a backup of {points.path} back"
+            f"{points.tree.size}: its end was cut off, or they were set back. {advice(points.path)}; otherwise put a "
+            "backup of it back"
         )
     root = (await points.read(partial(frontier_at, size=seal.positions))).root().hex()
     if seal.positions and root != seal.root:
