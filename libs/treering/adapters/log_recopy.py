@@ -19,12 +19,13 @@ from nats.aio.client import Client
 from treering.adapters.checkpoints import Seen, check_length, check_root
 from treering.adapters.log_check import check_shape, clear_alarm
 from treering.adapters.log_copy import FILE_NAME, LogCopy, leaf_of
-from treering.adapters.log_restore import DAMAGED_MAX, bootstrap_client
+from treering.adapters.log_restore import bootstrap_client
 from treering.adapters.log_scrub import entries_between
 from treering.adapters.nats_credentials import make_private_folder
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy, check_sealed
 from treering.adapters.read_only import position_of
+from treering.adapters.set_aside import free_aside
 from treering.adapters.sqlite_view import Database
 from treering.adapters.streams import stream_state
 from treering.adapters.witnesses import all_seen
@@ -151,10 +152,7 @@ def put_in_place(path: Path) -> str:
     """Move the old copy aside and the new one to its place; where the old one is now, "" when there was none."""
     aside = ""
     if path.exists():
-        free = (path.with_name(f"{path.name}.damaged-{number}") for number in range(1, DAMAGED_MAX + 1))
-        target = next((one for one in free if not one.exists()), None)
-        if target is None:
-            raise LogDamaged(f"{path.parent} holds {DAMAGED_MAX} damaged copies already: move or delete some")
+        target = free_aside(path, "copies")
         for suffix in ("-wal", "-shm", ""):
             old = Path(f"{path}{suffix}")
             if old.exists():

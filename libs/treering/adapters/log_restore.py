@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from treering.adapters.nats_process import NatsServerError
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, POINTS_STREAM, PointsCopy, check_sealed
 from treering.adapters.points_restore import publish_points
+from treering.adapters.set_aside import free_aside
 from treering.adapters.streams import bootstrap, stream_state
 from treering.adapters.witnesses import all_seen
 from treering.config import Home
@@ -36,7 +37,6 @@ from treering.kernel.clock import monotonic_seconds, new_id
 from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, commits
 from treering.kernel.projector import Checkpoint
 
-DAMAGED_MAX = 100
 BATCH_MAX = 200
 BATCH_TIMEOUT_SECONDS = 30.0
 RECENT_IDS = 10_000
@@ -78,10 +78,10 @@ async def restore(home: Home) -> Report:
             await scrub_copy(points)
         salvaged = await salvage(server, copy)
         await check_signed_copy(home, copy)
-        bad_points = has_points and await points_damaged(server, points)
+        bad_points = has_points and await is_damaged(server, partial(check_points, points=points))
         if bad_points:
             await check_sealed(points, copy)
-        bad_log = not bad_points or await log_damaged(server, copy)
+        bad_log = not bad_points or await is_damaged(server, partial(check_events, copy=copy))
         server.take_lock()
         bad = [stream for stream, is_bad in (("EVT", bad_log), (POINTS_STREAM, bad_points)) if is_bad]
         moved_to = [aside for stream in bad if (aside := move_aside(server, stream))]
@@ -125,44 +125,40 @@ async def salvage(server: NatsServer, copy: LogCopy) -> int:
     return (await copy.checkpoint()).position - before
 
 
-async def points_damaged(server: NatsServer, points: PointsCopy) -> bool:
-    """Whether the stream of metric points has to be written again; what it has beyond the copy is saved first."""
-    before = (await points.checkpoint()).position
+async def is_damaged(server: NatsServer, look: Callable[[Client], Awaitable[None]]) -> bool:
+    """Whether ``look`` finds that a stream has to be written again. CopyDamaged goes on to the caller."""
     try:
         await server.start()
         async with bootstrap_client(server) as client:
-            await check_against(client, await points.checkpoint(), "its second copy", points.source)
-            last = (await stream_state(client, POINTS_STREAM)).last
-            async with aclosing(entries_between(client, before, last, points.source)) as batches:
-                async for entries in batches:
-                    await points.apply(entries)
-            await scrub(client, points)
+            await look(client)
         return False
     except CopyDamaged:
         raise
     except (LogDamaged, LogUnavailable) as end:
-        log.info("restore.points_damaged", why=str(end))
+        log.info("restore.stream_damaged", why=str(end))
         return True
     finally:
         await server.stop()
 
 
-async def log_damaged(server: NatsServer, copy: LogCopy) -> bool:
-    """Whether the event stream has to be written again: it is not what the copy holds, position by position."""
-    try:
-        await server.start()
-        async with bootstrap_client(server) as client:
-            await scrub(client, copy)
-            state = await stream_state(client, "EVT")
-            check_shape(state)
-            return state.last != copy.tree.size
-    except CopyDamaged:
-        raise
-    except (LogDamaged, LogUnavailable) as end:
-        log.info("restore.log_damaged", why=str(end))
-        return True
-    finally:
-        await server.stop()
+async def check_points(client: Client, points: PointsCopy) -> None:
+    """LogDamaged unless the stream is what its copy holds; what it has beyond the copy is saved first."""
+    before = await points.checkpoint()
+    await check_against(client, before, "its second copy", points.source)
+    last = (await stream_state(client, POINTS_STREAM)).last
+    async with aclosing(entries_between(client, before.position, last, points.source)) as batches:
+        async for entries in batches:
+            await points.apply(entries)
+    await scrub(client, points)
+
+
+async def check_events(client: Client, copy: LogCopy) -> None:
+    """LogDamaged unless the event stream is what the copy holds, position by position, and no longer."""
+    await scrub(client, copy)
+    state = await stream_state(client, "EVT")
+    check_shape(state)
+    if state.last != copy.tree.size:
+        raise LogDamaged(f"the log has {state.last} positions, its second copy {copy.tree.size}")
 
 
 async def add_while_good(copy: LogCopy, entries: Sequence[Entry]) -> None:
@@ -189,12 +185,7 @@ def move_aside(server: NatsServer, stream: str) -> str:
     folder = server.folder / "store" / "jetstream" / ACCOUNT / "streams" / stream
     if not folder.exists():
         return ""
-    for number in range(1, DAMAGED_MAX + 1):
-        aside = server.folder / f"{stream}.damaged-{number}"
-        if not aside.exists():
-            folder.rename(aside)
-            return str(aside)
-    raise LogDamaged(f"{server.folder} holds {DAMAGED_MAX} damaged logs already: move or delete some")
+    return str(folder.rename(free_aside(server.folder / stream, "logs")))
 
 
 async def build(server: NatsServer, copy: LogCopy, points: PointsCopy | None = None) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import click
 
@@ -15,8 +17,21 @@ from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.client.urls import segment
 from treering.kernel.refusal import Refused
 
+T = TypeVar("T")
 COLUMNS_LISTED = ("workspace", "status", "sort", "rights")
 credential = group_of(Kind("credential", "Who may do what, and since when.", columns=COLUMNS_LISTED, everywhere=True))
+
+
+def changed(session: Session, code: str, change: Coroutine[Any, Any, T]) -> T:
+    """Make a change of who may do what and have it recorded; ``Refused(code)`` when nats-server does not take it."""
+    from treering.adapters.nats_process import NatsServerError
+
+    try:
+        made = asyncio.run(change)
+    except NatsServerError as error:
+        raise Refused(code, str(error)) from None
+    recorded(session)
+    return made
 
 
 def recorded(session: Session) -> None:

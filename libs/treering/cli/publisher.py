@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
-from treering.cli.access import COLUMNS, in_force, recorded, require_workspace
+from treering.cli.access import COLUMNS, changed, in_force, require_workspace
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
-from treering.kernel.refusal import Refused
 
 publisher = LazyGroup("publisher", help="Let programs publish events over NATS into a workspace.")
 
@@ -21,15 +18,10 @@ publisher = LazyGroup("publisher", help="Let programs publish events over NATS i
 def add(session: Session, name: str) -> None:
     from treering.adapters.nats_accounts import add_publisher
     from treering.adapters.nats_credentials import keys_folder
-    from treering.adapters.nats_process import NatsServerError
 
     require_workspace(session)
     home = session.home.absolute()
-    try:
-        made = asyncio.run(add_publisher(home, name, session.workspace))
-    except NatsServerError as error:
-        raise Refused("publisher.not_accepted", str(error)) from None
-    recorded(session)
+    made = changed(session, "publisher.not_accepted", add_publisher(home, name, session.workspace))
     file = keys_folder(home) / f"{made.user}.json"
     shown = {"name": name, "workspace": made.bound_to, "user": made.user, "subject": f"pub.{name}"}
     session.show({**shown, "credential": str(file)})
@@ -40,13 +32,8 @@ def add(session: Session, name: str) -> None:
 @click.pass_obj
 def remove(session: Session, name: str) -> None:
     from treering.adapters.nats_accounts import remove_publisher
-    from treering.adapters.nats_process import NatsServerError
 
-    try:
-        asyncio.run(remove_publisher(session.home.absolute(), name))
-    except NatsServerError as error:
-        raise Refused("publisher.not_removed", str(error)) from None
-    recorded(session)
+    changed(session, "publisher.not_removed", remove_publisher(session.home.absolute(), name))
 
 
 @publisher.command("list", help="Who may publish into the workspace, since when, and who let them.")

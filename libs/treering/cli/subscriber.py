@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
-from treering.cli.access import COLUMNS, in_force, recorded, require_workspace
+from treering.cli.access import COLUMNS, changed, in_force, require_workspace
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
-from treering.kernel.refusal import Refused
 
 subscriber = LazyGroup("subscriber", help="Let programs watch the events of a workspace, and nothing else.")
 
@@ -21,15 +18,10 @@ subscriber = LazyGroup("subscriber", help="Let programs watch the events of a wo
 def add(session: Session, name: str) -> None:
     from treering.adapters.nats_accounts import add_subscriber
     from treering.adapters.nats_credentials import keys_folder
-    from treering.adapters.nats_process import NatsServerError
 
     require_workspace(session)
     home = session.home.absolute()
-    try:
-        made, credential = asyncio.run(add_subscriber(home, name, session.workspace))
-    except NatsServerError as error:
-        raise Refused("subscriber.not_accepted", str(error)) from None
-    recorded(session)
+    made, credential = changed(session, "subscriber.not_accepted", add_subscriber(home, name, session.workspace))
     file = keys_folder(home) / f"{credential.user}.json"
     shown = {"name": made.name, "workspace": made.workspace, "token": made.token, "user": credential.user}
     session.show({**shown, "subject": f"sub.{name}", "credential": str(file)})
@@ -46,10 +38,5 @@ def list_all(session: Session) -> None:
 @click.pass_obj
 def remove(session: Session, name: str) -> None:
     from treering.adapters.nats_accounts import remove_subscriber
-    from treering.adapters.nats_process import NatsServerError
 
-    try:
-        asyncio.run(remove_subscriber(session.home.absolute(), name))
-    except NatsServerError as error:
-        raise Refused("subscriber.not_removed", str(error)) from None
-    recorded(session)
+    changed(session, "subscriber.not_removed", remove_subscriber(session.home.absolute(), name))
