@@ -11,4 +11,4 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
 USER treering
 ENV TREERING_HOME=/var/lib/treering
 VOLUME /var/lib/treering
-ENTRYPOINT ["python", "-m", "treering_services"]
+ENTRYPOINT ["python", "-P", "-m", "treering_services"]

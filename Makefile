@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := libs services tests bench ops
 
-.PHONY: setup setup-dev check lint types test bench demo lock clean
+.PHONY: setup setup-dev check lint types test soak bench demo lock clean
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
 
@@ -34,6 +34,11 @@ types: setup-dev
 
 test: setup-dev
 	$(BIN)/pytest -q
+
+# The long versions of what `make test` runs a seeded part of: hours, not minutes. One of them: make soak SOAK=tests/system/x.py
+SOAK ?= tests
+soak: setup-dev
+	TREERING_SOAK=1 $(BIN)/pytest -q -m soak $(SOAK)
 
 bench: setup-dev
 	$(BIN)/python bench/run.py

@@ -50,7 +50,7 @@ class Stores:
         self.audit = SqliteView(audit.AuditView(), folder / "audit.db")
         self.lifecycle = SqliteView(lifecycle.LifecycleView(), folder / "lifecycle.db")
         self.copy = LogCopy(folder / "log.db")
-        self.search = search.SearchIndex(folder / "search.db", folder / "audit.db")
+        self.search = search.SearchIndex(folder / "search.db", folder / "audit.db", self.audit.soundness)
         self.readers = SqliteReaders(folder / "audit.db", {search.NAME: folder / "search.db"})
         self.histories = SqliteReaders(folder / "lifecycle.db")
         self.copies = SqliteReaders(folder / "log.db")

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.installation import Api, follow, running_treering
+from bench.installation import SHARED, Api, follow, running_treering
 from bench.processor import own_seconds, used_seconds
 from bench.report import Line, report
 from treering_services.executor.steps import SHELL
@@ -107,7 +107,7 @@ def mean(rates: Sequence[Rate]) -> Rate:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name, running_treering(Path(name) / "home", slots=SLOTS) as home:
-        api, folder = Api(home), Path(name)
+        api, folder = Api(home), Path(name) / SHARED
         where = folder / "python"
         position = api.submit("warm", f'python -c "{SAY_WHO}" {where}')
         follow(home, ENDINGS, 1, since=position)
@@ -118,7 +118,7 @@ def main() -> None:
         follow(home, ENDINGS, 1, since=position)
         same = (SHELL, "-c", NOTHING)
         loops = [asyncio.run(bare_rate(same, variables))]
-        jobs = job_rate(home, position + 5)
+        jobs = job_rate(home, position + 4)
         loops.append(asyncio.run(bare_rate(same, variables)))
         alone = asyncio.run(bare_rate((python, "-c", "pass"), dict(os.environ)))
     loop = mean(loops)

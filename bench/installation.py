@@ -16,6 +16,8 @@ import msgspec
 
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
 
+SHARED = "shared"
+
 
 class Api:
     """One kept-alive connection to the gateway."""
@@ -44,8 +46,12 @@ class Api:
 
 @contextmanager
 def running_treering(home: Path, *, slots: int = 2) -> Iterator[Path]:
-    """``treering up`` on a free port below ``home``, stopped in order at the end. ``<home>/up.pid`` is its number."""
+    """``treering up`` on a free port below ``home``, stopped in order at the end. ``<home>/up.pid`` is its number. Jobs
+    may write into the folder SHARED beside the home."""
     command = [sys.executable, "-m", "treering_services", "up", "--home", str(home), "--port", "0"]
+    shared = home.parent / SHARED
+    shared.mkdir(exist_ok=True)
+    command += ["--show-path", f"{shared}:rw"]
     with (home.parent / "up.log").open("w") as log:
         server = subprocess.Popen([*command, "--slots", str(slots)], stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -66,6 +72,8 @@ def follow(home: Path, types: set[str], count: int, since: int = 0) -> list[dict
     headers = {"Authorization": f"Bearer {api.token}"}
     api.http.request("GET", f"/v1/events?follow=true&kind=job&since={since}", headers=headers)
     reply = api.http.getresponse()
+    if reply.status >= 400:
+        raise RuntimeError(f"{reply.status} {reply.read().decode()}")
     found: list[dict[str, Any]] = []
     for line in reply:
         if line.strip():

@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MEASUREMENTS = ("commits", "replay", "dispatch", "startup", "proof", "subscribers", "webhooks", "tracking_search")
+MEASUREMENTS = (
+    "commits",
+    "replay",
+    "dispatch",
+    "startup",
+    "proof",
+    "subscribers",
+    "webhooks",
+    "tracking_search",
+    "connections",
+    "flood",
+    "checks",
+)
 
 if __name__ == "__main__":
     for name in MEASUREMENTS:

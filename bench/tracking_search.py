@@ -24,7 +24,7 @@ from treering.domain.experiment_messages import ExperimentCreated
 from treering.domain.run_messages import RunCreated, RunParamsLogged
 from treering.kernel.log import Commit, Entry, encoder
 from treering.kernel.points import Points, RunPoints, Series
-from treering.views.tracking import TrackingView
+from treering.views.tracking import TrackingView, points_entries
 from treering.views.tracking.run_filters import RUNS, parse_filter, parse_orders
 from treering.views.tracking.run_reads import runs_of
 from treering.views.tracking.run_search import RunSearch, search
@@ -82,7 +82,7 @@ def filled(path: Path, runs: int) -> tuple[SqliteView, Database, float]:
     for commits, logged in entries(runs):
         db.execute("BEGIN")
         view.project(db, commits)
-        view.project_points(db, [logged])
+        view.project_points(db, points_entries([logged]))
         db.execute("COMMIT")
     return store, db, perf_counter() - began
 
@@ -91,7 +91,7 @@ def asked(db: Database, text: str, orders: list[str]) -> float:
     """Milliseconds from the filter to the rows of a page, as the API shows them."""
     began = perf_counter()
     query = RunSearch("main", [1], [0], parse_filter(text, RUNS), parse_orders(orders, RUNS), 0, PAGE + 1)
-    found = runs_of(db, search(db, query)[:PAGE])
+    found = runs_of(db, search(db, query)[:PAGE])[0]
     encoder.encode(found)
     return (perf_counter() - began) * 1000
 

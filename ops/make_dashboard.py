@@ -30,10 +30,12 @@ ROWS: tuple[tuple[str, tuple[tuple[str, str, str, tuple[tuple[str, str], ...], i
     (
         "The log and its views",
         (
-            ("Commits a second", "timeseries", "wps", ((f"rate(treering_log_position{{{OF}}}[5m])", "commits"),), 8),
-            ("Positions behind the log", "timeseries", "none", ((f"treering_view_lag{{{OF}}}", "{{view}}"),), 8),
+            ("Commits a second", "timeseries", "wps", ((f"rate(treering_log_position{{{OF}}}[5m])", "commits"),), 6),
+            ("Positions behind the log", "timeseries", "none", ((f"treering_view_lag{{{OF}}}", "{{view}}"),), 6),
             ("Compared with the second copy", "timeseries", "none",
-             ((f"treering_log_verified_position{{{OF}}}", "verified"), (f"treering_log_position{{{OF}}}", "head")), 8),
+             ((f"treering_log_verified_position{{{OF}}}", "verified"), (f"treering_log_position{{{OF}}}", "head")), 6),
+            ("Resources a view cannot show", "timeseries", "none",
+             ((f"treering_view_incomplete{{{OF}}}", "{{view}}"),), 6),
         ),
     ),
     (

@@ -8,6 +8,11 @@ from pathlib import Path
 
 HOME_VARIABLE = "TREERING_HOME"
 DEFAULT_PORT = 8790
+CONSOLE_BYTES_MAX = 64 * 1024 * 1024
+
+
+# What starts a service in a Python of its own. -P: nothing is imported from the folder it is started in.
+SERVICES = ("-P", "-m", "treering_services")
 
 
 def default_home() -> Path:
@@ -75,9 +80,14 @@ class Home:
         return self.root / "views" / service
 
     def create(self) -> None:
-        """Make the folders; safe to say again."""
-        for folder in (self.root, self.keys, self.blobs, self.environments, self.copy, self.root / "views"):
+        """Make the folders; safe to say again. What a home must not lose comes first (see ``home_whole``)."""
+        for folder in (self.root, self.keys, self.blobs, self.copy, self.environments, self.root / "views"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def console_bytes_max() -> int:
+    """``TREERING_CONSOLE_BYTES_MAX``: how much of the console of one attempt is kept, beside its last lines."""
+    return int(os.environ.get("TREERING_CONSOLE_BYTES_MAX") or CONSOLE_BYTES_MAX)
 
 
 @dataclass(frozen=True)

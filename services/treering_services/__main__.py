@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from treering.adapters.sandbox.choose import CHOICES
 from treering.config import DEFAULT_PORT, Home, default_home
 from treering.telemetry import configure_logging
 
@@ -21,16 +22,22 @@ def parser() -> argparse.ArgumentParser:
     for name in NAMES:
         sub = names.add_parser(name)
         sub.add_argument("--home", type=Path, default=default_home(), help="where the installation keeps its data")
+        place = sub.add_mutually_exclusive_group()
+        place.add_argument("--moved", action="store_true", help="this home was moved here, and goes on as the same")
+        if name == "up":
+            place.add_argument(
+                "--new-epoch", action="store_true", help="this home is a copy: go on as a log with a key of its own"
+            )
         help = argparse.SUPPRESS if name in NATS_OWNERS else "NATS servers (default: the home's)"
         sub.add_argument("--nats", action="append", default=[], metavar="URL", help=help)
         if name in ("up", "gateway"):
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
             sub.add_argument("--port", type=port, default=DEFAULT_PORT, help="0 takes a free one")
             sub.add_argument("--auth", choices=("token", "none"), default="token", help="none: on loopback only")
-        if name in ("up", "notifier"):
+        if name in ("up", "notifier", "executor"):
             sub.add_argument(
                 "--allow-address", action="append", default=allowed_addresses(), metavar="IP[/BITS]",
-                help="webhooks may lead there although it is no public address (127.0.0.1, say)",
+                help="webhooks and inputs may lead there although it is no public address (127.0.0.1, say)",
             )  # fmt: skip
         if name == "nats":
             sub.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -40,6 +47,14 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--cluster-port", type=port, default=6222)
         if name in ("up", "executor"):
             sub.add_argument("--slots", type=int, default=os.cpu_count() or 1, help="commands at a time")
+            sub.add_argument(
+                "--sandbox", choices=CHOICES, default=None,
+                help="what keeps jobs apart; auto (the default) takes the best that works here",
+            )  # fmt: skip
+            sub.add_argument(
+                "--show-path", action="append", default=[], metavar="PATH[:rw]",
+                help="show this path of the machine to every job, read-only unless :rw is added",
+            )  # fmt: skip
         if name == "executor":
             sub.add_argument("--node", default="local", help="this node's name")
             sub.add_argument("--compute", default="local", help="the compute target it joins")

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 from nats.aio.client import Client
 
@@ -14,18 +16,22 @@ from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_against
 from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential
-from treering.adapters.sqlite_view import SqliteView, View
+from treering.adapters.sqlite_reader import SqliteReaders
+from treering.adapters.sqlite_view import Database, SqliteView, View
 from treering.config import Home, Timing
+from treering.kernel.ending import end, run_together
 from treering.kernel.feed import Feed
 from treering.kernel.projector import Projector
-from treering.kernel.service import ServiceFailed
+from treering.kernel.service import ServiceFailed, first_cause
 from treering.views.states import StatesView
+
+T = TypeVar("T")
 
 
 @dataclass
 class ServiceBase:
     """One a process: where its services live, how they reach NATS, and what is ``here``. ``violated`` ends them when
-    NATS refuses one."""
+    NATS refuses one, or a view cannot go on; ``violation`` is the sentence about it."""
 
     home: Home
     urls: list[str]
@@ -46,8 +52,18 @@ class ServiceBase:
             await close(client)
 
     def refused(self, why: str) -> None:
-        self.violation = why
+        self.end(f"NATS refused this service: {why}")
+
+    def end(self, why: str) -> None:
+        """Stop all services of this process; the first reason is the one that is told."""
+        self.violation = self.violation or why
         self.violated.set()
+
+    def ends_with(self, name: str, task: asyncio.Task[None]) -> None:
+        """Nothing goes on without ``task``: say what ended it."""
+        task.add_done_callback(
+            lambda done: None if done.cancelled() else self.end(f"{name} stopped: {first_cause(done.exception())}")
+        )
 
     async def check_log(self, client: Client, view: SqliteView) -> None:
         """Refuse to start on a log that is not the one ``view`` has seen; raises LogDamaged."""
@@ -56,15 +72,11 @@ class ServiceBase:
     async def work(self, started: Callable[[], None], *parts: Awaitable[None]) -> None:
         """Ready; then run ``parts`` until one fails, NATS refuses us, or the service is stopped."""
         started()
-        async with asyncio.TaskGroup() as group:
-            for part in parts:
-                group.create_task(as_coroutine(part))
-            await self.violated.wait()
-            raise ServiceFailed(f"NATS refused this service: {self.violation}")
+        await run_together(*parts, self.fail_when_ended())
 
-
-async def as_coroutine(part: Awaitable[None]) -> None:
-    await part
+    async def fail_when_ended(self) -> None:
+        await self.violated.wait()
+        raise ServiceFailed(self.violation)
 
 
 @dataclass
@@ -74,6 +86,11 @@ class StatesReader:
     view: SqliteView
     projector: Projector
     feed: Feed
+    beside: SqliteReaders
+
+    async def read(self, query: Callable[[Database], T]) -> T:
+        """A query for a client, beside the projection; as in SqliteReaders.read."""
+        return await self.beside.read(query)
 
 
 @asynccontextmanager
@@ -96,13 +113,13 @@ async def states_reader(base: ServiceBase, service: str, client: Client) -> Asyn
         await base.check_log(client, view)
         event_log = JetStreamLog(client)
         feed = Feed(event_log, after=(await view.checkpoint()).position)
-        reader = StatesReader(view, Projector(event_log, view, feed=feed), feed)
+        beside = SqliteReaders(Path(view.path), views=[view])
+        reader = StatesReader(view, Projector(event_log, view, feed=feed), feed, beside)
         tasks = {asyncio.create_task(part) for part in (feed.run(), reader.projector.run())}
         for task in tasks:
-            task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
+            base.ends_with("the states view", task)
         try:
             yield reader
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await end(*tasks)
+            await beside.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from treering.adapters import delivery_store
-from treering.adapters.delivery_store import DeliveryStore, Letter
+from treering.adapters import delivery_store, sqlite_pages
+from treering.adapters.delivery_store import SCHEMA, DeliveriesDamaged, DeliveryStore, Letter
 
 KEY, OTHER = ("w", "hook"), ("w", "other")
 
@@ -18,6 +20,24 @@ def store(tmp_path: Path) -> DeliveryStore:
     made.begin(KEY, "0:", 0)
     made.begin(OTHER, "0:", 0)
     return made
+
+
+def test_a_page_that_changed_on_the_disk_is_refused_also_in_a_file_of_an_earlier_release(tmp_path: Path) -> None:
+    path = tmp_path / "deliveries.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(SCHEMA)
+        old.execute("INSERT INTO webhooks VALUES ('main', 'hook', 'the-epoch', 7, 3, 0)")
+        old.commit()
+    store = DeliveryStore(path)
+    standing = store.standing(("main", "hook"))
+    store.close()
+    assert standing is not None and (standing.epoch, standing.position) == ("the-epoch", 7)
+    if not sqlite_pages.load():
+        pytest.skip("this Python cannot load SQLite's page checksums")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"the-epoch", b"the-epocj"))
+    with pytest.raises(DeliveriesDamaged, match=r"deliveries\.db.*put it back from a backup"):
+        DeliveryStore(path).standing(("main", "hook"))
 
 
 def test_the_oldest_dead_letters_make_room_and_are_counted(

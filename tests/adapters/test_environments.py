@@ -11,12 +11,14 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.system.small_disk import small_disk
 
 from treering.adapters import environments as module
 from treering.adapters.environments import Environments, remove_abandoned
 from treering.adapters.file_lock import file_lock
 from treering.adapters.uv import TimedOut, child_environment, reason, run_uv
 from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.disk import refusal_of
 from treering.kernel.refusal import Refused
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +161,20 @@ async def test_what_cannot_be_solved_is_refused_with_the_reason(tmp_path: Path, 
     assert wanted[0].split("=")[0].split("<")[0] in refused.value.detail
     assert "://" not in refused.value.detail
     assert half_made(tmp_path) == []
+
+
+@pytest.mark.parametrize("leave_bytes", [0, 16 * 1024, 64 * 1024])
+async def test_a_disk_that_is_full_is_called_that_whichever_program_met_it(tmp_path: Path, leave_bytes: int) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        made = Environments(disk.folder / "environments")
+        disk.fill(leave_bytes=leave_bytes)
+        with pytest.raises((Refused, OSError)) as raised:
+            await made.ready(SMALL, nothing)
+        said = raised.value if isinstance(raised.value, Refused) else refusal_of(raised.value)
+        assert said is not None and said.code == "disk.full"
+        assert half_made(made.root) == []
+        disk.free()
+        assert (await made.ready(SMALL, nothing)).exists()
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from treering.adapters.egress import Egress
-from treering.adapters.http_post import KEPT_BYTES_MAX, Answered, Poster
+from treering.adapters.http_post import KEPT_BYTES_MAX, Answered, Exchange, Poster
 
 pytestmark = pytest.mark.anyio
 TIMEOUT_SECONDS = 10.0
@@ -16,6 +17,17 @@ TIMEOUT_SECONDS = 10.0
 
 async def answered(said: bytes, *, closes: bool = True, timeout_seconds: float = TIMEOUT_SECONDS) -> Answered:
     """What a sink that says ``said``, and then closes or is silent, is taken to have answered."""
+    async with listening(said, closes=closes) as port:
+        poster = Poster(f"http://127.0.0.1:{port}/hook", Egress(["127.0.0.1"]))
+        try:
+            return await poster.post(b"{}", {}, timeout_seconds)
+        finally:
+            poster.close()
+
+
+@asynccontextmanager
+async def listening(said: bytes, *, closes: bool = True) -> AsyncIterator[int]:
+    """The port of a sink that answers one request with ``said``, and then closes or is silent."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n{}")
@@ -29,12 +41,9 @@ async def answered(said: bytes, *, closes: bool = True, timeout_seconds: float =
     served = asyncio.Event()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        poster = Poster(f"http://127.0.0.1:{port}/hook", Egress(["127.0.0.1"]))
         try:
-            return await poster.post(b"{}", {}, timeout_seconds)
+            yield server.sockets[0].getsockname()[1]
         finally:
-            poster.close()
             await served.wait()
 
 
@@ -68,6 +77,13 @@ async def test_an_answer_with_more_body_than_is_read_is_judged_by_its_status(
 async def test_so_is_one_whose_body_does_not_end_in_time() -> None:
     begun = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ntaken"
     assert await answered(begun, closes=False, timeout_seconds=0.5) == Answered(200, body=b"taken")
+
+
+async def test_an_answer_that_broke_off_is_none_also_when_the_time_is_up_in_the_same_moment() -> None:
+    async with listening(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n") as port:
+        _, exchange = await asyncio.get_running_loop().create_connection(Exchange, "127.0.0.1", port)
+        judged = await exchange.send(b"POST /hook HTTP/1.1\r\n\r\n{}")
+        assert exchange.so_far("no answer in time") == judged == Answered(0, "the answer is not HTTP")
 
 
 async def test_a_head_without_end_is_no_answer() -> None:

@@ -128,7 +128,8 @@ async def test_a_switch_that_is_not_renewed_kills_everything(launcher: Launcher)
     running.go()
     daemon = int(await first_line(running))
     launcher.keep_alive(0.05)
-    assert (await running.wait()).signal == signal.SIGKILL
+    ended = await running.wait()
+    assert "silent" in ended.lost and ended.signal is None  # we ended it, so it is lost and did not fail
     assert not alive(daemon)
 
 

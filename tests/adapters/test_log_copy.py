@@ -168,3 +168,32 @@ async def test_the_tree_at_any_earlier_size_is_read_from_the_rows(tmp_path: Path
         for entry in entries:
             grown.append(leaf_of(entry.subject, entry.body))
             assert (await copy.read(partial(frontier_at, size=entry.position))).root() == grown.root()
+
+
+async def test_a_copy_whose_home_was_renamed_says_so_instead_of_sending_to_a_command(tmp_path: Path) -> None:
+    copy = LogCopy(tmp_path / "home" / "copy" / "log.db")
+    await copy.open()
+    try:
+        (tmp_path / "home").rename(tmp_path / "elsewhere")
+        with pytest.raises(
+            CopyDamaged, match=f"{tmp_path / 'home'} was removed or renamed while treering runs"
+        ) as found:
+            copy.require_there()
+        assert "recopy" not in str(found.value)
+    finally:
+        await copy.close()
+
+
+async def test_a_copy_that_was_removed_or_replaced_takes_no_more_and_says_what_to_do(tmp_path: Path) -> None:
+    copy = LogCopy(tmp_path / "copy" / "log.db")
+    await copy.open()
+    try:
+        copy.require_there()
+        data = copy.path.read_bytes()
+        copy.path.unlink()
+        for _ in range(2):
+            with pytest.raises(CopyDamaged, match=r"copy/log\.db was removed or replaced.*`treering log recopy`"):
+                await copy.apply(await some_entries(1))
+            copy.path.write_bytes(data)
+    finally:
+        await copy.close()

@@ -14,15 +14,17 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from treering.adapters.nats_accounts import add_publisher, write_accounts
-from treering.adapters.nats_connect import NatsUnavailable, close, connect, drain, reached, running_settings
+from treering.adapters.nats_connect import NatsUnavailable, close, connect, drain, reached
 from treering.adapters.nats_credentials import Credential, keys_folder, read_credential
 from treering.adapters.nats_process import running_pid
+from treering.adapters.nats_running import running_settings
 from treering.adapters.streams import stream_state
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
 
 PATIENCE_SECONDS = 10.0
+LATE_SECONDS = 2.5  # longer than the library waits by itself
 FILLING_MESSAGES, FILLING_BYTES = 400, 64 * 1024
 
 
@@ -43,6 +45,30 @@ async def test_a_wrong_password_is_refused_at_once(nats_server: RunningNats) -> 
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(NatsUnavailable, match="refuses the credential"):
             await connect(nats_server.url, wrong, "test", timeout_seconds=10 * PATIENCE_SECONDS)
+
+
+async def test_a_client_keeps_its_place_before_a_server_that_takes_long_to_greet_it(nats_server: RunningNats) -> None:
+    """As behind thousands of strangers: whoever comes again has to wait as long again."""
+    host, port = nats_server.url.removeprefix("nats://").split(":")
+    came = list[None]()
+
+    async def greet_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(None)
+        await asyncio.sleep(LATE_SECONDS)
+        server_reader, server_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pass_on(reader, server_writer), pass_on(server_reader, writer))
+
+    async with await asyncio.start_server(greet_late, "127.0.0.1", 0) as queue:
+        url = f"nats://127.0.0.1:{queue.sockets[0].getsockname()[1]}"
+        client = await connect(url, read_credential(nats_server.home, "registry"), "test")
+        await close(client)
+    assert len(came) == 1
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(64 * 1024):
+        writer.write(data)
+    writer.close()
 
 
 async def test_an_absent_server_is_waited_for_in_bounds(unused_port: int) -> None:

@@ -53,8 +53,12 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "cmd.executor.job": {"executor"},
     "cmd.monitor.job": set(),
     "cmd.monitor.metric_stream": {"monitor"},
+    "cmd.monitor.installation": {"monitor"},
+    "cmd.notifier.installation": {"notifier"},
+    "cmd.notifier.job": set(),
     "qry.audit": {"gateway"},
     "lease.renew": {"executor"},
+    "lease.progress": {"gateway"},
     "pub.ci": {"publisher-ci"},
     "pub.other": set(),
     "sub.ci": {"subscriber-ci"},
@@ -71,10 +75,12 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "$JS.API.CONSUMER.CREATE.LOG.name.log.>": {"gateway"},
     "$JS.API.CONSUMER.CREATE.MET.name.met.>": {"bootstrap", "gateway", "monitor"},
     "_INBOX_monitor.x": {"registry"},
+    "_INBOX_notifier.x": {"registry"},
     "_INBOX_registry.x": set(),
-    "_INBOX_gateway.x": {"registry", "monitor", "notifier"},
-    "_INBOX_publisher.ci.x": {"gateway"},
-    "_INBOX_subscriber.ci.x": {"gateway"},
+    "_INBOX_gateway.x": {"registry", "monitor", "notifier", "scheduler"},
+    "_INBOX_publisher.ci.x": set(),
+    "_INBOX_subscriber.ci.x": set(),
+    "_R_.x": {"gateway"},
     "_INBOX.x": set(),
     "$SYS.REQ.SERVER.PING.JSZ": {DOCTOR},
     **{subject: set() for subject in ADMINISTRATION},
@@ -91,10 +97,11 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "_INBOX_subscriber.>": set(),
     "_INBOX_subscriber.ci.>": {"subscriber-ci"},
     "_INBOX_subscriber.other.>": set(),
-    "pub.*": {"gateway"},
-    "sub.*": {"gateway"},
-    "sub.ci": {"gateway"},
+    "pub.*.*": {"gateway"},
+    "sub.*.*": {"gateway"},
+    "sub.1.ci": {"gateway"},
     "lease.renew": {"scheduler"},
+    "lease.progress": {"scheduler"},
     "qry.*": {"monitor"},
     "hook.*": {"notifier"},
     "stuck.*": {WATCHDOG},
@@ -149,9 +156,10 @@ async def test_a_user_subscribes_where_it_must_and_nowhere_else(user: tuple[str,
         ("scheduler", "cmd.scheduler.job", "registry", "cmd.*.*"),
         ("executor", "cmd.executor.job", "registry", "cmd.*.*"),
         ("executor", "lease.renew", "scheduler", "lease.renew"),
+        ("gateway", "lease.progress", "scheduler", "lease.progress"),
         ("gateway", "qry.audit", "monitor", "qry.*"),
-        ("publisher-ci", "pub.ci", "gateway", "pub.*"),
-        ("subscriber-ci", "sub.ci", "gateway", "sub.*"),
+        ("publisher-ci", "pub.ci", "gateway", "pub.*.*"),
+        ("subscriber-ci", "sub.ci", "gateway", "sub.*.*"),
     ],
 )
 async def test_each_request_finds_its_answer(
@@ -226,12 +234,14 @@ async def test_a_publisher_cannot_choose_where_the_gateway_answers(nats_server: 
     refusals = Refusals()
     refusals.client = gateway = await nats_server.connect("gateway", on_violation=refusals.seen.append)
     answered = asyncio.Event()
+    replies: list[str] = []
 
     async def carelessly(message: Msg) -> None:
         await message.respond(b"{}")
+        replies.append(message.reply)
         answered.set()
 
-    await gateway.subscribe("pub.*", cb=carelessly)
+    await gateway.subscribe("pub.*.*", cb=carelessly)
     await reached(gateway)
     publisher = await nats_server.connect("publisher-ci")
     for target in ("evt.w.job.forged", "$JS.API.STREAM.DELETE.EVT", "_INBOX_registry.x"):
@@ -240,8 +250,9 @@ async def test_a_publisher_cannot_choose_where_the_gateway_answers(nats_server: 
         await publisher.publish("pub.ci", b"?", reply=target)
         async with asyncio.timeout(ANSWER_SECONDS):
             await answered.wait()
-        # then the server refuses it: the right to answer is a list of inboxes.
-        assert target.lower() in (await refusals.after())[0].lower()
+        # then the gateway never sees that subject: the answer goes to the publisher's own account.
+        assert replies.pop().startswith("_R_.") and await refusals.after() == []
+    assert await JetStreamLog(gateway).head() == 0
 
 
 async def test_an_answer_goes_only_to_the_inbox_of_whoever_may_ask(nats_server: RunningNats) -> None:
@@ -254,7 +265,7 @@ async def test_an_answer_goes_only_to_the_inbox_of_whoever_may_ask(nats_server: 
 
     await registry.subscribe("cmd.*.*", cb=note)
     await reached(registry)
-    await gateway.subscribe("pub.*", cb=partial(answer, body=b"an answer"))
+    await gateway.subscribe("pub.*.*", cb=partial(answer, body=b"an answer"))
     await reached(gateway)
     publisher = await nats_server.connect("publisher-ci")
     await publisher.publish("pub.ci", b"?", reply="cmd.gateway.job")

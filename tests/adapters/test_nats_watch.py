@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -127,3 +128,19 @@ async def test_a_server_whose_disk_was_full_is_started_again_when_there_is_room_
             full.unlink()
             assert await asyncio.wait_for(process.wait(), WAIT_SECONDS) == -signal.SIGKILL
             assert await waiting == 2
+
+
+async def test_a_look_that_fails_says_nothing_of_the_server() -> None:
+    # Given a look at the store that fails twice for want of a descriptor, and then sees room,
+    looks = iter([OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "Input/output error"), True])
+
+    def look() -> bool:
+        seen = next(looks)
+        if isinstance(seen, OSError):
+            raise seen
+        return bool(seen)
+
+    # when it is waited for, then it is looked again until it is seen.
+    async with asyncio.timeout(WAIT_SECONDS):
+        await nats_watch.until_seen(look, 0.0)
+    assert next(looks, None) is None

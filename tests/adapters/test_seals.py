@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
 from treering.adapters.environments import Environments, publish, remove
-from treering.adapters.seals import intact, seal
+from treering.adapters.seals import SEAL, intact, seal
 from treering.domain.job_spec import EnvironmentSpec
 
 pytestmark = pytest.mark.anyio
 
-NOBODY = 65534
 SPEC = EnvironmentSpec()
 
 
@@ -33,18 +31,6 @@ def made(root: Path) -> Path:
     (folder / "lib" / "deep" / "module.py").write_text("VALUE = 1\n")
     (folder / "lib64").symlink_to("lib")
     return folder
-
-
-@pytest.fixture
-def as_nobody() -> Iterator[Path]:
-    """A folder of an ordinary user, as whom the test runs: modes do not bind root."""
-    root = Path(tempfile.mkdtemp())
-    if os.geteuid() == 0:
-        os.chown(root, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    yield root
-    os.seteuid(os.getuid())
-    shutil.rmtree(root)
 
 
 def test_an_ordinary_user_can_publish_and_then_change_nothing(as_nobody: Path) -> None:
@@ -127,3 +113,13 @@ async def test_an_environment_that_was_used_is_found_again(tmp_path: Path) -> No
     await anyio.run_process([str(python), "-c", "import site"], env={})
     assert await environments.ready(SPEC, nothing) == python
     assert (python.parents[1] / "treering.seal").stat().st_mtime_ns == before
+
+
+def test_a_link_in_the_place_of_the_seal_is_not_written_through(tmp_path: Path) -> None:
+    key, folder = tmp_path / "key", tmp_path / "environment"
+    key.write_text("secret")
+    folder.mkdir()
+    (folder / SEAL).symlink_to(key)
+    seal(folder)
+    assert key.read_text() == "secret"
+    assert intact(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -75,16 +76,13 @@ async def test_writing_into_a_writable_copy_leaves_the_blob(blobs: LocalBlobs, f
     assert blobs.path_of(main.digest).read_text() == "print('hello')\n"
 
 
-async def test_read_only_files_are_links_unless_root_runs_the_jobs(
-    blobs: LocalBlobs, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_read_only_files_are_no_links_to_blobs(blobs: LocalBlobs, folder: Path, tmp_path: Path) -> None:
     tree = await put_tree(blobs, folder)
-    for user, links in ((1000, 2), (0, 1)):
-        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
-        out = tmp_path / f"out-{user}"
-        await materialise(blobs, tree.digest, out, writable=False)
-        assert (out / "main.py").stat().st_nlink == links
-        assert [mode(out / name) for name in ("main.py", "run.sh")] == [0o444, 0o555]
+    manifest = await materialise(blobs, tree.digest, tmp_path / "out", writable=False)
+    for file in manifest.files:
+        laid = tmp_path / "out" / file.path
+        assert not laid.samefile(blobs.path_of(file.digest)) and laid.stat().st_nlink == 1
+    assert [mode(tmp_path / "out" / name) for name in ("main.py", "run.sh")] == [0o444, 0o555]
 
 
 async def test_a_destination_with_something_in_it_is_refused(blobs: LocalBlobs, folder: Path) -> None:
@@ -177,20 +175,74 @@ def test_a_link_that_leads_out_or_round_or_nowhere_is_refused(folder: Path, tmp_
         scan(folder)
 
 
+def test_what_a_link_leads_to_outside_the_folder_is_neither_looked_at_nor_said(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "way").symlink_to("secret/absent")
+    for text in ("/proc/self/cwd", "/proc/self/environ", "../way", str(tmp_path / "absent")):
+        (folder / "link").symlink_to(text)
+        with pytest.raises(Refused) as refused:
+            scan(folder, ignore=False)
+        assert f"leads out of the folder: it says {text!r};" in refused.value.detail
+        (folder / "link").unlink()
+
+
+def test_a_link_may_lead_through_other_links_of_its_folder_and_name_it_from_the_root(folder: Path) -> None:
+    (folder / "one").symlink_to(folder / "deep")
+    (folder / "deep" / "two").symlink_to("../one/er/../er/data.csv")
+    assert paths(folder) == ["deep/er/data.csv", "deep/two", "main.py", "one/er/data.csv", "one/two", "run.sh"]
+
+
 def test_an_ignored_link_may_lead_anywhere(folder: Path) -> None:
     (folder / "link").symlink_to("/")
-    (folder / ".amlignore").write_text("link\n")
-    assert "link" not in paths(folder)
+    for pattern in ("link\n", "link/\n"):
+        (folder / ".amlignore").write_text(pattern)
+        assert "link" not in paths(folder)
 
 
 def test_a_pipe_is_refused(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    with pytest.raises(Refused, match=r"tree\.special_file"):
+    with pytest.raises(Refused, match=r"tree\.special_file.*'pipe' is a FIFO.*name it in \.amlignore"):
         scan(folder)
 
 
+def test_where_no_ignore_file_is_read_none_is_advised(folder: Path) -> None:
+    """As in the outputs of a job."""
+    with pytest.raises(Refused, match=r"tree\.too_many_files") as many:
+        scan(folder, ignore=False, files_max=0)
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(Refused, match=r"tree\.special_file.*is a FIFO") as special:
+        scan(folder, ignore=False)
+    assert not [one for one in (many, special) if "amlignore" in one.value.detail]
+
+
+async def test_holes_that_the_disk_has_no_room_for_are_refused_before_anything_is_read(
+    blobs: LocalBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(1 << 39)
+    monkeypatch.setattr(trees, "hashed", None)
+    with pytest.raises(Refused, match=r"tree\.too_large.*sparse files.*room for 1000000"):
+        await put_tree(blobs, folder, ignore=False, holes_bytes_max=1_000_000)
+
+
+async def test_a_file_with_many_hard_links_is_read_once(
+    blobs: LocalBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        os.link(folder / "main.py", folder / f"link{number}.py")
+    read, real = list[Path](), trees.measured
+
+    def noted(path: Path) -> tuple[int, str]:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(trees, "measured", noted)
+    tree = await put_tree(blobs, folder, ignore=False)
+    assert tree.files == len(read) + 5
+
+
 async def test_too_many_files_are_refused(blobs: LocalBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trees, "FILES_MAX", 2)
+    monkeypatch.setattr(trees, "scan", partial(scan, files_max=2))
     with pytest.raises(Refused, match=r"tree\.too_many_files.*more than 2 files"):
         await put_tree(blobs, folder)
 

@@ -52,6 +52,25 @@ def test_publishers_and_subscribers_are_listed_with_who_let_them_and_when(online
         assert [one["type"] for one in story] == ["credential.granted", "credential.revoked"]
 
 
+def test_what_a_publisher_may_publish_is_shown_wherever_its_rights_are(online: Treering) -> None:
+    limits = {"sources": ["/ci/", "/cd/"], "types": ["build.*"]}
+    options = ("--source", "/ci/", "--source", "/cd/", "--type", "build.*")
+    try:
+        for _ in range(2):
+            added = shown(online, "publisher", "add", "limited", *options)
+            assert {name: added[name] for name in limits} == limits
+        (listed,) = [one for one in shown(online, "publisher", "list") if one["name"] == "limited"]
+        (asked,) = [one for one in shown(online, "audit", "ask", "access") if one["who"] == "limited"]
+        assert all({name: one[name] for name in limits} == limits for one in (listed, asked))
+        assert "build.*" in online("publisher", "list", "-o", "table").stdout
+        other = online("publisher", "add", "limited")
+        assert other.returncode != 0 and "(publisher.exists)" in other.stderr and "/ci/" in other.stderr
+        bad = online("publisher", "add", "bad", "--type", "a*b")
+        assert bad.returncode != 0 and "(credential.invalid)" in bad.stderr
+    finally:
+        assert online("publisher", "remove", "limited").returncode == 0
+
+
 @pytest.mark.parametrize("sort", ["publisher", "subscriber"])
 def test_nobody_is_let_into_a_workspace_that_does_not_exist(
     online: Treering, offline: Treering, installation: Path, tmp_path: Path, sort: str

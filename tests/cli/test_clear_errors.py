@@ -45,7 +45,22 @@ def test_a_home_that_cannot_be_is_one_clear_line(offline: Treering, tmp_path: Pa
     (tmp_path / "a-file").write_text("")
     done = offline("up", "--port", "0", "--home", str(tmp_path / home))
     assert done.returncode == 1
-    assert re.fullmatch(r"treering up: .*(exists|directory|denied).*", one_line(done.stderr))
+    assert re.fullmatch(r"treering up: .*(a home is a folder|directory|denied).*", one_line(done.stderr))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("experiment", "show", "--name", "x/story"),
+        ("experiment", "archive", "--name", "../jobs/j"),
+        ("job", "show", "--name", ".."),
+        ("show", "job/j/story"),
+        ("experiment", "list", "-w", "main/experiments/x"),
+    ],
+)
+def test_a_name_is_never_read_as_a_path(online: Treering, arguments: tuple[str, ...]) -> None:
+    done = online(*arguments)
+    assert done.returncode == 1 and one_line(done.stderr).endswith("(name.invalid)")
 
 
 def test_a_proof_that_cannot_be_written_is_one_clear_line(online: Treering, tmp_path: Path) -> None:

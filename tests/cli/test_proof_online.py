@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -54,6 +55,26 @@ def test_each_event_is_proven_under_a_checkpoint_that_covers_it(installation: Pa
         assert status == 200 and isinstance(found, Included)
         assert found.entry.position == position <= found.head.size and str(found.address) == "experiment/proven"
     assert asked(installation, PROOF)[1] == asked(installation, f"{PROOF}?event={positions[-1]}")[1]
+
+
+def test_who_asks_for_an_event_about_a_resource_is_told_how_to_prove_it(
+    online: Treering, positions: list[int], tmp_path: Path
+) -> None:
+    # Given an event that somebody published about an experiment, and that its story shows,
+    about = {"id": "1", "source": "/ci", "type": "build.done", "subject": "experiment/proven"}
+    (tmp_path / "event.json").write_text(json.dumps(about))
+    online("events", "publish", "-f", str(tmp_path / "event.json"))
+    story = online("story", "experiment/proven", "--query", "[].position", "-o", "tsv").stdout.split()
+    position = max(map(int, story))
+    assert position > positions[-1]
+    # when it is to be proven as an event of the experiment,
+    where = ("--event", str(position), "-o", str(tmp_path / "proof"))
+    refused = online("audit", "prove", "experiment/proven", *where)
+    # then what the refusal says to do proves it.
+    assert "a published event of event/" in refused.stderr
+    said = re.search(r"`treering audit prove (event/\S+) --event (\d+)`", refused.stderr)
+    assert said is not None and said[2] == str(position)
+    assert json.loads(online("audit", "prove", said[1], *where).stdout)["resource"] == said[1]
 
 
 def test_the_newest_checkpoint_covers_everything_and_is_consistent_with_an_older_one(

@@ -62,3 +62,21 @@ def test_a_witness_is_added_and_removed_once() -> None:
     given(WITNESS, added).when(RemoveWitness()).then(WitnessRemoved())
     given(WITNESS).when(RemoveWitness()).is_refused("witness.absent")
     given(WITNESS).when(AddWitness("file", "")).is_refused("witness.invalid")
+
+
+def test_the_limits_of_a_publisher_are_granted_with_it() -> None:
+    command = GrantCredential("publisher", ["publish"], key=KEY, sources=["/ci/"], types=["build.*"])
+    limited = CredentialGranted("publisher", ["publish"], key=KEY, sources=["/ci/"], types=["build.*"])
+    given(CREDENTIAL).when(command).then(limited)
+    given(CREDENTIAL, limited).when(command).nothing_happens()
+    given(CREDENTIAL, limited).when(GrantCredential("publisher", ["publish"], key=KEY)).is_refused("credential.exists")
+
+
+@pytest.mark.parametrize(
+    ("sources", "types"),
+    [([""], []), (["a b"], []), (["é"], []), (["x" * 101], []), (["/a"] * 9, []), ([], [""]), ([], ["a*b"]),
+     ([], ["**"]), ([], ["x" * 101]), ([], ["a"] * 9)],
+)  # fmt: skip
+def test_limits_that_are_not_well_formed_are_refused(sources: list[str], types: list[str]) -> None:
+    command = GrantCredential("publisher", ["publish"], sources=sources, types=types)
+    given(CREDENTIAL).when(command).is_refused("credential.invalid")

@@ -19,6 +19,7 @@ from treering.domain.job_messages import (
     JobLost,
     JobStarted,
     JobSubmitted,
+    LoseAttempt,
     LoseJob,
     OutputRegistered,
     RefuseOutput,
@@ -75,6 +76,18 @@ def test_a_job_that_is_lost_too_often_fails() -> None:
 def test_losing_an_attempt_that_was_canceled_cancels_the_job() -> None:
     asked = JobCancelRequested()
     given(JOB, SUBMITTED, ASSIGNED, asked).when(LoseJob(1, LOST.reason)).then(LOST, JobCanceled(1))
+
+
+def test_a_node_that_failed_on_an_attempt_puts_the_job_back_in_the_queue() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, STARTED).when(LoseAttempt(1, "n1", LOST.reason)).then(LOST)
+    given(JOB, SUBMITTED, ASSIGNED, STARTED, LOST).when(LoseAttempt(1, "n1", LOST.reason)).nothing_happens()
+
+
+def test_a_node_may_not_lose_an_attempt_that_is_not_its_own() -> None:
+    given(JOB, SUBMITTED, ASSIGNED, STARTED).when(LoseAttempt(1, "n2", "gone")).is_refused("job.stale_attempt")
+    given(JOB, SUBMITTED, ASSIGNED, LOST, JobAssigned(2, "n2", "i2")).when(LoseAttempt(1, "n1", "gone")).is_refused(
+        "job.stale_attempt"
+    )
 
 
 def test_a_queued_job_is_canceled_at_once() -> None:

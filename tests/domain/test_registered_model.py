@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
 from treering.domain.registered_model_messages import (
     AddVersion,
     AliasAssigned,
@@ -160,3 +160,11 @@ def test_a_renamed_model_can_no_longer_be_changed_under_its_old_name() -> None:
     given(REGISTERED_MODEL, *past).when(TagRegisteredModel({"a": "b"})).is_refused("registered_model.absent")
     given(REGISTERED_MODEL, *past).when(RenameRegisteredModel("newer")).is_refused("registered_model.absent")
     given(REGISTERED_MODEL, *past).when(DeleteRegisteredModel()).is_refused("registered_model.absent")
+
+
+def test_no_model_takes_the_key_that_is_made_for_another_name() -> None:
+    squatted = registered_model_key("my model é")
+    assert squatted != registered_model_key("my model e")
+    given(REGISTERED_MODEL).when(CreateRegisteredModel(squatted)).is_refused("registered_model.name_reserved")
+    given(REGISTERED_MODEL, CREATED).when(RenameRegisteredModel(squatted)).is_refused("registered_model.name_reserved")
+    given(REGISTERED_MODEL).when(CreateRegisteredModel("my model é")).then(RegisteredModelCreated("my model é"))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from treering.domain.mlflow_events import MODEL_KIND, only_kind
-from treering.domain.webhook import (
-    WEBHOOK,
+from treering.domain.webhook import WEBHOOK
+from treering.domain.webhook_messages import (
     CreateWebhook,
     DeleteWebhook,
     PauseWebhook,

@@ -10,6 +10,7 @@ import pytest
 from treering.adapters.memory_log import MemoryLog
 from treering.domain.job import JOB
 from treering.domain.job_messages import AssignJob, CancelJob, SubmitJob, UpdateJob
+from treering.kernel.bounds import ITEMS_MAX
 from treering.kernel.command import Context
 from treering.kernel.log import Appended, LogUnavailable
 from treering.kernel.refusal import Refused
@@ -96,3 +97,34 @@ async def test_a_writer_that_is_cancelled_while_it_waits_lets_the_next_one_in() 
     await asyncio.wait({waiting})
     writer.pass_turn(J1)
     assert (await behind).position == 1
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"{}", b'{"events": 7}'], ids=["bytes", "empty", "other"])
+async def test_a_resource_with_bytes_that_are_no_commit_is_refused_and_others_are_not(body: bytes) -> None:
+    log = MemoryLog()
+    writer = Writer(log, JOB)
+    await writer.execute(J1, SUBMIT, by("c1"))
+    await log.append(J1.subject, body, id="x", expected=1)
+    with pytest.raises(Refused, match=r"resource\.incomplete.*position 2"):
+        await writer.execute(J1, CancelJob(), by("c2"))
+    assert (await writer.execute(Address("main", "job", "j2"), SUBMIT, by("c3"))).position == 3
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        ({"k" * 2000: "v"}, "commit.out_of_bounds"),
+        ({f"k{number}": "v" for number in range(ITEMS_MAX + 1)}, "commit.out_of_bounds"),
+        ({f"k{number}": "v" * 2000 for number in range(600)}, "commit.too_large"),
+    ],
+)
+async def test_events_beyond_their_bounds_are_never_stored(tags: dict[str, str], code: str) -> None:
+    """A command that was not decoded, but made by a service, has been checked by nobody."""
+    log = MemoryLog()
+    writer = Writer(log, JOB)
+    await writer.execute(J1, SUBMIT, by("c1"))
+    with pytest.raises(Refused) as refused:
+        await writer.execute(J1, UpdateJob(tags=tags), by("c2"))
+    assert refused.value.code == code
+    assert len(log.entries) == 1
+    assert (await writer.execute(J1, UpdateJob(tags={"a": "1"}), by("c3"))).position == 2

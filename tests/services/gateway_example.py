@@ -27,6 +27,7 @@ from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 from treering_services.base import ServiceBase, StatesReader, states_reader
 from treering_services.gateway import service as gateway
+from treering_services.gateway.http.limits import Limits
 from treering_services.registry import service as registry
 
 TIMEOUT_SECONDS = 20.0
@@ -155,7 +156,9 @@ def port_of(home: Home) -> int:
 
 
 @asynccontextmanager
-async def running_gateway(nats: RunningNats, *, auth: bool = True, port: int = 0) -> AsyncIterator[Api]:
+async def running_gateway(
+    nats: RunningNats, *, auth: bool = True, port: int = 0, limits: Limits | None = None
+) -> AsyncIterator[Api]:
     """Registry and gateway on ``nats``; the workspace ``w`` with its compute ``local`` is there."""
     home = Home(nats.home)
     home.create()
@@ -166,7 +169,9 @@ async def running_gateway(nats: RunningNats, *, auth: bool = True, port: int = 0
             Service("registry", lambda started: registry.run(base, reader, started)),
             Service(
                 "gateway",
-                lambda started: gateway.run(base, reader, started, host="127.0.0.1", port=port, auth=auth),
+                lambda started: gateway.run(
+                    base, reader, started, host="127.0.0.1", port=port, auth=auth, limits=limits
+                ),
             ),
         ]
         for service in services:

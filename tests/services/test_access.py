@@ -69,6 +69,19 @@ async def test_a_publisher_a_subscriber_and_a_witness_come_and_go_by_whoever_sai
     assert {one["actor"] for one in said} == {actor_of(api)} and not any(one["data"].get("found") for one in said)
 
 
+async def test_the_limits_of_a_publisher_are_on_record_and_other_ones_are_a_new_grant(api: Api) -> None:
+    await add_publisher(api.home.root, "ci", "w", ["/ci/"], ["build.*"])
+    await record(api)
+    await remove_publisher(api.home.root, "ci")
+    await add_publisher(api.home.root, "ci", "w")
+    await record(api)
+    data = [one["data"] for one in await events(api) if one["subject"] == "credential/publisher:ci"]
+    assert [(one.get("sources"), one.get("types")) for one in data] == [
+        (["/ci/"], ["build.*"]), (None, None), (None, None)
+    ]  # fmt: skip
+    assert await record(api) == []
+
+
 async def test_who_is_let_in_by_a_file_alone_is_in_the_log_before_they_see_anything(api: Api) -> None:
     token = Subscribers(api.home.keys).add("sneaky", "w").token
     answer = await api.ask("GET", "/v1/events?follow=false&kind=credential", token=token)
@@ -93,6 +106,7 @@ async def test_a_file_that_is_open_to_others_is_named_and_lets_nobody_new_in(api
 async def test_what_nobody_said_is_found_after_a_while(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("treering_services.gateway.access.SETTLED_SECONDS", 0.0)
     monkeypatch.setattr("treering_services.gateway.access.WATCH_SECONDS", 0.05)
+    await api.gateway_again()  # the one before has begun to wait for the old time
     Subscribers(api.home.keys).add("board", "w")
     async with asyncio.timeout(SECONDS):
         while not [one for one in await events(api) if one["subject"] == "credential/subscriber:board"]:

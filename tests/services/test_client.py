@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ async def test_events_come_in_a_loop_that_may_be_left_and_taken_up_again(api: Ap
         seen += await watching
     assert [event.subject for event in seen] == [f"experiment/e{number}" for number in (1, 2, 3, 4)]
     assert seen[0].type == "experiment.created" and seen[0].actor.startswith("u_") and seen[0].command_id
+
+
+@pytest.mark.parametrize("index", ["", ".0"])
+async def test_a_client_that_goes_on_behind_the_end_of_the_log_is_told_where_it_ends(api: Api, index: str) -> None:
+    head = await api.reader.projector.log.head()
+    async with AsyncClient(url(api), api.tokens.owner) as client:
+        with pytest.raises(ApiError, match=f"ends at {head};") as refused:
+            await first(client, 1, since=f"{head + 5}{index}")
+    assert refused.value.code == "events.since_ahead"
 
 
 async def test_the_synchronous_twin_gives_the_same(api: Api) -> None:
@@ -135,6 +145,8 @@ async def test_events_that_are_refused_are_told_of_and_hold_up_no_other(api: Api
             publisher.on_refused = refused.append
             publisher.publish("a.b", subject="job/none")
             publisher.publish("a.b", id="good")
+            with pytest.raises(Refused, match="no offset from UTC"):
+                publisher.publish("a.b", id="when", time=datetime(2026, 1, 1))
         with pytest.raises(Refused, match=r"publisher\.closed"):
             publisher.publish("a.b")
 

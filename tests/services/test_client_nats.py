@@ -91,3 +91,16 @@ async def test_a_client_that_may_not_is_told(api: Api, credential: Path) -> None
         await asyncio.wait_for(anext(events), READ_SECONDS)
     with pytest.raises(Unreachable):
         await taken(api, kept, 1)
+
+
+async def test_the_place_of_what_a_job_published_is_its_position(api: Api, credential: Path) -> None:
+    # Given an event that a job published, whose source begins as those of treering's own do,
+    token = api.tokens.mint_job(await api.held("mine"), 1)
+    event = {"id": "1", "type": "thing.happened", "subject": "job/mine"}
+    said = await api.ask("POST", "/v1/workspaces/w/events", event, token=token)
+    # when a client reads it,
+    (found,) = await taken(api, credential, 1)
+    # then it can go on behind it.
+    assert found.place == f"{said.json['results'][0]['position']}.0"
+    await published(api, 2)
+    assert [one.id for one in await taken(api, credential, 1, since=found.place)] == ["n2"]

@@ -161,7 +161,7 @@ async def test_nobody_resumes_into_a_commit_of_another_workspace(api: Api) -> No
 async def test_a_publisher_cannot_forge_actor_time_place_or_anothers_resource(api: Api) -> None:
     job = await api.held("mine")
     token = api.tokens.mint_job(job, 1)
-    mine = {**EVENT, "id": "2", "subject": "job/mine"}
+    mine = {**EVENT, "id": "2", "subject": "job/mine", "source": "/treering/w/job/mine"}
     forged = {"actor": "u_boss", "position": 1, "commandid": "x", "recordedtime": "2000-01-01T00:00:00Z", "prev": "0"}
     for field, value in forged.items():
         answer = await api.ask("POST", "/v1/workspaces/w/events", {**mine, field: value}, token=token)
@@ -175,6 +175,32 @@ async def test_a_publisher_cannot_forge_actor_time_place_or_anothers_resource(ap
     assert event["recordedtime"] > "2020" and event["position"] == position
     story = (await api.ask("GET", f"/v1/events?kind=event&since={position - 1}")).body
     assert b"job:mine" in story
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+async def test_a_job_publishes_under_its_own_source_and_as_no_other(api: Api, bounded: bool) -> None:
+    # Given two jobs, and the token of one of them,
+    await api.submitted("other")
+    job = await api.held("mine", **({} if bounded else {"identity": "user_identity"}))
+    token = api.tokens.mint_job(job, 1)
+
+    async def said(as_: str | None, **more: Any) -> Any:
+        event = {"id": "1", "type": "a.b", "subject": "job/mine", **more}
+        return await api.ask("POST", "/v1/workspaces/w/events", event, token=as_)
+
+    # then its source is the job's, said or not,
+    own = "/treering/w/job/mine"
+    first, again = (await said(token)).json["results"], (await said(token, source=own)).json["results"]
+    assert again[0] == {**first[0], "duplicate": True}
+    line = (await api.ask("GET", f"/v1/events?since={first[0]['position'] - 1}")).body.splitlines()[0]
+    assert msgspec.json.decode(line)["source"] == own
+    # and it is no other's, however that is spelled; nobody else has it.
+    for source in ("/treering/w/job/other", "/treering/w/job/mine/../other", "/treering/v/job/mine", "/treering/w"):
+        assert (await said(token, id="2", source=source)).code == "event.source_reserved", source
+    assert (await said(None, source=own, id="2")).code == "event.source_reserved"
+    # A job with rights of its own has no other source; one with its submitter's may do what he may.
+    free = await said(token, id="3", source="/deploy")
+    assert (free.status, free.code) == ((403, "event.source_forbidden") if bounded else (200, ""))
 
 
 async def test_a_publisher_on_nats_speaks_under_its_own_name_only(api: Api) -> None:
@@ -198,8 +224,8 @@ def without_workspace(nats: RunningNats, name: str) -> bytes:
     return msgspec.json.encode({"user": credential.user, "password": credential.password, "inbox": credential.inbox})
 
 
-async def publishes(client: Client, name: str, workspace: str, id: str) -> dict[str, Any]:
-    body = msgspec.json.encode({"workspace": workspace, "events": [{**EVENT, "id": id}]})
+async def publishes(client: Client, name: str, workspace: str, id: str, **more: str) -> dict[str, Any]:
+    body = msgspec.json.encode({"workspace": workspace, "events": [{**EVENT, "id": id, **more}]})
     found: dict[str, Any] = msgspec.json.decode(await ask(client, f"pub.{name}", body, timeout_seconds=20.0))
     return found
 
@@ -234,6 +260,32 @@ async def test_a_publisher_is_of_one_workspace_until_it_is_removed(api: Api) -> 
     assert (await publishes(again, "ci", "w", "after"))["code"] == "event.forbidden"
     with pytest.raises(Refused, match=r"publisher\.absent"):
         await remove_publisher(api.nats.home, "none")
+
+
+async def test_a_publisher_takes_no_source_or_type_that_it_was_not_given(api: Api) -> None:
+    # Given a publisher with limits, and another program whose source they leave out,
+    limits = (["/build/"], ["build.*", "check.done"])
+    await add_publisher(api.nats.home, "limited", "w", *limits)
+    await add_publisher(api.nats.home, "deploy", "w", ["/deploy/"])
+    limited = await api.nats.connect("publisher-limited")
+    deploy = await api.nats.connect("publisher-deploy")
+
+    async def code(id: str, source: str, type: str) -> str:
+        (result,) = (await publishes(limited, "limited", "w", id, source=source, type=type))["results"]
+        return str(result.get("code", ""))
+
+    # then it publishes within them, twice the same is once,
+    assert [await code("1", "/build/x", "build.finished") for _ in range(2)] == ["", ""]
+    assert await code("2", "/build/x", "check.done") == ""
+    # and is refused outside of them, so that the other program's id is still free.
+    assert await code("next", "/deploy/x", "build.finished") == "event.source_forbidden"
+    assert await code("3", "/build/x", "check.begun") == "event.type_forbidden"
+    real = await publishes(deploy, "deploy", "w", "next", source="/deploy/x", type="deploy.done")
+    assert real["refused"] == 0 and "duplicate" not in real["results"][0]
+    # Said again it is the same publisher; with other limits it has to be removed first.
+    await add_publisher(api.nats.home, "limited", "w", *limits)
+    with pytest.raises(Refused, match=r"publisher\.exists"):
+        await add_publisher(api.nats.home, "limited", "w")
 
 
 def test_a_subscriber_is_of_one_workspace_and_its_name_is_no_path(tmp_path: Any) -> None:

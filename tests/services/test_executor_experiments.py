@@ -55,6 +55,7 @@ async def listening(gateway: Gateway) -> AsyncIterator[Runner]:
             Path("/absent"),
             lambda: url,
             lambda attempt: "token",
+            room=unused,
         )
 
 

@@ -42,7 +42,9 @@ async def listening(nats_server: RunningNats) -> tuple[Registry, Runner]:
     unused, slots = cast(Any, None), asyncio.Semaphore(1)
     commands = Commands(await nats_server.connect("executor"), "executor")
     absent = Path("/absent")
-    node = Runner("n1", commands, unused, unused, unused, slots, absent, absent, lambda: "", lambda attempt: "")
+    node = Runner(
+        "n1", commands, unused, unused, unused, slots, absent, absent, lambda: "", lambda attempt: "", room=unused
+    )
     return registry, node
 
 
@@ -53,7 +55,7 @@ def attempt(folder: Path) -> Attempt:
 async def test_a_report_that_the_registry_fails_on_is_said_again(nats_server: RunningNats, tmp_path: Path) -> None:
     registry, node = await listening(nats_server)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await node.say(attempt(tmp_path), CompleteJob(1, "n1"))
+        assert await node.reporter.say(attempt(tmp_path), CompleteJob(1, "n1"))
     first, second = [decode(asked, CommandMessage) for asked in registry.asked]
     assert (second.context.command_id, second.command) == (first.context.command_id, first.command)
 
@@ -61,14 +63,27 @@ async def test_a_report_that_the_registry_fails_on_is_said_again(nats_server: Ru
 async def test_an_attempt_that_cannot_be_ended_properly_is_reported_all_the_same(
     nats_server: RunningNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    async def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(steps, "archive_logs", full)
+    monkeypatch.setattr(steps, "archive_logs", broken)
     registry, node = await listening(nats_server)
     canceled = attempt(tmp_path / "j")
     canceled.cancel_requested.set()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await node.carry_out(canceled)
     assert b'"confirm_cancel"' in registry.asked[-1]
-    assert canceled.failure is not None and canceled.failure.code == "executor.failed"
+    assert canceled.failure is None and "Input/output error" in canceled.lost
+
+
+async def test_an_attempt_that_the_executor_failed_on_is_lost_and_not_failed(
+    nats_server: RunningNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(steps, "inputs", broken)
+    registry, node = await listening(nats_server)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await node.carry_out(attempt(tmp_path / "j"))
+    assert b'"lose_attempt"' in registry.asked[-1]

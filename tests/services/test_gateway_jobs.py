@@ -75,6 +75,8 @@ async def test_a_job_without_a_name_gets_one_and_a_retry_finds_it(api: Api) -> N
         (changed(inputs={"../a": {"type": "string", "value": "x"}}), 400, "name.invalid"),
         (changed(inputs={"a": {"type": "uri_file", "path": "s3://b/k"}}), 400, "input.unsupported"),
         (changed(inputs={"a": {"type": "uri_folder", "path": "https://h/p"}}), 400, "input.unsupported"),
+        (changed(inputs={"a": {"type": "string", "value": "a\0b"}}), 400, "job.nul"),
+        (changed(outputs={"a": {"path": "/mnt/results"}}), 400, "output.path"),
         (changed(outputs={"a/../b": {}}), 400, "name.invalid"),
         (changed(timeout_seconds=0), 400, "job.timeout"),
         (changed(environment_variables={"A=B": "x"}), 400, "job.variable"),
@@ -90,11 +92,11 @@ async def test_a_job_without_a_name_gets_one_and_a_retry_finds_it(api: Api) -> N
     ],
 )
 async def test_a_job_that_could_not_run_is_refused_and_leaves_nothing(
-    api: Api, body: dict[str, Any], status: int, code: str
+    shared_api: Api, body: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = await api.ask("POST", f"{WS}/jobs", body)
+    answer = await shared_api.ask("POST", f"{WS}/jobs", body)
     assert (answer.status, answer.code) == (status, code)
-    assert (await api.ask("GET", f"{WS}/jobs")).json["items"] == []
+    assert (await shared_api.ask("GET", f"{WS}/jobs")).json["items"] == []
 
 
 async def test_a_job_with_a_name_that_is_taken_is_refused_unless_it_is_the_same(api: Api) -> None:

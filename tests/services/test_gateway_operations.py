@@ -57,7 +57,8 @@ async def test_the_status_says_how_far_each_part_is_even_without_the_monitor(api
     status = (await api.ask("GET", "/v1/status")).json
     assert status["nats"] == "connected" and status["monitor"] == "unavailable"
     assert status["head"] >= status["position"] > 0
-    assert status["nodes"] == [{"workspace": "w", "name": "n1", "compute": "local", "slots": 4}]
+    node = {"workspace": "w", "name": "n1", "compute": "local", "slots": 4, "sandbox": "", "ports": ""}
+    assert status["nodes"] == [node]
 
 
 async def test_the_figures_count_requests_by_route_not_by_path(api: Api) -> None:

@@ -61,7 +61,7 @@ async def test_with_its_monitor_every_part_is_well(api: Api) -> None:
     await service.start()
     try:
         found = await parts(api, ready=True)
-        assert set(found) == {"disk", "log", "nats", "registry", "view", "monitor"}
+        assert set(found) == {"disk", "keys", "log", "blobs", "nats", "registry", "view", "monitor", "alerts"}
         assert {part["state"] for part in found.values()} == {"ok"}
     finally:
         await service.stop()

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
-from tests.services.gateway_example import WS, Api, running_gateway
+from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 
+from treering.domain.experiment import experiment_key
+from treering.domain.experiment_messages import CreateExperiment
+from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
+from treering_services.gateway import relays
+from treering_services.gateway.policy import NODE
+from treering_services.gateway.routes import ROUTES
 
 pytestmark = pytest.mark.anyio
 
@@ -89,9 +97,9 @@ async def test_workspaces_are_listed_shown_and_commanded_under_their_own_name(ap
     ],
 )
 async def test_every_refusal_is_a_problem_with_a_code(
-    api: Api, method: str, path: str, body: object, status: int, code: str
+    shared_api: Api, method: str, path: str, body: object, status: int, code: str
 ) -> None:
-    answer = await api.ask(method, path, body)
+    answer = await shared_api.ask(method, path, body)
     assert (answer.status, answer.code) == (status, code)
     assert set(answer.json) == {"type", "title", "status", "detail", "code"} and answer.json["status"] == status
 
@@ -103,9 +111,60 @@ async def test_a_trace_is_carried_on_into_the_log(api: Api) -> None:
     assert written.headers["traceparent"] == trace and trace in events[0]["data"]
 
 
-async def test_a_reader_of_the_next_position_is_answered_when_it_comes(api: Api) -> None:
-    head = int((await api.ask("GET", "/v1/status")).json["head"])
-    waiting = asyncio.create_task(api.ask("GET", f"{WS}/experiments/e?after={head + 1}"))
-    written = await api.ask("POST", f"{WS}/experiments/e/create")
-    assert written.json["position"] == head + 1
-    assert (await waiting).json["name"] == "e"
+async def test_a_position_behind_the_end_of_the_log_is_refused_at_every_read_that_takes_one(api: Api) -> None:
+    await api.submitted("j")
+    lines = [line for line in ROUTES if "after" in fields_of(line.query)]
+    assert len(lines) == 8
+    names = {"ws": "w", "kinds": "jobs", "key": "j", "label": "latest"}
+    for line in lines:
+        if line.handler is relays.audit:  # the monitor's, which does not run here: tests/services/test_unknown_names.py
+            continue
+        path, token = line.path.format(**names), api.tokens.mint_node("w", "n1") if line.policy is NODE else None
+        head = await api.reader.projector.log.head()
+        answer = await api.ask(line.method, f"{path}?after={head + 1}", token=token)
+        assert (answer.status, answer.code) == (400, "query.beyond_log"), (path, answer.body)
+        assert f"position {head + 1}" in answer.json["detail"] and f"last is {head}:" in answer.json["detail"]
+        answer = await api.ask(line.method, f"{path}?after={head}", token=token)
+        assert answer.status in (200, 403, 404), (path, answer.body)
+
+
+def fields_of(query: Any) -> tuple[str, ...]:
+    return query.__struct_fields__ if query else ()
+
+
+async def test_a_writer_sees_what_it_wrote_however_far_the_view_is(api: Api) -> None:
+    names = [f"e{number}" for number in range(20)]
+    written = await asyncio.gather(*(api.ask("POST", f"{WS}/experiments/{name}/create") for name in names))
+    paths = [f"{WS}/experiments/{name}?after={one.json['position']}" for name, one in zip(names, written, strict=True)]
+    shown = await asyncio.gather(*map(partial(api.ask, "GET"), paths))
+    assert [one.json["name"] for one in shown] == names
+    # One that another process wrote is not known to this gateway: the log says that it has it.
+    other = await api.send_as("gateway", Address("w", "experiment", "other"), CreateExperiment())
+    assert (await api.ask("GET", f"{WS}/experiments/other?after={other.position}")).json["name"] == "other"
+
+
+async def test_no_experiment_takes_the_name_or_the_key_of_another(api: Api) -> None:
+    """The key of a name with a space is a digest, which as a name would block it."""
+    squatted = experiment_key("my runs")
+    create = "/api/2.0/mlflow/experiments/create"
+    for path, body, code in [
+        (f"{WS}/experiments/{squatted}/create", {}, "experiment.name_reserved"),
+        (f"{WS}/jobs", {"name": "j", "spec": {**SPEC, "experiment": squatted}}, "experiment.name_reserved"),
+        (f"{WS}/experiments/other/create", {"name": "my runs"}, "experiment.name_invalid"),
+        (f"{WS}/experiments/other/rename", {"name": "my runs"}, "command.forbidden"),
+        (f"{WS}/experiments/{squatted}/reserve_name", {"experiment": "other"}, "command.forbidden"),
+    ]:
+        answer = await api.ask("POST", path, body)
+        assert answer.code == code, answer.body
+    refused = await api.ask("POST", create, {"name": squatted})
+    assert refused.status == 400 and "looks like the key" in refused.json["message"]
+    assert (await api.ask("POST", create, {"name": "my runs"})).status == 200
+
+
+async def test_a_read_that_takes_no_fields_in_the_query_string_passes_over_none(api: Api) -> None:
+    lines = [line for line in ROUTES if line.method == "GET" and line.path.startswith("/v1/") and line.query is None]
+    assert len(lines) > 5
+    names = {"ws": "w", "kinds": "jobs", "key": "j", "digest": f"sha256:{'0' * 64}"}
+    for line in lines:
+        answer = await api.ask("GET", f"{line.path.format(**names)}?at=5")
+        assert (answer.status, answer.code) == (400, "request.query"), (line.path, answer.body)

@@ -12,6 +12,7 @@ from tests.services.gateway_example import TIMEOUT_SECONDS, WS, Api, running_gat
 
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import ask
+from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.nats_accounts import add_publisher
 from treering.adapters.trees import put_tree
 from treering.domain.event import event_key
@@ -94,6 +95,19 @@ async def test_events_are_filtered_by_workspace_kind_name_and_type(api: Api) -> 
         assert [msgspec.json.decode(line)["subject"] for line in lines] == wanted, query
 
 
+async def test_events_behind_the_end_of_the_log_are_refused_with_where_it_ends(api: Api) -> None:
+    await api.submitted("j")
+    head = await api.reader.projector.log.head()
+    for since in (f"{head + 1}", f"{head + 1}.0", f"{head + 5}.0"):
+        for path, headers in ((f"/v1/events?since={since}", {}), ("/v1/events", {"last-event-id": since})):
+            for accept in ("text/event-stream", "application/x-ndjson"):
+                answer = await api.ask("GET", path, headers={**headers, "accept": accept})
+                assert (answer.status, answer.code) == (400, "events.since_ahead"), (path, headers)
+                assert f"ends at {head};" in answer.json["detail"] and since in answer.json["detail"]
+    for since in (str(head), f"{head}.0"):
+        assert (await api.ask("GET", f"/v1/events?since={since}")).body == b""
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -107,11 +121,13 @@ async def test_events_are_filtered_by_workspace_kind_name_and_type(api: Api) -> 
         "ws=*",
         "ws=a.>",
         "kind=job&name=>",
-        "limit=1",
+        "limit=0",
+        "limit=1001",
+        "limit=1&follow=true",
     ],
 )
-async def test_a_filter_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
-    assert (await api.ask("GET", f"/v1/events?{query}")).status in (400, 404)
+async def test_a_filter_that_makes_no_sense_is_refused(shared_api: Api, query: str) -> None:
+    assert (await shared_api.ask("GET", f"/v1/events?{query}")).status in (400, 404)
 
 
 async def test_a_reader_that_does_not_read_holds_up_nobody_and_misses_nothing(
@@ -206,8 +222,8 @@ async def test_the_bad_events_of_a_batch_are_named_and_the_good_ones_kept(api: A
         (b'[{"id": "1", "source": "s", "type": "t", "data": ' + DEEP + b"}]", 400, "request.malformed"),
     ],
 )
-async def test_a_body_that_is_no_event_is_refused(api: Api, body: object, status: int, code: str) -> None:
-    answer = await api.ask("POST", f"{WS}/events", body)
+async def test_a_body_that_is_no_event_is_refused(shared_api: Api, body: object, status: int, code: str) -> None:
+    answer = await shared_api.ask("POST", f"{WS}/events", body)
     assert (answer.status, answer.code) == (status, code)
 
 
@@ -243,6 +259,18 @@ async def test_a_console_is_followed_to_the_end_of_its_job(api: Api) -> None:
     rest = await api.events(f"{WS}/jobs/j/logs?follow=true", 99, {"last-event-id": events[0]["id"]})
     assert [one["event"] for one in rest] == ["log", "log", "end"]
     assert (await api.ask("GET", f"{WS}/jobs/j/logs")).body.decode() == "one\nzwölf\n"
+
+
+async def test_a_console_behind_all_that_was_said_is_refused(api: Api) -> None:
+    await api.held("j")
+    await chunks(api, "j", 1, b"one\n")
+    last = await JetStreamLog(await api.nats.connect("executor"), "LOG").head()
+    for more in ("", "&follow=true"):
+        for query, headers in ((f"start={last + 2}", {}), ("start=0", {"last-event-id": str(last + 1)})):
+            answer = await api.ask("GET", f"{WS}/jobs/j/logs?{query}{more}", headers=headers)
+            assert (answer.status, answer.code) == (400, "logs.start_ahead"), (query, more)
+            assert f"said is {last};" in answer.json["detail"]
+    assert (await api.ask("GET", f"{WS}/jobs/j/logs?start={last + 1}")).body == b""
 
 
 async def test_a_job_whose_console_never_said_that_it_ended_is_not_waited_for(api: Api) -> None:

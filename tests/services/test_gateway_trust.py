@@ -22,9 +22,9 @@ from treering.testing.nats import RunningNats
 from treering_services.base import ServiceBase, states_reader
 from treering_services.gateway import service as gateway
 from treering_services.gateway.app import Application, TableRoute
-from treering_services.gateway.auth import OPEN
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
+from treering_services.gateway.policy import OPEN
 from treering_services.gateway.routes import ROUTES
 from treering_services.gateway.tracking_reader import tracking_reader
 
@@ -65,8 +65,8 @@ async def test_every_route_of_the_application_is_in_the_table_and_has_a_policy(a
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost", "localhost:1", "2130706433", ""])
-async def test_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
-    answer = await api.ask("GET", "/healthz", headers={"host": host})
+async def test_a_request_for_another_host_is_refused(shared_api: Api, host: str) -> None:
+    answer = await shared_api.ask("GET", "/healthz", headers={"host": host})
     assert answer.status in (400, 403)
     assert answer.status == 400 or answer.code == "host.forbidden"
 
@@ -78,8 +78,10 @@ async def test_the_names_of_this_machine_are_let_in(api: Api) -> None:
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1", "http://localhost.evil"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_no_unsafe_method_is_taken_from_the_page_of_another_site(api: Api, method: str, origin: str) -> None:
-    answer = await api.ask(method, f"{WS}/experiments/e/create", {}, {"origin": origin})
+async def test_no_unsafe_method_is_taken_from_the_page_of_another_site(
+    shared_api: Api, method: str, origin: str
+) -> None:
+    answer = await shared_api.ask(method, f"{WS}/experiments/e/create", {}, {"origin": origin})
     assert (answer.status, answer.code) == (403, "origin.forbidden")
 
 
@@ -89,8 +91,8 @@ async def test_a_page_of_our_own_may_send_commands(api: Api) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "<script>", ""])
-async def test_a_body_that_is_not_said_to_be_json_is_refused_and_not_echoed(api: Api, media_type: str) -> None:
-    answer = await api.ask("POST", f"{WS}/experiments/e/create", b"{}", {"content-type": media_type})
+async def test_a_body_that_is_not_said_to_be_json_is_refused_and_not_echoed(shared_api: Api, media_type: str) -> None:
+    answer = await shared_api.ask("POST", f"{WS}/experiments/e/create", b"{}", {"content-type": media_type})
     assert (answer.status, answer.code) == (415, "request.media_type")
     assert b"script" not in answer.body and answer.headers["x-content-type-options"] == "nosniff"
 
@@ -98,8 +100,8 @@ async def test_a_body_that_is_not_said_to_be_json_is_refused_and_not_echoed(api:
 @pytest.mark.parametrize(
     "body", [b"{", b"[" * 100_000, b'{"description":"\xff"}', b"[]", b'{"description": 1}', b'{"a":' * 5000]
 )
-async def test_malformed_and_deep_json_is_refused(api: Api, body: bytes) -> None:
-    answer = await api.ask("POST", f"{WS}/experiments/e/create", body)
+async def test_malformed_and_deep_json_is_refused(shared_api: Api, body: bytes) -> None:
+    answer = await shared_api.ask("POST", f"{WS}/experiments/e/create", body)
     assert (answer.status, answer.code) == (400, "request.malformed")
 
 
@@ -117,10 +119,9 @@ async def test_a_job_may_read_itself_and_publish_about_itself_and_no_more(api: A
     job = await api.held("mine")
     await api.submitted("other")
     token = api.tokens.mint_job(job, 1)
-    event = {"id": "1", "source": "s", "type": "t", "subject": "job/mine"}
+    event = {"id": "1", "source": "/treering/w/job/mine", "type": "t", "subject": "job/mine"}
     assert (await api.ask("GET", f"{WS}/jobs/mine", token=token)).status == 200
     assert (await api.ask("POST", f"{WS}/events", event, token=token)).status == 200
-    assert (await api.ask("POST", "/v1/blobs/missing", {"digests": []}, token=token)).status == 200
     for method, path, body in (
         ("GET", f"{WS}/jobs/other", None),
         ("GET", f"{WS}/jobs/other/logs", None),
@@ -133,8 +134,11 @@ async def test_a_job_may_read_itself_and_publish_about_itself_and_no_more(api: A
         ("POST", f"{WS}/jobs/mine/token", None),
         ("POST", f"{WS}/events", {**event, "id": "2", "subject": "job/other"}),
         ("POST", f"{WS}/events", {**event, "id": "3", "subject": ""}),
+        ("POST", f"{WS}/events", {**event, "id": "4", "source": "s"}),
         ("POST", "/v1/workspaces/v/events", event),
         ("POST", "/v1/nodes/join", {"workspace": "w", "node": "n"}),
+        ("POST", "/v1/blobs/missing", {"digests": []}),
+        ("GET", "/v1/blobs/sha256:" + "0" * 64, None),
     ):
         answer = await api.ask(method, path, body, token=token)
         assert answer.status == 403, (method, path, answer.body)

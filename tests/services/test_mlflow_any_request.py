@@ -11,9 +11,10 @@ from tests.services.mlflow_example import BASE, Mlflow, mlflow_gateway
 from tests.views.test_monitor_views import dump
 
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.sqlite_view import SecondStream, SqliteView
+from treering.adapters.second_stream import SecondStream
+from treering.adapters.sqlite_view import SqliteView
 from treering.testing.nats import RunningNats
-from treering.views.tracking import TrackingView
+from treering.views.tracking import TrackingView, points_entries, points_units
 from treering_services.base import opened_view
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +85,7 @@ async def from_the_start(nats: RunningNats) -> list[list[tuple[Any, ...]]]:
     client = await nats.connect("gateway")
     definition = TrackingView()
     store = SqliteView(definition, ":memory:")
-    second = SecondStream(store, "MET", definition.project_points)
+    second = SecondStream(store, "MET", points_entries, points_units, definition.project_points)
     await store.open()
     await second.open()
     for name, subject, view in (("EVT", "evt.>", store), ("MET", "met.>", second)):

@@ -11,6 +11,9 @@ import pytest
 from tests.services.gateway_example import Api, Reply, running_gateway
 from tests.services.mlflow_example import Mlflow
 
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.trees import put_tree
+from treering.domain.job_messages import CompleteJob, OutputData
 from treering.kernel.blobs import digest_of
 from treering.testing.nats import RunningNats
 
@@ -104,15 +107,15 @@ UNSAFE = [
 
 
 @pytest.mark.parametrize("path", UNSAFE)
-async def test_no_encoding_of_a_path_leads_out(api: Api, path: str) -> None:
-    await put(api, "kept")
-    replies = [await put(api, path)]
-    replies += [await api.ask(method, f"{ROOT}/{path}") for method in ("GET", "DELETE")]
-    replies.append(await api.ask("GET", f"{ROOT}?path={path}"))
-    replies.append(await api.ask("POST", f"{A}/mpu/create/{path}", {"path": "f", "num_parts": 1}))
+async def test_no_encoding_of_a_path_leads_out(shared_api: Api, path: str) -> None:
+    await put(shared_api, "kept")
+    replies = [await put(shared_api, path)]
+    replies += [await shared_api.ask(method, f"{ROOT}/{path}") for method in ("GET", "DELETE")]
+    replies.append(await shared_api.ask("GET", f"{ROOT}?path={path}"))
+    replies.append(await shared_api.ask("POST", f"{A}/mpu/create/{path}", {"path": "f", "num_parts": 1}))
     for reply in replies:
         assert (reply.status, reply.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), reply.body
-    assert [one["path"] for one in await listed(api)] == ["kept"]
+    assert [one["path"] for one in await listed(shared_api)] == ["kept"]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +147,8 @@ async def test_an_upload_in_parts_becomes_one_artifact(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "src%5C..", "a%2f..", "", "C:.."])
-async def test_the_name_of_an_upload_cannot_lead_out(api: Api, name: str) -> None:
-    reply = await api.ask("POST", f"{A}/mpu/create/big", {"path": name, "num_parts": 1})
+async def test_the_name_of_an_upload_cannot_lead_out(shared_api: Api, name: str) -> None:
+    reply = await shared_api.ask("POST", f"{A}/mpu/create/big", {"path": name, "num_parts": 1})
     assert (reply.status, reply.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
 
 
@@ -186,9 +189,9 @@ async def test_what_a_client_asks_first_is_answered_to_everybody(api: Api) -> No
     ],
 )
 async def test_what_mlflow_has_and_treering_has_not_is_said_in_its_words(
-    api: Api, method: str, path: str, code: str
+    shared_api: Api, method: str, path: str, code: str
 ) -> None:
-    reply = await api.ask(method, path, {} if method == "POST" else None)
+    reply = await shared_api.ask(method, path, {} if method == "POST" else None)
     assert (reply.status, reply.json["error_code"]) == (501 if code == "NOT_IMPLEMENTED" else 404, code)
 
 
@@ -244,6 +247,53 @@ async def test_a_jobs_token_writes_artifacts_of_its_own_run_only(api: Api) -> No
     for run, status in ((f"{experiment}/mine", 200), (f"0/{other}", 403)):
         body = {"path": "large.bin", "num_parts": 1}
         assert (await api.ask("POST", f"{A}/mpu/create/{run}/artifacts", body, token=token)).status == status
+
+
+async def test_what_a_script_logs_never_takes_the_place_of_what_its_job_left(api: Api) -> None:
+    job = await api.held("mine")
+    token = api.tokens.mint_job(job, 1)
+    experiment = (await api.ask("GET", f"{M}/runs/get?run_id=mine", token=token)).json["run"]["info"]["experiment_id"]
+    root = f"{experiment}/mine/artifacts"
+
+    async def status(path: str, token: str | None = None) -> int:
+        return (await api.ask("PUT", f"/w/w{ROOT}/{root}/{path}", b"logged", token=token)).status
+
+    for path, expected in (("report.txt", 200), ("extra/e.txt", 200), ("is-file/below", 200)):
+        assert await status(f"outputs/{path}", token) == expected
+    for path in ("user_logs/std_log.txt", "named-outputs/net/w.bin"):
+        assert await status(path, token) == 400
+        body = {"path": "f", "num_parts": 1}
+        refused = await api.ask("POST", f"{A}/mpu/create/{root}/{path}", body, token=token)
+        assert refused.status == 400 and "what its node stores" in refused.json["message"]
+    assert (await put(api, f"0/{await Mlflow(api).run()}/artifacts/user_logs/free.txt")).status == 200
+
+    left, logs = api.home.root / "left", api.home.root / "logs"
+    for file in (left / "report.txt", left / "is-file", logs / "user_logs/std_log.txt"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("archived")
+    blobs = LocalBlobs(api.home.blobs)
+    tree, console = await put_tree(blobs, left), await put_tree(blobs, logs)
+    done = CompleteJob(1, "n1", {"default": OutputData(*tree)}, logs=console.digest)
+    ended = await api.send_as("executor", job, done)
+    assert (await api.ask("GET", f"/v1/workspaces/w/jobs/mine?after={ended.position}")).json["status"] == "Completed"
+
+    for path in ("outputs/report.txt", "outputs/is-file", "user_logs/std_log.txt"):
+        assert (await api.ask("GET", f"/w/w{ROOT}/{root}/{path}")).body == b"archived", path
+        assert await status(path) == await status(f"{path}/below") == 400
+    assert (await api.ask("GET", f"/w/w{ROOT}/{root}/outputs/extra/e.txt")).body == b"logged"
+    shown = (await api.ask("GET", f"/w/w{M}/artifacts/list?run_id=mine&path=outputs")).json["files"]
+    assert [(one["path"], one.get("file_size")) for one in shown] == [
+        ("outputs/extra", None), ("outputs/is-file", 8), ("outputs/report.txt", 8)
+    ]  # fmt: skip
+    assert (await status("outputs"), await status("outputs/later.txt"), await status("user_logs/later")) == (
+        400,
+        200,
+        400,
+    )
+    created = {"name": "net", "path": "runs:/mine/outputs"}
+    assert (await api.ask("POST", "/v1/workspaces/w/models", created)).status == 201
+    source = (await api.ask("GET", "/w/w/model-versions/get-artifact?name=net&version=1&path=report.txt")).body
+    assert source == b"archived"
 
 
 @pytest.mark.parametrize(

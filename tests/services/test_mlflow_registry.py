@@ -53,11 +53,12 @@ def refused(answer: Reply, status: int, code: str, words: str = "") -> None:
 async def test_a_version_is_what_was_said_of_it(api: Api) -> None:
     await a_model(api)
     tags = [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]
-    asked = {"name": "m", "source": "s3://b/x", "run_id": "r", "tags": tags, "description": "first"}
+    run_id, _ = await a_run(api)
+    asked = {"name": "m", "source": "s3://b/x", "run_id": run_id, "tags": tags, "description": "first"}
     made = await done(api, "POST", f"{MV}/create", asked)
     found = await version(api, "m", 1)
     assert made == {"model_version": found}
-    assert found["run_id"] == "r" and found["status"] == "READY" and found["current_stage"] == "None"
+    assert found["run_id"] == run_id and found["status"] == "READY" and found["current_stage"] == "None"
     assert found["tags"] == [{"key": "a", "value": "2"}] and found["description"] == "first"
     assert (await done(api, "GET", f"{MV}/get-download-uri?name=m&version=1")) == {"artifact_uri": "s3://b/x"}
     [latest] = (await done(api, "GET", f"{RM}/get?name=m"))["registered_model"]["latest_versions"]
@@ -131,6 +132,21 @@ async def test_a_renamed_model_keeps_everything_but_its_name(api: Api) -> None:
     refused(taken, 400, "RESOURCE_ALREADY_EXISTS", "already exists")
     made = await done(api, "POST", f"{MV}/create", {"name": "new name", "source": "s3://b/x"})
     assert made["model_version"]["version"] == "3"
+
+
+async def test_a_name_that_looks_like_another_is_refused_before_anything_is_kept_for_it(api: Api) -> None:
+    await a_model(api, "a")
+    for path, body in {
+        f"{RM}/create": {"name": "a "},
+        f"{RM}/rename": {"name": "a", "new_name": "b\u200b"},
+        "/api/2.0/mlflow/experiments/create": {"name": " a"},
+        "/api/2.0/mlflow/experiments/update": {"experiment_id": "0", "new_name": "Default\u00a0"},
+        "/api/2.0/mlflow/logged-models": {"experiment_id": "0", "name": "a\u202e"},
+    }.items():
+        before = await api.ask("GET", "/v1/events")
+        refused(await api.ask("POST", path, body), 400, "INVALID_PARAMETER_VALUE", "is not allowed")
+        after = await api.ask("GET", "/v1/events")
+        assert (after.status, after.body) == (200, before.body), path
 
 
 async def test_a_rename_that_was_broken_off_is_finished_when_it_is_said_again(api: Api) -> None:
@@ -233,15 +249,17 @@ async def test_a_version_of_a_version_has_its_files_and_its_run(api: Api) -> Non
 
 async def test_a_logged_model_becomes_a_version_and_says_so(api: Api) -> None:
     await a_model(api)
-    experiment = (await done(api, "POST", f"{API}/experiments/create", {"name": "e"}))["experiment_id"]
-    asked = {"experiment_id": experiment, "name": "net", "source_run_id": "r", "params": [{"key": "lr", "value": "1"}]}
+    experiment = (await done(api, "POST", f"{API}/experiments/create", {"name": "net"}))["experiment_id"]
+    run_id, _ = await a_run(api)
+    params = [{"key": "lr", "value": "1"}]
+    asked = {"experiment_id": experiment, "name": "net", "source_run_id": run_id, "params": params}
     made = (await done(api, "POST", f"{API}/logged-models", asked))["model"]["info"]
     assert made["status"] == "LOGGED_MODEL_PENDING" and made["artifact_uri"].endswith(f"{made['model_id']}/artifacts")
     path = f"{API}/logged-models/{made['model_id']}"
     await done(api, "PATCH", path, {"status": "LOGGED_MODEL_READY"})
     version = {"name": "m", "source": f"models:/{made['model_id']}", "model_id": made["model_id"]}
     registered = await done(api, "POST", f"{MV}/create", version)
-    assert registered["model_version"]["run_id"] == "r"
+    assert registered["model_version"]["run_id"] == run_id
     found = (await done(api, "GET", path))["model"]
     assert found["info"]["status"] == "LOGGED_MODEL_READY" and found["data"]["params"] == [{"key": "lr", "value": "1"}]
     assert found["info"]["tags"] == [{"key": "mlflow.modelVersions", "value": '[{"name": "m", "version": 1}]'}]

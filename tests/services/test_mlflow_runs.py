@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.services.gateway_example import Api
 from tests.services.mlflow_example import BASE, Mlflow, mlflow_gateway, pairs
 
+from treering.kernel.gathered import GATHERED_MAX
 from treering.kernel.service import Service
 from treering.testing.nats import RunningNats
 from treering.views.tracking import TrackingView
@@ -21,6 +23,12 @@ pytestmark = pytest.mark.anyio
 async def mlflow(nats_server: RunningNats) -> AsyncIterator[Mlflow]:
     async with mlflow_gateway(nats_server) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def shared(shared_api: Api) -> Mlflow:
+    """For tests that leave nothing behind."""
+    return Mlflow(shared_api)
 
 
 async def test_what_a_script_logs_is_what_is_read_back_at_once(mlflow: Mlflow) -> None:
@@ -48,6 +56,8 @@ async def test_what_a_script_logs_is_what_is_read_back_at_once(mlflow: Mlflow) -
     info = run["info"]
     assert (info["status"], info["experiment_id"], info["lifecycle_stage"]) == ("RUNNING", "0", "active")
     assert info["artifact_uri"] == f"mlflow-artifacts:/0/{run_id}/artifacts"
+    before_1970 = await mlflow.done("runs/update", run_id=run_id, status="FINISHED", end_time=-123)
+    assert before_1970["run_info"]["end_time"] == -123
     ended = await mlflow.done("runs/update", run_id=run_id, status="FINISHED", end_time=9)
     assert (ended["run_info"]["status"], ended["run_info"]["end_time"]) == ("FINISHED", 9)
 
@@ -91,6 +101,18 @@ async def test_a_batch_with_one_bad_part_leaves_nothing(mlflow: Mlflow) -> None:
     assert pairs(data["params"]) == {"p": "1"}
     assert pairs(data["tags"]) == {"mlflow.runName": "r"}
     assert "metrics" not in data
+
+
+async def test_a_run_has_metrics_of_so_many_names_and_goes_on_with_those_it_has(mlflow: Mlflow) -> None:
+    run_id, batch = await mlflow.run(), 1000
+    for start in range(0, GATHERED_MAX, batch):
+        metrics = [{"key": f"m{start + each}", "value": 1, "timestamp": 1} for each in range(batch)]
+        await mlflow.done("runs/log-batch", run_id=run_id, metrics=metrics)
+        await mlflow.done("runs/log-batch", run_id=run_id, metrics=metrics[:1])
+    assert len((await mlflow.shown(run_id))["data"]["metrics"]) == GATHERED_MAX
+    refused = await mlflow.post("runs/log-metric", run_id=run_id, key="more", value=1, timestamp=1)
+    assert (refused.status, "10001 metrics" in refused.json["message"]) == (400, True), refused.body
+    await mlflow.done("runs/log-metric", run_id=run_id, key="m1", value=2, timestamp=2)
 
 
 async def test_a_deleted_run_takes_nothing_until_it_is_restored(mlflow: Mlflow) -> None:
@@ -178,9 +200,9 @@ async def test_requests_are_read_as_protobuf_reads_them(mlflow: Mlflow) -> None:
         b'"\\ud800"',
     ],
 )
-async def test_no_body_is_answered_with_a_failure_of_ours(mlflow: Mlflow, body: bytes) -> None:
+async def test_no_body_is_answered_with_a_failure_of_ours(shared: Mlflow, body: bytes) -> None:
     for path in ("runs/log-metric", "runs/log-batch", "runs/create", "experiments/create", "runs/log-inputs"):
-        reply = await mlflow.api.ask("POST", f"{BASE}/{path}", body)
+        reply = await shared.api.ask("POST", f"{BASE}/{path}", body)
         assert reply.status < 500, (path, body[:20], reply.body)
         assert reply.status == 200 or reply.json["error_code"]
 
@@ -189,12 +211,14 @@ async def test_inputs_and_outputs_are_shown_once(mlflow: Mlflow) -> None:
     run_id = await mlflow.run()
     dataset = {"name": "d", "digest": "1", "source_type": "http", "source": "here", "schema": "{}"}
     used = {"dataset": dataset, "tags": [{"key": "mlflow.data.context", "value": "training"}]}
+    made = [await mlflow.done("logged-models", experiment_id="0") for _ in range(2)]
+    first, second = (one["model"]["info"]["model_id"] for one in made)
     for _ in range(2):
-        await mlflow.done("runs/log-inputs", run_id=run_id, datasets=[used, used], models=[{"model_id": "m-1"}])
-        await mlflow.done("runs/outputs", run_id=run_id, models=[{"model_id": "m-2", "step": 3}])
+        await mlflow.done("runs/log-inputs", run_id=run_id, datasets=[used, used], models=[{"model_id": first}])
+        await mlflow.done("runs/outputs", run_id=run_id, models=[{"model_id": second, "step": 3}])
     run = await mlflow.shown(run_id)
-    assert run["inputs"] == {"model_inputs": [{"model_id": "m-1"}], "dataset_inputs": [used]}
-    assert run["outputs"] == {"model_outputs": [{"model_id": "m-2", "step": 3}]}
+    assert run["inputs"] == {"model_inputs": [{"model_id": first}], "dataset_inputs": [used]}
+    assert run["outputs"] == {"model_outputs": [{"model_id": second, "step": 3}]}
 
 
 async def test_points_survive_a_stream_that_was_lost_and_new_ones_are_taken(mlflow: Mlflow) -> None:

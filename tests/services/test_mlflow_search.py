@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.services.gateway_example import Api
 from tests.services.mlflow_example import BASE, Mlflow, mlflow_gateway, pairs
 
 from treering.domain.experiment_messages import CreateExperiment
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.anyio
 async def mlflow(nats_server: RunningNats) -> AsyncIterator[Mlflow]:
     async with mlflow_gateway(nats_server) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def shared(shared_api: Api) -> Mlflow:
+    """For tests that leave nothing behind."""
+    return Mlflow(shared_api)
 
 
 async def found(mlflow: Mlflow, **fields: Any) -> list[str]:
@@ -72,9 +79,9 @@ async def test_pages_have_every_run_once_and_a_forged_token_is_refused(mlflow: M
         {"experiment_ids": ["x"]}, {"experiment_ids": "0"}, {"order_by": [None] * 50 + ["x"] * 50},
     ],
 )  # fmt: skip
-async def test_a_bad_search_is_refused_and_a_good_one_beside_it_is_not(mlflow: Mlflow, fields: dict[str, Any]) -> None:
-    assert await mlflow.refused("runs/search", **{"experiment_ids": ["0"], **fields}) == "INVALID_PARAMETER_VALUE"
-    await mlflow.done("runs/search", experiment_ids=["0"], filter="params.p = 'a''b' and tags.`x y` ILIKE '%'")
+async def test_a_bad_search_is_refused_and_a_good_one_beside_it_is_not(shared: Mlflow, fields: dict[str, Any]) -> None:
+    assert await shared.refused("runs/search", **{"experiment_ids": ["0"], **fields}) == "INVALID_PARAMETER_VALUE"
+    await shared.done("runs/search", experiment_ids=["0"], filter="params.p = 'a''b' and tags.`x y` ILIKE '%'")
 
 
 async def test_experiments_are_found_by_name_and_tag(mlflow: Mlflow) -> None:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -28,10 +29,22 @@ EXAMPLE_URL = "https://93.184.215.14/hook"  # it is never connected to
 
 @pytest.fixture
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
-    async with running_gateway(nats_server) as running:
-        await running.ask("POST", "/v1/workspaces/main/create")
-        async with running_notifier(running):
-            yield running
+    async with running_gateway(nats_server) as running, with_notifier(running):
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def shared(shared_api: Api) -> AsyncIterator[Api]:
+    """For tests that leave nothing behind."""
+    async with with_notifier(shared_api):
+        yield shared_api
+
+
+@asynccontextmanager
+async def with_notifier(api: Api) -> AsyncIterator[None]:
+    await api.ask("POST", "/v1/workspaces/main/create")
+    async with running_notifier(api):
+        yield
 
 
 async def done(api: Api, method: str, path: str, body: Any = None) -> Any:
@@ -68,14 +81,16 @@ def refused(answer: Reply, status: int, code: str, words: str) -> None:
     assert words in answer.json["message"]
 
 
-async def registry_work(api: Api, name: str, *tags: dict[str, str]) -> None:
-    """One of everything that MLflow tells of, and some of what it does not."""
+async def registry_work(api: Api, name: str, *tags: dict[str, str]) -> str:
+    """One of everything that MLflow tells of, and some of what it does not; the run of the version."""
+    run = await done(api, "POST", f"{API}/runs/create", {"experiment_id": "0"})
+    run_id = str(run["run"]["info"]["run_id"])
     await done(api, "POST", f"{RM}/create", {"name": name, "description": "d", "tags": [*tags]})
     await done(api, "POST", f"{RM}/set-tag", {"name": name, "key": "t", "value": "1"})
     version = {
         "name": name,
         "source": "dummy-source" if tags else "s3://b/x",
-        "run_id": "r",
+        "run_id": run_id,
         "tags": [*tags, {"key": "a", "value": "b"}],
     }
     await done(api, "POST", f"{MV}/create", version)
@@ -85,6 +100,7 @@ async def registry_work(api: Api, name: str, *tags: dict[str, str]) -> None:
     await done(api, "POST", f"{RM}/alias", {**one, "alias": "champion"})
     await done(api, "DELETE", f"{RM}/alias", {"name": name, "alias": "champion"})
     await done(api, "DELETE", f"{RM}/delete-tag", {"name": name, "key": "t"})
+    return run_id
 
 
 MODEL_EVENTS = ("registered_model.created", "model_version.created", "model_version_tag.set",
@@ -97,12 +113,12 @@ PROMPT_EVENTS = ("prompt.created", "prompt_tag.set", "prompt_version.created", "
 async def test_a_sink_is_told_of_the_registry_as_mlflow_tells_it(api: Api) -> None:
     async with running_sink() as sink:
         await hook(api, sink.url, *MODEL_EVENTS, secret="ein Geheimnis \u00fc")
-        await registry_work(api, "a model")  # its key is a digest, its name is not
+        run_id = await registry_work(api, "a model")  # its key is a digest, its name is not
         await sink.until(lambda: len(sink.got) == 6)
     one = {"name": "a model", "version": "1"}
     assert told(sink) == [
         ("registered_model.created", {"name": "a model", "tags": {}, "description": "d"}),
-        ("model_version.created", {**one, "source": "s3://b/x", "run_id": "r", "tags": {"a": "b"},
+        ("model_version.created", {**one, "source": "s3://b/x", "run_id": run_id, "tags": {"a": "b"},
                                    "description": None}),
         ("model_version_tag.set", {**one, "key": "k", "value": "v"}),
         ("model_version_tag.deleted", {**one, "key": "k"}),
@@ -226,16 +242,20 @@ async def test_a_test_sends_the_example_of_the_event_and_says_what_was_answered(
      ({"status": "ASLEEP"}, "parameter 'status'"), ({"url": "http://10.0.0.1/"}, "not a public address"),
      ({"url": "http://169.254.169.254/"}, "not a public address")],
 )  # fmt: skip
-async def test_what_cannot_be_is_refused_and_leaves_nothing(api: Api, change: dict[str, Any], words: str) -> None:
+async def test_what_cannot_be_is_refused_and_leaves_nothing(shared: Api, change: dict[str, Any], words: str) -> None:
     body = {"name": "hook", "url": EXAMPLE_URL, "events": events("prompt.created"), "secret": "s", **change}
-    answer = await api.ask("POST", HOOKS, body)
+    answer = await shared.ask("POST", HOOKS, body)
     assert answer.status in (400, 403), answer.body
-    assert words in answer.json["message"] and await done(api, "GET", HOOKS) == {}
-    assert not list((api.home.keys / "webhooks").glob("*"))
+    assert words in answer.json["message"] and await done(shared, "GET", HOOKS) == {}
+    assert not list((shared.home.keys / "webhooks").glob("*"))
 
 
 @pytest.mark.parametrize("field", ["name", "url", "description", "secret"])
-async def test_half_a_character_is_refused_wherever_it_stands(api: Api, field: str) -> None:
+async def test_half_a_character_is_refused_wherever_it_stands(shared: Api, field: str) -> None:
     body = b'{"name": "h", "url": "https://93.184.215.14/", "events": [{"entity": "PROMPT", "action": "CREATED"}], '
-    refused(await api.ask("POST", HOOKS, body + f'"{field}": "\\ud800"}}'.encode()), 400, INVALID, "half a character")
-    refused(await api.ask("POST", HOOKS, body + f'"x\\ud800": "{field}"}}'.encode()), 400, INVALID, "half a character")
+    refused(
+        await shared.ask("POST", HOOKS, body + f'"{field}": "\\ud800"}}'.encode()), 400, INVALID, "half a character"
+    )
+    refused(
+        await shared.ask("POST", HOOKS, body + f'"x\\ud800": "{field}"}}'.encode()), 400, INVALID, "half a character"
+    )

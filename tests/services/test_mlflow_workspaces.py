@@ -15,9 +15,8 @@ from treering.client.urls import tracking_uri
 from treering.domain.compute import CreateCompute
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
-from treering_services.gateway.auth import OPEN, OWNER
 from treering_services.gateway.mlflow import AJAX, MLFLOW_ROUTES
-from treering_services.gateway.mlflow.place import OWNER_AND_JOB
+from treering_services.gateway.policy import CHANGE, CREATE, OPEN, OWNER, READ
 from treering_services.gateway.routes import ROUTES
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +56,7 @@ async def test_a_workspace_in_the_uri_lets_nobody_do_more_than_its_credential_do
         "join": api.tokens.join,
     }
     lines = [one for one in MLFLOW_ROUTES if one.policy is not OPEN and not one.path.startswith(AJAX)]
-    assert len(lines) > 80 and {line.policy for line in lines} == {OWNER, OWNER_AND_JOB}
+    assert len(lines) > 80 and {line.policy for line in lines} == {OWNER, READ, CREATE, CHANGE}
     for line in lines:
         for workspace in WORKSPACES:
             path = f"/w/{workspace}{filled(line.path)}"

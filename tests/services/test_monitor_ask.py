@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.services.monitor_example import Installation, experiment, installation
 
+from treering.adapters.bus import Commands
 from treering.domain.compute import CreateCompute, DeleteCompute
 from treering.domain.event import PublishEvent, event_key
 from treering.domain.experiment_messages import (
@@ -15,8 +16,9 @@ from treering.domain.experiment_messages import (
     RestoreExperiment,
     UpdateExperiment,
 )
-from treering.domain.job_messages import SubmitJob
+from treering.domain.job_messages import AssignJob, StartJob, SubmitJob
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
+from treering.domain.model import CreateModel, ModelSpec
 from treering.domain.registered_model_messages import (
     AddVersion,
     AssignAlias,
@@ -27,7 +29,10 @@ from treering.domain.registered_model_messages import (
     ReserveName,
     TransferRegisteredModel,
 )
+from treering.domain.run_messages import CreateRun
 from treering.kernel.aggregate import Command
+from treering.kernel.clock import new_id, now
+from treering.kernel.command import Context
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
@@ -81,6 +86,30 @@ async def test_what_led_to_the_present_state_is_told_step_by_step_to_its_beginni
         assert answer.rows[-1]["cause"] == "ticket-2"
         with pytest.raises(Refused, match=r"experiment\.absent"):
             await ask(running, "causes", "experiment/none")
+
+
+async def test_a_model_leads_to_the_job_that_made_it_and_on_to_its_submission(nats_server: RunningNats) -> None:
+    job, nested = Address("w", "job", "train"), Address("w", "run", "nested")
+    async with installation(nats_server) as running:
+        # Given a job that ran, and models: made by its script, by a person of its run, and of a run of its script.
+        known = await running.send(job, SubmitJob(JobSpec("python x.py", EnvironmentSpec())))
+        for service, command in (("scheduler", AssignJob(1, "n1", "i1")), ("executor", StartJob(1, "n1"))):
+            context = Context(new_id(), now(), service, (await running.row_at(known.position)).commit_id)
+            known = await Commands(await nats_server.connect(service), service).send(job, command, context)
+        await running.send(Address("w", "model", "a:1"), created("a", "train"), actor="job:train", cause="a request")
+        await running.send(nested, CreateRun("Default", "nested"), actor="job:train")
+        await running.send(Address("w", "model", "b:1"), created("b", "train"), actor="anna")
+        last = await running.send(Address("w", "model", "c:1"), created("c", "nested"), actor="anna")
+        await running.caught_up(last.position)
+        # When it is asked what led to each, then the chain goes on to the job, and to who submitted it.
+        whole = ["job.started", "job.assigned", "job.submitted"]
+        for name, wanted in (("a", whole), ("b", whole), ("c", ["run.created", *whole])):
+            answer = await ask(running, "causes", f"model/{name}:1")
+            assert [row["type"] for row in answer.rows] == ["model.created", *wanted], name
+
+
+def created(name: str, run: str) -> CreateModel:
+    return CreateModel(ModelSpec(name, 1, f"runs:/{run}/m", f"runs:/{run}/m", run_id=run))
 
 
 async def test_who_touched_the_aliases_of_a_model(nats_server: RunningNats) -> None:

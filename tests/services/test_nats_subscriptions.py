@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -26,9 +27,22 @@ OTHERS = "v"
 
 @pytest.fixture
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
-    await add_subscriber(nats_server.home, "ours", "w")
-    await add_subscriber(nats_server.home, "theirs", OTHERS)
-    async with running_gateway(nats_server) as running:
+    async with with_subscribers(nats_server) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def shared(shared_nats: RunningNats) -> AsyncIterator[Client]:
+    """A subscriber of an installation that the tests leave as it is."""
+    async with with_subscribers(shared_nats):
+        yield await shared_nats.connect("subscriber-ours")
+
+
+@asynccontextmanager
+async def with_subscribers(nats: RunningNats) -> AsyncIterator[Api]:
+    await add_subscriber(nats.home, "ours", "w")
+    await add_subscriber(nats.home, "theirs", OTHERS)
+    async with running_gateway(nats) as running:
         await running.ask("POST", f"/v1/workspaces/{OTHERS}/create", {})
         yield running
 
@@ -59,7 +73,7 @@ async def happens(api: Api, number: int, workspace: str = "w") -> None:
 
 async def recorded(api: Api, query: str) -> list[str]:
     """What the log has, as it is read over HTTP."""
-    lines = (await api.ask("GET", f"/v1/events?follow=false&{query}")).body.splitlines()
+    lines = (await api.ask("GET", f"/v1/events?follow=false&limit=1000&{query}")).body.splitlines()
     return [msgspec.json.decode(line)["id"] for line in lines]
 
 
@@ -150,7 +164,7 @@ async def test_no_position_leads_into_another_workspace(api: Api) -> None:
     head = int((await recorded(api, ""))[-1].partition(".")[0])
     for name, workspace in (("ours", "w"), ("theirs", OTHERS)):
         client = await api.nats.connect(f"subscriber-{name}")
-        for position in range(1, head + 2):
+        for position in range(1, head + 1):
             for since in (position - 1, f"{position}", f"{position}.0"):
                 # when a subscriber asks from there,
                 answer = await batch(client, name, since=since)
@@ -159,6 +173,20 @@ async def test_no_position_leads_into_another_workspace(api: Api) -> None:
                 assert sources <= {f"/treering/{workspace}"}, (name, since)
         refused = await batch(client, name, ws="w")
         assert refused["code"] == "request.malformed"
+
+
+async def test_a_position_that_the_log_has_not_reached_is_refused_with_where_it_ends(api: Api, ours: Client) -> None:
+    # Given a log that ends at some position,
+    await happens(api, 1)
+    head = int((await recorded(api, ""))[-1].partition(".")[0])
+    # when a subscriber asks for what comes behind a later one, as after a backup was put back,
+    for since in (head + 1, f"{head + 1}.0", f"{head + 5}.3", 10**15):
+        answer = await batch(ours, since=since, wait_seconds=WAITS)
+        # then it is told so at once, and where the log ends;
+        assert answer["code"] == "events.since_ahead" and f"ends at {head};" in answer["detail"], since
+    # the end itself is none of them.
+    for since in (head, f"{head}.0"):
+        assert (await batch(ours, since=since))["events"] == []
 
 
 @pytest.mark.parametrize(
@@ -180,8 +208,8 @@ async def test_no_position_leads_into_another_workspace(api: Api) -> None:
         ({"since": None}, "request.malformed"),
     ],
 )
-async def test_a_request_that_makes_no_sense_is_refused(ours: Client, asked: dict[str, Any], code: str) -> None:
-    answer = await batch(ours, **asked)
+async def test_a_request_that_makes_no_sense_is_refused(shared: Client, asked: dict[str, Any], code: str) -> None:
+    answer = await batch(shared, **asked)
     assert answer["code"] == code, answer
 
 

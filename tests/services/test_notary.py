@@ -23,6 +23,7 @@ from treering.adapters.log_check import check_all_signed, read_alarm
 from treering.adapters.notes import from_base64
 from treering.adapters.proofs import Extended, Included, check, inclusion_bytes, inclusion_of
 from treering.adapters.signing import VerifierKey, parse_verifier_key, read_log_key
+from treering.adapters.witness_git import GitWitness
 from treering.adapters.witnesses import (
     Witness,
     WitnessUnreachable,
@@ -379,6 +380,19 @@ def test_a_witness_is_one_file_or_repository_under_one_name(tmp_path: Path) -> N
         add_witness(home, "file", str(tmp_path / "b"), "one", required=False)
     with pytest.raises(Refused, match="is a witness already"):
         add_witness(home, "file", str(tmp_path / "a"), "two", required=False)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for again in (tmp_path / "x" / ".." / "a", tmp_path / "link" / "a"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(Refused, match=r"witness\.exists"):
+            add_witness(home, "file", str(again), "two", required=False)
+    with pytest.raises(Refused, match="lies in the home itself"):
+        add_witness(home, "file", str(home.root / "witness"), "two", required=False)
+    for url in ("https://TOKEN@example.com/a.git", "https://me:pw@example.com/a.git", "ssh://me:pw@example.com/a"):
+        with pytest.raises(Refused, match="password or a token") as refused:
+            add_witness(home, "git", url, "two", required=False)
+        assert "pw" not in refused.value.detail and "TOKEN" not in refused.value.detail
+    for url in ("git@example.com:a/b.git", "ssh://git@example.com/a", "https://example.com/a@b.git"):
+        assert GitWitness.checked(url) == url
     with pytest.raises(WitnessUnreachable, match="does not answer"):
         held(home, Witness("gone", "git", str(tmp_path / "absent.git")))
     with pytest.raises(Refused, match=r"witness\.absent"):

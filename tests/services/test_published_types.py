@@ -22,7 +22,7 @@ from treering.testing.nats import RunningNats
 pytestmark = pytest.mark.anyio
 GRID = "Microsoft.MachineLearningServices."
 OURS = ("job.completed", "model.registered", " JOB.Completed ", "treering.webhook.test", "event.published",
-        "secret.read",
+        "secret.read", "\uff4aob.completed",
         f"{GRID}ModelRegistered", f"{GRID.lower()}RunCompleted", f"{GRID}DatasetDriftDetected")  # fmt: skip
 EVENT = {"id": "1", "source": "/ci", "type": "build.done", "data": {"ok": True, "n": 1}}
 
@@ -46,6 +46,12 @@ async def stored_before_the_rule(api: Api, type: str, id: str = "old") -> int:
     return written.position
 
 
+@pytest.mark.parametrize("type", ["a,b", ",", "*", "build.*", "*.done", " ", "build.done ", "\u00a0build"])
+async def test_a_type_that_nobody_could_ask_for_is_refused(api: Api, type: str) -> None:
+    answer = await publish(api, type=type)
+    assert (answer.status, answer.code) == (400, "event.invalid") and "type is " in answer.json["detail"]
+
+
 @pytest.mark.parametrize("type", OURS)
 async def test_a_type_of_ours_is_refused_at_every_door(api: Api, type: str) -> None:
     one = await publish(api, type=type)
@@ -65,11 +71,19 @@ def test_every_event_of_every_kind_is_reserved_and_words_that_only_look_alike_ar
     assert not any(map(is_reserved, ("build.done", "jobs.done", "com.example.job.completed", "modelled.x", "job")))
 
 
-@pytest.mark.parametrize("source", ["/treering/w", "/Treering/w", " /TREERING/main"])
+@pytest.mark.parametrize("source", ["/treering/w", "/Treering/w", " /TREERING/main", "/%74reering/w"])
 async def test_a_source_of_ours_is_refused_whatever_its_case(api: Api, source: str) -> None:
     one = await publish(api, source=source)
     assert (one.status, one.code) == (400, "event.source_reserved")
     assert (await publish(api, source="/treerings/w")).status == 200
+    assert (await publish(api, source="/a b")).code == "event.invalid"
+
+
+async def test_no_event_takes_the_place_of_one_with_another_source_and_id(api: Api) -> None:
+    assert event_key("/ci\n1", "2") == event_key("/ci", "1\n2")
+    for fields in ({"source": "/ci\n1", "id": "2"}, {"source": "/ci", "id": "1\n2"}):
+        one = await publish(api, **fields)
+        assert one.code == "event.malformed", one.body
 
 
 async def test_no_schema_can_be_made_for_a_type_of_ours(api: Api) -> None:

@@ -21,10 +21,11 @@ LINES, CSV = {"accept": "application/x-ndjson"}, {"accept": "text/csv"}
 DESCRIPTION = 'has "quotes", commas\nand lines'
 
 
-@pytest.fixture
-async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
-    async with running_gateway(nats_server) as running:
-        base = ServiceBase(running.home, nats_server.urls)
+@pytest.fixture(scope="module")
+async def api(shared_nats: RunningNats) -> AsyncIterator[Api]:
+    """One for all tests: they only read."""
+    async with running_gateway(shared_nats) as running:
+        base = ServiceBase(running.home, shared_nats.urls)
         service = Service("monitor", lambda started: monitor.run(base, started))
         await service.start()
         try:

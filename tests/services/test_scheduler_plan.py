@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from treering.config import Timing
-from treering.domain.job import Job
+from treering.domain.job import Job, Status
 from treering.domain.job_messages import AssignJob, LoseJob
 from treering.domain.job_spec import JobSpec
 from treering.domain.node import Node
@@ -49,6 +49,41 @@ def held(made: Board, name: str, on: str, incarnation: str = "i1") -> None:
 def test_jobs_are_assigned_in_order_of_submission() -> None:
     planned = assignments(board("a", "b", "c", "d", nodes={"n1": online(1), "n2": online(1)}), ())
     assert [assignment.job for assignment in planned] == [job("a"), job("b")]
+
+
+def submitted_by(made: Board, via: str, *names: str, status: Status = "Queued") -> None:
+    for name in names:
+        made.put(job(name), Job(status=status, spec=SPEC, via=via, node="n1", incarnation="i1"))
+
+
+def names(planned: list[Assignment]) -> str:
+    return "".join(assignment.job.key for assignment in planned)
+
+
+def test_a_job_that_submits_without_end_does_not_keep_people_from_a_slot() -> None:
+    made = board(nodes={"n1": online(1), "n2": online(3, "i2")})
+    submitted_by(made, "greedy", *"12345678")
+    submitted_by(made, "", *"ab")
+    assert names(assignments(made, ())) == "1a2b"
+
+
+def test_who_has_fewest_jobs_under_way_is_next() -> None:
+    made = board(nodes={"n1": online(2)})
+    submitted_by(made, "greedy", "h", "i", status="Running")
+    submitted_by(made, "greedy", *"1234")
+    submitted_by(made, "", *"abcd")
+    assert names(assignments(made, ())) == "ab"
+    assert names(assignments(made, (job("a"),))) == "b"
+
+
+def test_jobs_that_submit_jobs_take_turns_and_all_of_them_together_with_people() -> None:
+    made = board(nodes={"n1": online(4), "n2": online(4, "i2")})
+    submitted_by(made, "greedy", *"12345678")
+    submitted_by(made, "modest", *"xy")
+    for number, name in enumerate("pqrs"):  # each of another job, as those are that jobs of jobs submit
+        submitted_by(made, f"of-{number}", name)
+    submitted_by(made, "", *"abcde")
+    assert names(assignments(made, ())) == "1axbpcqd"
 
 
 def test_the_node_with_most_room_is_taken() -> None:

@@ -64,6 +64,7 @@ UNKNOWN: tuple[tuple[str, int, str, str], ...] = (
     (f"{WS}/diff?from=6&to=2", 400, "query.bad_window", "nothing lies between"),
     ("/v1/usage?since=2026-01-02&until=2026-01-01", 400, "query.bad_window", "later than until"),
     ("/v1/audit?since=999999&until=2999-01-01", 400, "query.beyond_log", "the log's last is"),
+    ("/v1/audit?after=999999", 400, "query.beyond_log", "after is position 999999, and the log's last is"),
     ("/v1/audit?until=999999", 400, "query.beyond_log", "until is position 999999"),
     ("/v1/audit/count?since=999999", 400, "query.beyond_log", "since is position 999999"),
     ("/v1/audit/access?until=999999", 400, "query.beyond_log", "until is position 999999"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +13,9 @@ from tests.services.gateway_example import WS, Api, running_gateway
 from tests.services.sink import Delivery, Sink, running_sink
 from tests.services.test_webhooks import create, experiments, running_notifier
 
+from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain.webhook import WEBHOOK
+from treering.kernel.clock import new_id
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 from treering.views.states import show
@@ -113,3 +116,26 @@ async def test_a_position_the_log_has_not_reached_is_refused_to_begin_or_replay_
 async def test_no_command_goes_round_the_secret(api: Api, command: str) -> None:
     body = {"url": "https://example.com/"} if command == "create" else {"secret": "x"}
     assert (await api.ask("POST", f"{HOOK}/{command}", body)).code == "command.forbidden"
+
+
+async def test_a_deletion_that_is_heard_of_late_leaves_the_secret_of_the_webhook_that_comes_next(api: Api) -> None:
+    async with running_sink() as sink:
+        async with running_notifier(api):
+            await create(api, sink, kind="experiment")
+            next_id = new_id()
+            webhook_secrets(api.home).put(secret_name("w", "hook", next_id), b"sealed before the log says anything")
+            await api.ask("POST", f"{HOOK}/delete")
+            await until_files(api, 1)
+        async with running_notifier(api):
+            assert [next_id in path.name for path in (api.home.keys / "webhooks").iterdir()] == [True]
+
+
+async def test_a_start_removes_what_deleted_webhooks_have_left(api: Api) -> None:
+    async with running_sink() as sink:
+        async with running_notifier(api):
+            await create(api, sink, kind="experiment")
+        await api.ask("POST", f"{HOOK}/delete")
+        (left,) = (api.home.keys / "webhooks").iterdir()
+        os.utime(left, (0, 0))
+        async with running_notifier(api):
+            await until_files(api, 0)

@@ -9,6 +9,7 @@ import pytest
 from treering.domain.job_spec import InputSpec, OutputSpec
 from treering.kernel.refusal import Refused
 from treering.specs.job_draft import JobDraft, load_job
+from treering.specs.validate import judge
 
 JOB = """
 $schema: https://x.example/commandJob.schema.json
@@ -169,3 +170,26 @@ def test_a_file_without_a_command_is_told_what_is_missing(folder: Path) -> None:
     detail = refusal(folder, "experiment_name: e\n").detail
     assert "command: is missing" in detail
     assert "environment: is missing" in detail
+
+
+@pytest.mark.parametrize("written", ["user_identity", "UserIdentity"])
+def test_a_job_may_ask_for_its_submitters_rights(folder: Path, written: str) -> None:
+    assert load(folder, f"{JOB}identity: {{type: {written}}}\n").identity == "user_identity"
+    assert load(folder, JOB).identity == ""
+
+
+def test_network_is_full_unless_the_job_asks_for_none(folder: Path) -> None:
+    assert load(folder, JOB).network == "full"
+    assert load(folder, JOB + "network: full\n").network == "full"
+    assert load(folder, JOB + "network: none\n").network == "none"
+    assert load(folder, JOB, "network=none").network == "none"
+    assert "network: 'some' is not one of full, none" in refusal(folder, JOB + "network: some\n").detail
+
+
+def test_that_azure_has_no_network_key_is_noted_and_refuses_nothing(folder: Path) -> None:
+    path = folder / "job.yml"
+    path.write_text(JOB + "network: none\n")
+    judgement = judge(path)
+    assert judgement.accepted
+    (note,) = judgement.notes
+    assert (note.key, note.line) == ("network", JOB.count("\n") + 1) and "Azure ML has no such key" in note.message

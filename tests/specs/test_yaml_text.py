@@ -130,9 +130,12 @@ def test_a_file_that_is_too_large_is_not_read_whole(tmp_path: Path) -> None:
     assert refused.value.code == "yaml.too_large"
 
 
-@pytest.mark.parametrize("name", ["absent.yml", "."])
-def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Unreadable, match="there is no such file"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("absent.yml", "there is no such file"), (".", "is not a regular file"), ("/dev/zero", "is not a regular file")],
+)
+def test_what_is_no_file_is_refused_and_what_is_there_is_not_called_absent(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(Unreadable, match=why):
         read_yaml(tmp_path / name)
 
 

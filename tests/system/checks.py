@@ -1,7 +1,7 @@
-"""The invariants I1, I3, I4, I7 and I8, judged from what was seen outside: log, marks, processes, answers.
+"""The invariants I1, I3, I4, I7, I8 and I9, judged from what was seen outside: log, marks, processes, answers.
 
-A violation is a sentence that begins with its invariant. The checkers decode events as plain data and fold
-them by themselves: a mistake in the product's own fold cannot hide itself here.
+I5 is judged by ``views``, I10 by ``rude``. A violation is a sentence that begins with its invariant. The checkers
+decode events as plain data and fold them by themselves: a mistake in the product's own fold cannot hide itself here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ Violations = list[str]
 GONE_SECONDS_MAX = 2.0
 POLL_SECONDS = 0.02
 TERMINAL_EVENTS = frozenset({"job.completed", "job.failed", "job.canceled"})
+FAILURES = {"fails": "exit_code", "timeout": "timeout", "drips": "timeout"}  # how a job of which kind of work may fail
 ATTEMPT_EVENTS = TERMINAL_EVENTS | {"job.started", "job.finalizing", "job.lost"}
 
 
@@ -44,6 +45,7 @@ def judge(installation: Installation) -> Violations:
         *judge_jobs(entries),
         *judge_starts(entries, marks),
         *judge_overlap(marks),
+        *judge_causes(entries),
     ]
 
 
@@ -117,6 +119,19 @@ def judge_jobs(entries: Sequence[Entry]) -> Violations:
                 ended.add(address.key)
                 open_attempts.discard(address.key)
     return found + [f"I3: attempt {key} has {count} job.started" for key, count in starts.items() if count > 1]
+
+
+def judge_causes(entries: Sequence[Entry]) -> Violations:
+    """I9: a job fails for what its own command did, or because too many of its attempts were lost; never because a
+    process of ours was killed. The kind of its work is the end of its name."""
+    found: Violations = []
+    for entry in entries:
+        address = address_of(entry.subject)
+        for event in events_of(entry) if address.kind == "job" else ():
+            kind = address.key.rpartition("-")[2]
+            if event["type"] == "job.failed" and event["code"] not in (FAILURES.get(kind), "node_lost"):
+                found.append(f"I9: job {address.key} failed at {entry.position}: {event['code']}: {event['message']}")
+    return found
 
 
 def judge_starts(entries: Sequence[Entry], marks: Sequence[Mark]) -> Violations:

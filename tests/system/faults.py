@@ -1,4 +1,7 @@
-"""What can be done to an installation: kill, stop for a while, or a client that behaves badly."""
+"""What can be done to an installation: kill, stop for a while, fill its disk, or clients that behave badly.
+
+Inputs that drip are not drawn here: a job of the kind "drips" is in every schedule (``schedule.READY_KINDS``).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.system.installation import Installation
+from tests.system.rude import crowd, poison_entry, poison_request
 
 SERVER = "nats-server"
 SPAWNERS = {"n1 spawner": "n1", "n2 spawner": "n2"}
@@ -17,22 +21,27 @@ MOMENT_SECONDS_MAX = 1.0
 
 @dataclass(frozen=True)
 class Fault:
-    """``after``: log positions from the schedule's beginning on. ``seconds``: how long a pause lasts.
-    ``share``: how much of its request a vanishing client sends."""
+    """``after``: log positions from the schedule's beginning on. ``seconds``: how long a pause, a full disk or a crowd
+    lasts. ``share``: how much of its request a vanishing client sends. ``name``: of the poisoned run, and the key of a
+    poison request; the target of a poison is one of ``rude``."""
 
-    kind: str  # "kill", "pause" or "vanish"
+    kind: str  # "kill", "pause", "fill", "vanish", "crowd", "poison request" or "poison entry"
     target: str
     after: int
     seconds: float = 0.0
     share: float = 0.0
+    name: str = ""
 
     def __str__(self) -> str:
-        more = f" for {self.seconds:.2f} s" if self.kind == "pause" else ""
+        more = f" for {self.seconds:.2f} s" if self.seconds else ""
         return f"{self.kind} {self.target}{more} after {self.after} positions"
 
 
-async def inject(installation: Installation, fault: Fault, begin: int) -> None:
-    """Wait for the fault's moment (not for ever: an earlier fault may have stopped the log), then do it."""
+async def inject(installation: Installation, fault: Fault, begin: int) -> list[str]:
+    """Wait for the fault's moment (not for ever: an earlier fault may have stopped the log), then do it.
+
+    Returns what was wrong with the answer to it.
+    """
     history = installation.history
     await history.until(lambda: history.head >= begin + fault.after, MOMENT_SECONDS_MAX)
     match fault.kind:
@@ -40,8 +49,29 @@ async def inject(installation: Installation, fault: Fault, begin: int) -> None:
             send(installation, fault.target, signal.SIGKILL)
         case "pause":
             await pause(installation, fault.target, fault.seconds)
+        case "fill":
+            await fill(installation, fault.seconds)
+        case "crowd":
+            await crowd(installation, fault.target, fault.seconds)
+        case "poison request":
+            return await poison_request(installation, fault.target, fault.name)
+        case "poison entry":
+            await poison_entry(installation, fault.target, fault.name)
         case _:
-            raise ValueError(f"no fault {fault.kind!r}")
+            raise ValueError(f"unknown fault {fault.kind!r}")
+    return []
+
+
+async def fill(installation: Installation, seconds: float) -> None:
+    """Take all room of the home's disk for ``seconds``: the length of the fault, not a wait for something."""
+    disk = installation.disk
+    if disk is None:
+        raise ValueError("the home of this installation is on no disk that a test may fill")
+    try:
+        await asyncio.to_thread(disk.fill)
+        await asyncio.sleep(seconds)
+    finally:
+        disk.free()
 
 
 async def pause(installation: Installation, target: str, seconds: float) -> None:

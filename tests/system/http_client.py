@@ -55,7 +55,7 @@ class Gateway:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 answered = await asyncio.to_thread(self.post_once, path, body, key)
-                if answered is not None and answered.status not in (429, 503):
+                if answered is not None and answered.status not in (429, 503, 507):
                     break
                 await asyncio.sleep(PAUSE_SECONDS)
         if answered.status in (200, 201):

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from tests.system.history import History
 from tests.system.http_client import Acknowledged, Gateway
 from tests.system.processes import ServiceProcess
+from tests.system.small_disk import SmallDisk
 
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.nats_connect import close, connect
@@ -51,6 +52,8 @@ class Installation:
         self.marks = folder / "marks"
         self.history = History()
         self.acknowledged: list[Acknowledged] = []
+        self.poisoned: dict[str, frozenset[str]] = {}  # resource: the views that cannot show it
+        self.disk: SmallDisk | None = None  # that the home is on, when a fault may fill it
         self.client: Client | None = None
         self.following: asyncio.Task[None] | None = None
         names = ["registry", "gateway", "scheduler", "monitor"]
@@ -71,6 +74,9 @@ class Installation:
             **os.environ,
             "PYTHONPATH": f"{sources / 'libs'}:{sources / 'services'}",
             "TREERING_LEASE_SECONDS": str(self.settings.lease_seconds),
+            # Jobs leave marks for the harness there, which a sandbox does not show them otherwise.
+            "TREERING_SHOW_PATHS": f"{self.marks}:rw",
+            "TREERING_ALLOW_ADDRESSES": "127.0.0.1",
             **self.settings.variables,
         }
         return ServiceProcess(name, argv, environment, self.folder / f"{name}.log")

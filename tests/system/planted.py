@@ -15,7 +15,7 @@ from tests.system.installation import SOURCES
 WRITER = "libs/treering/kernel/writer.py"
 JOB = "libs/treering/domain/job.py"
 RUNNER = "services/treering_services/executor/runner.py"
-EXECUTOR = "services/treering_services/executor/service.py"
+EXECUTOR = "services/treering_services/executor/node.py"
 SPAWNER = "libs/treering/adapters/spawner.py"
 FENCE, NOTHING = "            attempt.fenced.set()", "            pass"
 VIEW = "libs/treering/adapters/sqlite_view.py"
@@ -41,6 +41,9 @@ NO_FENCE = Bug(
             JOB,
             "    if job.attempt != command.attempt or job.node != command.node or job.status not in HELD:",
             "    if job.status not in HELD:",
+        ),
+        Change(
+            JOB, "    if job.attempt != command.attempt or job.status not in HELD:", "    if job.status not in HELD:"
         ),
         Change(
             EXECUTOR, "            attempt.fenced.set()\n\n    def fence_all", "            pass\n\n    def fence_all"
@@ -72,8 +75,8 @@ CHECKPOINT_OUTSIDE = Bug(
     (
         Change(
             VIEW,
-            '        last = entries[-1]\n        db.execute("UPDATE checkpoint',
-            '        last = entries[-1]\n        db.execute("COMMIT")\n        crash_once()\n'
+            '        db.execute("UPDATE checkpoint',
+            '        db.execute("COMMIT")\n        crash_once()\n'
             '        db.execute("BEGIN IMMEDIATE")\n        db.execute("UPDATE checkpoint',
         ),
         Change(

@@ -15,6 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 from tests.cli.conftest import Done, call
+from tests.system.backup_damage import (
+    damage_is_said_of_the_archive,
+    keys_of_another_installation_are_told_apart,
+    what_is_no_file_is_named,
+)
 from tests.system.http_client import JOBS, Gateway
 from tests.system.up import up
 from tests.system.views import until
@@ -153,6 +158,17 @@ async def test_a_backup_as_one_file_without_a_server_and_with_the_keys_apart(tmp
         assert Gateway(empty, []).get_once(f"{JOBS}/first")["status"] == "Completed"
 
 
+async def test_a_home_whose_monitor_was_killed_is_backed_up_with_all_of_its_log(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    async with up(home.root) as process:
+        made = Gateway(home, []).post_once("/v1/workspaces/main/experiments/last/create", {}, "e")
+        process.kill()  # the second copy would have had it a moment later
+        await process.wait()
+    assert made is not None and made.status == 201
+    backup = await make_backup(home, tmp_path / "backup", passphrase=b"correct horse battery")
+    assert backup.log.positions >= made.position
+
+
 async def test_damage_to_a_backup_is_found_whatever_file_it_hit(tmp_path: Path) -> None:
     home, backup = Home(tmp_path / "home"), tmp_path / "backup"
     async with up(home.root):
@@ -183,6 +199,10 @@ async def test_damage_to_a_backup_is_found_whatever_file_it_hit(tmp_path: Path) 
     manifest.write_bytes(kept)
     with pytest.raises(Refused, match=r"passphrase\.wrong"):
         await restore_backup(backup, Home(tmp_path / "empty-p"), passphrase=b"correct horse cattery")
+    for path in sorted(one for one in backup.iterdir() if one.is_file() and one.name != "lock"):
+        await what_is_no_file_is_named(home, backup, path)
+    await damage_is_said_of_the_archive(backup, tmp_path)
+    await keys_of_another_installation_are_told_apart(backup, tmp_path)
     # What is left whole is restored,
     restored = await restore_backup(backup, Home(tmp_path / "empty"), passphrase=b"correct horse battery")
     assert restored.points.positions == 1

@@ -52,6 +52,8 @@ async def test_a_changed_and_a_lost_file_are_named_with_what_needs_them_and_mend
     assert (mended["mended"], mended["bad"]) == (2, [])
     assert changed.read_bytes() == b"kept\n" and lost.read_bytes() == b"said by the job\n"
     assert (await answer(home, "blob", "verify"))["bad"] == []
+    # The damaged file that was set aside is in no backup's way.
+    await answer(home, "backup", str(tmp_path / "third"))
 
 
 async def test_any_byte_of_any_blob_is_found(tmp_path: Path) -> None:

@@ -47,3 +47,8 @@ def test_what_the_image_is_made_of_is_there_and_not_ignored() -> None:
     assert set(copied) == kept
     # The image builds treering itself without an index: what builds it must be locked too.
     assert re.search(r"^hatchling==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+
+
+def test_only_the_executor_may_make_namespaces() -> None:
+    unconfined = {name: service["security_opt"] for name, service in SERVICES.items() if "security_opt" in service}
+    assert unconfined == {"executor": ["seccomp:unconfined", "apparmor:unconfined", "systempaths=unconfined"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -11,30 +12,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.http_client import Gateway
 from tests.system.test_backup import answer, treering
 from tests.system.test_bit_flip import flip_a_bit
-from tests.system.up import refused_up, up
+from tests.system.up import moved_copy, refused_up, up
 
+from treering.adapters import doctor_log, doctor_store
 from treering.adapters.nats_credentials import write_private
 from treering.config import Home
 
 pytestmark = pytest.mark.anyio
 EXPERIMENTS = 12
+WS = "/v1/workspaces/main"
 
 
 async def filled(home: Home) -> None:
     async with up(home.root):
-        for number in range(EXPERIMENTS):
-            await answer(home, "experiment", "create", "--name", f"e{number}")
+        for name in [f"e{number}" for number in range(EXPERIMENTS)]:
+            made = await Gateway(home, []).command(name, f"{WS}/experiments/{name}/create", {}, name)
+            assert made.status == 201
         await answer(home, "log", "checkpoint")
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> Home:
+@pytest.fixture(scope="module")
+async def original(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """It has signed all it has, and does not run."""
-    made = Home(tmp_path / "home")
+    made = Home(tmp_path_factory.mktemp("original") / "home")
     await filled(made)
     return made
+
+
+@pytest.fixture
+def home(original: Home, tmp_path: Path) -> Home:
+    """A copy to harm."""
+    return moved_copy(original, tmp_path / "home")
 
 
 def change_a_row(home: Home) -> None:
@@ -69,7 +80,8 @@ async def test_a_damaged_copy_is_made_again_from_a_log_that_is_what_was_signed(
         assert f"The log itself has all of its {before['positions']} positions" in found["why"]
     made = await answer(home, "log", "recopy", "--yes")
     assert made["positions"] == before["positions"] and made["signed"] <= made["positions"]
-    assert made["moved_to"][0].endswith("log.db.damaged-1")
+    assert [Path(path).name for path in made["moved_to"]] == ["log.db.damaged-1"]  # the copy of the points is whole
+    assert not list(home.copy.glob("*.new*"))
     async with up(home.root):
         assert (await answer(home, "log", "verify"))["ok"] is True
 
@@ -200,3 +212,29 @@ async def test_offline_commands_say_nothing_but_their_answer_on_standard_output(
     flip_a_bit(home)
     for arguments in (("log", "verify"), ("log", "restore", "--yes"), ("log", "verify")):
         json.loads((await treering(home, *arguments, "-o", "json")).stdout)
+
+
+async def test_where_log_and_copy_are_both_damaged_everybody_advises_a_backup(home: Home, tmp_path: Path) -> None:
+    change_a_row(home)
+    flip_a_bit(home)
+    _, said = await refused_up(home.root)
+    (found,) = [one for one in await asyncio.to_thread(list, doctor_log.log(home)) if one.state == "wrong"]
+    recopied = await treering(home, "log", "recopy", "--yes")
+    restored = await treering(home, "log", "restore", "--yes")
+    for told in (said, found.advice, recopied.stderr):
+        assert "restore BACKUP" in told and "`treering log restore`" not in told, told
+    assert "log recopy" in restored.stderr  # which says the rest
+
+
+async def test_a_copy_that_is_removed_while_treering_runs_ends_it_with_what_to_do(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    async with up(home.root) as process:
+        shutil.rmtree(home.copy)
+        assert any(one.state == "wrong" and "log recopy" in one.advice for one in doctor_store.copy(home))
+        await treering(home, "experiment", "create", "--name", "e")
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode()
+    assert "copy/log.db was removed or replaced while treering runs" in said and "treering log recopy" in said
+    await answer(home, "log", "recopy", "--yes")
+    async with up(home.root):
+        assert (await answer(home, "log", "verify"))["ok"]

@@ -13,13 +13,14 @@ import pytest
 from tests.system.http_client import Gateway
 from tests.system.test_backup import answer, treering
 from tests.system.test_up_death import WAIT_SECONDS, running_below
-from tests.system.up import refused_up, up
+from tests.system.up import moved_copy, refused_up, up
 from tests.system.views import until
 
 from treering.adapters.log_check import POINTS_NEWEST, SMALL_POINTS_BYTES
 from treering.adapters.log_copy import LogCopy
 from treering.adapters.points_copy import PointsCopy, last_seal
 from treering.adapters.read_only import position_of
+from treering.adapters.stream_files import record_at
 from treering.config import Home
 
 pytestmark = pytest.mark.anyio
@@ -65,9 +66,16 @@ def block(home: Home) -> Path:
 
 
 @pytest.fixture
-async def stopped(tmp_path: Path) -> tuple[Home, str, list[Any]]:
+def stopped(original: tuple[Home, str, list[Any]], tmp_path: Path) -> tuple[Home, str, list[Any]]:
+    """A copy of it to harm."""
+    home, run, before = original
+    return moved_copy(home, tmp_path / "home"), run, before
+
+
+@pytest.fixture(scope="module")
+async def original(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str, list[Any]]:
     """A home with sealed points that does not run: the run, and its history as it was."""
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path_factory.mktemp("original") / "home")
     async with up(home.root):
         run = logged(home)
         before = history(home, run)
@@ -92,6 +100,32 @@ async def test_a_flipped_bit_of_the_points_is_named_and_mended(stopped: tuple[Ho
     async with up(home.root):
         assert history(home, run) == before
         assert (await answer(home, "log", "verify"))["ok"] is True
+
+
+def move_a_position_far(path: Path) -> None:
+    """The second message says a position so far away that a nats-server would never have noted all that is missing."""
+    data = bytearray(path.read_bytes())
+    _, second = record_at(bytes(data), 0)
+    data[second + 9] ^= 1
+    path.write_bytes(data)
+
+
+async def test_a_position_no_server_gets_past_is_named_at_once_and_mended(stopped: tuple[Home, str, list[Any]]) -> None:
+    home, run, before = stopped
+    move_a_position_far(block(home))
+    named = "position 2 of the stream of metric points is not what was stored"
+    code, said = await refused_up(home.root)
+    assert code == 1 and said.count("\n") == 0 and named in said and "treering log restore" in said
+    doctor = await treering(home, "doctor", "-o", "json")
+    assert named in doctor.stdout and "`treering log restore`" in doctor.stdout
+    for command in (("log", "verify"), ("backup", str(home.root.parent / "saved")), ("log", "recopy", "--yes")):
+        done = await treering(home, *command)
+        assert done.returncode == 1 and named in done.stderr and "Traceback" not in done.stderr
+    report = await answer(home, "log", "restore", "--yes")
+    assert report["points"] == REQUESTS
+    assert [Path(path).name for path in report["moved_to"]] == ["MET.damaged-1"]  # the log was well
+    async with up(home.root):
+        assert history(home, run) == before
 
 
 def change_a_point_of_the_copy(home: Home) -> None:
@@ -143,6 +177,7 @@ async def test_points_changed_in_stream_and_copy_alike_contradict_the_log(
     other = Home(tmp_path / "other")
     async with up(other.root):
         logged(other)
+        assert (await answer(other, "log", "verify"))["points"] == REQUESTS  # the copy has them all
     for part in ("nats/store/jetstream/TREERING/streams/MET", "copy/points.db"):
         target, source = home.root / part, other.root / part
         if source.is_dir():

@@ -27,16 +27,19 @@ async def test_after_a_kill_the_next_up_starts_at_once_and_runs_the_lost_job_aga
         return str(gateway.get_once(f"{JOBS}/long").get("status", ""))
 
     # Given an installation that runs a job, and is killed,
-    first = await launched(home.root)
+    marks.touch()
+    shown = ("--show-path", f"{marks}:rw")  # the file that the job writes to stands outside its own folder
+    first = await launched(home.root, *shown)
     assert first.stdout is not None
     async with asyncio.timeout(READY_SECONDS_MAX):
-        await first.stdout.readline()
+        while b" is ready" not in await first.stdout.readline():
+            pass
     await gateway.submit("long", Work("long", "long", LONG_AT_FIRST).spec(marks))
-    assert await until(lambda: status() == "Running", WAIT_SECONDS)
+    assert await until(lambda: status() == "Running" and bool(read_marks(marks)), WAIT_SECONDS)
     first.kill()
     await first.wait()
     # when it is started again,
-    async with up(home.root):
+    async with up(home.root, *shown):
         # then the job runs a second time, to its end, and nobody took the second attempt for the first.
         assert await until(lambda: status() == "Completed", WAIT_SECONDS)
         executors = [line for line in running_below(home.root) if " executor " in line]

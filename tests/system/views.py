@@ -6,9 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.system.history import History
 from tests.system.installation import Installation
 
 from treering.adapters.log_copy import FILE_NAME
@@ -21,30 +23,50 @@ from treering.views.states import StatesView
 STATES_OF = ("registry", "gateway", "scheduler")
 CATCH_UP_SECONDS_MAX = 15.0
 POLL_SECONDS = 0.05
+JUDGINGS_MAX = 5
+CHECKPOINT = "SELECT position FROM checkpoint"
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
 async def judge_views(installation: Installation) -> list[str]:
-    """Call it when nothing happens in the installation; the stores are given time to catch up."""
-    entries, head = installation.history.entries, installation.history.head
-    home = installation.home
-    rebuilt = {view.name: await rebuild(view, entries) for view in (StatesView(), AuditView(), LifecycleView())}
+    """Call it when no job is under way; the stores are given time to catch up. A node that joins again meanwhile makes
+    the log longer than it was when we began: then all is judged again."""
+    home, history = installation.home, installation.history
     stores = [(home.views(service) / "states.db", "states") for service in STATES_OF]
     stores += [(home.views("monitor") / f"{name}.db", name) for name in ("audit", "lifecycle")]
+    for _ in range(JUDGINGS_MAX):
+        entries = list(history.entries)
+        head = entries[-1].position if entries else 0
+        found = await judge_stores(stores, entries, head)
+        found += await judge_copy(home.copy / FILE_NAME, entries)
+        furthest = max(reached(path, CHECKPOINT) for path, _ in stores)
+        if furthest <= head:
+            break
+        await until(partial(is_at, history, furthest), CATCH_UP_SECONDS_MAX)
+    return found
+
+
+def is_at(history: History, position: int) -> bool:
+    return history.head >= position
+
+
+async def judge_stores(stores: list[tuple[Path, str]], entries: list[Entry], head: int) -> list[str]:
+    rebuilt = {view.name: await rebuild(view, entries) for view in (StatesView(), AuditView(), LifecycleView())}
     found = []
     for path, name in stores:
-        if not await at_position(path, "SELECT position FROM checkpoint", head):
+        if not await at_position(path, CHECKPOINT, head):
             found.append(f"I5: {path} does not reach position {head}")
         else:
             found += differences(path, dump(path), rebuilt[name])
-    return found + await judge_copy(home.copy / FILE_NAME, entries)
+    return found
 
 
 async def judge_copy(path: Path, entries: list[Entry]) -> list[str]:
     if not await at_position(path, "SELECT max(position) FROM commits", len(entries)):
         return [f"I5: {path} does not reach position {len(entries)}"]
     with closing(read_only(path)) as db:
-        rows = db.execute("SELECT position, subject, body FROM commits ORDER BY position").fetchall()
+        sql = "SELECT position, subject, body FROM commits WHERE position <= ? ORDER BY position"
+        rows = db.execute(sql, (len(entries),)).fetchall()
     wrong = [entry.position for row, entry in zip(rows, entries, strict=True) if tuple(row) != tuple(entry)]
     return [f"I5: position {wrong[0]} of the second copy is not that of the log"] if wrong else []
 

@@ -22,7 +22,9 @@ COMMANDS = {
     "fails": START + GRANDCHILD + "sleep {seconds}; exit 3",
     "cancelled": START + GRANDCHILD + "trap '' TERM; sleep 20 & wait; sleep 20",
     "timeout": START + GRANDCHILD + "sleep 30",
+    "drips": START,  # its input never comes
 }
+LIMIT_SECONDS = {"timeout": 0.5, "drips": 2.0}
 MARK_VARIABLE = "TREERING_TEST_JOB"
 
 
@@ -36,12 +38,15 @@ class Work:
     cancel_at: tuple[str, ...] = ()
     timeout_seconds: float | None = None
 
-    def spec(self, marks: Path) -> dict[str, Any]:
+    def spec(self, marks: Path, drips_url: str = "") -> dict[str, Any]:
+        """``drips_url``: a server whose files never come to their end."""
         found: dict[str, Any] = {
             "command": self.command,
             "environment": {},
             "environment_variables": {"MARKS": str(marks), MARK_VARIABLE: self.name},
         }
+        if self.kind == "drips":
+            found["inputs"] = {"data": {"type": "uri_file", "path": f"{drips_url}/data.csv"}}
         if self.timeout_seconds is not None:
             found["timeout_seconds"] = self.timeout_seconds
         return found
@@ -51,4 +56,6 @@ def work(random: Random, name: str, kind: str) -> Work:
     seconds = f"{random.uniform(0.05, 0.6):.2f}"
     command = COMMANDS[kind].replace("{seconds}", seconds).replace("{count}", str(random.randint(5, 30)))
     cancel_at = random.choice([("Queued", "Preparing", "Running"), ("Running",)]) if kind == "cancelled" else ()
-    return Work(name, kind, command, cancel_at, 0.5 if kind == "timeout" else None)
+    if kind == "drips":
+        cancel_at = random.choice([(), ("Preparing",)])
+    return Work(name, kind, command, cancel_at, LIMIT_SECONDS.get(kind))

@@ -57,7 +57,7 @@ class Audit:
 async def opened_audit(folder: Path, *, indices: bool = True) -> AsyncIterator[Audit]:
     view = SqliteView(AuditView(), folder / "audit.db")
     await view.open()
-    search = SearchIndex(folder / "search.db", folder / "audit.db")
+    search = SearchIndex(folder / "search.db", folder / "audit.db", view.soundness)
     await search.open()
     readers = SqliteReaders(folder / "audit.db", {NAME: folder / "search.db"})
     try:
@@ -77,11 +77,12 @@ def entry(
     at: datetime,
     actor: str = "anna",
     cause: str = "",
+    via: str = "",
 ) -> Entry:
     """A commit as the audit view reads it; its place in its resource's history is not looked at there."""
     command = f"c{position}"
     raw = msgspec.Raw(encoder.encode(list(events)))
-    commit = Commit(commit_id(address.subject, command), command, 1, at, actor, cause, events=raw)
+    commit = Commit(commit_id(address.subject, command), command, 1, at, actor, cause, events=raw, via=via)
     return Entry(position, address.subject, encoder.encode(commit))
 
 

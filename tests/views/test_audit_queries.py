@@ -15,9 +15,10 @@ from tests.views.audit_example import START, Audit, a_history, entry, opened_aud
 from treering.adapters.sqlite_reader import SqliteReaders
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
+from treering.views.audit_answers import story
 from treering.views.audit_counts import BY, count
 from treering.views.event_filters import position_at
-from treering.views.queries import AuditQuery, AuditRow, CountQuery
+from treering.views.queries import AuditQuery, AuditRow, CountQuery, StoryQuery
 from treering.views.search import SearchIndex
 
 pytestmark = pytest.mark.anyio
@@ -214,8 +215,19 @@ async def test_readers_cannot_write(tmp_path: Path) -> None:
 async def test_the_index_of_words_waits_for_nothing_it_cannot_have(tmp_path: Path) -> None:
     async with opened_audit(tmp_path) as audit:
         await audit.view.apply(a_history(1, 20))
-        again = SearchIndex(tmp_path / "second.db", tmp_path / "audit.db")
+        again = SearchIndex(tmp_path / "second.db", tmp_path / "audit.db", audit.view.soundness)
         await again.open()
         await again.catch_up()
         assert not await again.on_thread(again.index_some)
         await again.close()
+
+
+async def test_a_row_says_through_which_job_somebody_acted(tmp_path: Path) -> None:
+    run = Address("w", "run", "r")
+    said = {"type": "run.deleted"}
+    async with opened_audit(tmp_path) as audit:
+        through = entry(1, run, [said], START, "u_1", via="job:train")
+        await audit.view.apply([through, entry(2, run, [said], START, "u_1")])
+        rows = (await audit.ask(AuditQuery(actor="u_1", oldest_first=True))).rows
+        told = (await audit.view.read(lambda db: story(db, StoryQuery("w", "run", "r")))).rows
+    assert [row.via for row in rows] == [row.via for row in told] == ["job:train", ""]

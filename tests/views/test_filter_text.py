@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treering.kernel.refusal import Refused
-from treering.views.tracking.filter_text import CHARACTERS_MAX, CLAUSES_MAX, Value, parse_filter
+from treering.views.tracking.filter_text import (
+    CHARACTERS_MAX,
+    CLAUSES_MAX,
+    PATTERNS_CHARACTERS_MAX,
+    Value,
+    parse_filter,
+)
 
 
 def one(text: str) -> tuple[str, str, str, Value]:
@@ -49,6 +55,7 @@ def test_clauses_are_joined_by_and_in_any_case_and_one_may_trail() -> None:
         ("run_id IN ('a' 'b')", "but got ill-formed list"),
         ("a = 1 AND " * (CLAUSES_MAX + 1), f"at most {CLAUSES_MAX} clauses"),
         ("a" * (CHARACTERS_MAX + 1), "characters"),
+        (f"a LIKE '{'%' * PATTERNS_CHARACTERS_MAX}' AND a ILIKE 'x'", "patterns of a filter have at most"),
         ("((((((((((name = 'a'))))))))))", "Invalid clause(s) in filter string"),
     ],
 )

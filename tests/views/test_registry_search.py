@@ -101,13 +101,13 @@ def test_any_filter_of_models_and_versions_is_rows_or_a_refusal(text: str) -> No
 def test_any_search_for_logged_models_is_rows_or_a_refusal(text: str, order: list[Ordering]) -> None:
     db = opened()
     try:
-        assert search(db, Search("w", ["1"], text, [DataSet("d", "1"), DataSet("e")], order)) == []
+        assert search(db, Search("w", ["1"], text, [DataSet("d", "1"), DataSet("e")], order)) == ([], False)
     except Refused as refused:
         assert refused.code == "filter.invalid"
 
 
 def measured(db: Database, *asked: Ordering) -> list[str]:
-    return [row.model_id for row in search(db, Search("w", ["1"], order=asked))]
+    return [row.model_id for row in search(db, Search("w", ["1"], order=asked))[0]]
 
 
 def test_an_order_by_a_metric_minds_the_data_set_it_was_measured_on() -> None:

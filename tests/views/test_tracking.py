@@ -12,7 +12,8 @@ import pytest
 from tests.views.test_monitor_views import dump
 
 from treering.adapters.memory_log import MemoryLog
-from treering.adapters.sqlite_view import SecondStream, SqliteView
+from treering.adapters.second_stream import SecondStream
+from treering.adapters.sqlite_view import SqliteView
 from treering.domain import KINDS
 from treering.domain.experiment_messages import (
     ArchiveExperiment,
@@ -43,7 +44,7 @@ from treering.kernel.points import Points, RunPoints, Series, decoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.kernel.writer import Writer
-from treering.views.tracking import TrackingView
+from treering.views.tracking import TrackingView, points_entries, points_units
 from treering.views.tracking.metrics import CHUNK_POINTS_MAX, history, points_of
 from treering.views.tracking.run_reads import run
 
@@ -115,7 +116,7 @@ class Both:
     def __init__(self, path: Path | str) -> None:
         view = TrackingView()
         self.store = SqliteView(view, path)
-        self.second = SecondStream(self.store, "MET", view.project_points)
+        self.second = SecondStream(self.store, "MET", points_entries, points_units, view.project_points)
 
     async def open(self) -> Both:
         await self.store.open()

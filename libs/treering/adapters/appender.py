@@ -19,6 +19,7 @@ from nats.aio.client import Client
 
 from treering.adapters.stalls import Stalls
 from treering.kernel.clock import new_id
+from treering.kernel.ending import run_each
 from treering.kernel.log import Appended, Conflict, LogFull, LogUnavailable
 
 BATCH_MAX = 400  # the server's limit is 1,000 messages
@@ -118,7 +119,7 @@ class Appender:
         if len(group) == 1:
             await self.append_one(group[0])
         elif group:
-            await asyncio.gather(*(self.append_one(waiting) for waiting in group))
+            await run_each(*(self.append_one(waiting) for waiting in group))
 
     async def append_one(self, waiting: Waiting) -> None:
         try:
@@ -169,7 +170,7 @@ def refusal(subject: str, error: ServerError) -> Exception:
     if error.err_code == WRONG_LAST_SEQUENCE:
         return Conflict(subject)
     if error.err_code in NO_ROOM:
-        return LogFull(f"the store of the log is full ({error.description}): give it room, then start treering again")
+        return LogFull(f"the store of the log is full ({error.description}): give it room, and it goes on by itself")
     return LogUnavailable(f"the log refused {subject}: {error.description} ({error.err_code})")
 
 

@@ -7,9 +7,8 @@ the commit was, so nothing that the log of the backup names is missing from it.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -34,6 +33,7 @@ from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import CHECKPOINT_FILE
 from treering.adapters.file_lock import file_lock
 from treering.adapters.free_space import require_room
+from treering.adapters.home_place import is_elsewhere
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_copy import FILE_NAME, LogCopy
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
@@ -41,11 +41,14 @@ from treering.adapters.nats_credentials import CredentialMissing, make_private_f
 from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import PointsCopy
-from treering.adapters.read_only import opened
+from treering.adapters.readable_home import snapshot, workable
+from treering.adapters.special_files import refuse_special
 from treering.adapters.witnesses import WITNESSES_FILE
 from treering.config import Home
-from treering.kernel.blobs import PREFIX
+from treering.kernel.blobs import DIGEST, PREFIX
 from treering.kernel.clock import monotonic_seconds, now
+from treering.kernel.ending import beside, end
+from treering.kernel.projector import Projector
 from treering.kernel.refusal import Refused
 
 NAMES_FILE = f"keys/{names.FILE_NAME}"  # no key: personal data, which the log holds to what it was told
@@ -78,16 +81,19 @@ async def make_backup(
     The keys go into it sealed by ``passphrase``, or as they are into ``keys_file``, or not at all.
     """
     began = monotonic_seconds()
+    refuse_special(home.root)
     if not (home.copy / FILE_NAME).exists():
         raise Refused("backup.nothing", f"there is no installation in {home.root}, or it has no second copy of its log")
     layout = Layout(folder)
     refuse_other_folder(home, layout)
+    layout.refuse_other_forms()
     make_private_folder(layout.folder)
     async with file_lock(layout.lock, wait_seconds=1.0):
         before = layout.read_manifest()
-        # Before the log: the log that is copied then holds what was signed, and what the webhooks were told.
-        files, deliveries = small_files(home), await asyncio.to_thread(copy_deliveries, home, layout)
-        log, points = await copy_streams(home, layout)
+        async with workable(home, runs=await is_running(home)) as readable:
+            # Before the log: the log that is copied then holds what was signed, and what the webhooks were told.
+            files, deliveries = small_files(readable), await asyncio.to_thread(copy_deliveries, readable, layout)
+            log, points = await copy_streams(readable, layout, ours=readable is not home)
         blobs, new_blobs = await copy_blobs(home, layout)
         keys = keep_keys(home, layout, passphrase, keys_file)
         release, at = treering.__version__, now()
@@ -118,16 +124,18 @@ def copy_deliveries(home: Home, layout: Layout) -> str:
         return ""
     part = layout.folder / f".{layout.deliveries.name}.part"
     part.unlink(missing_ok=True)
-    with opened(home.deliveries) as source, closing(sqlite3.connect(part)) as target:
-        source.backup(target)
-    part.chmod(0o600)
+    snapshot(home.deliveries, part)
     part.replace(layout.deliveries)
     return file_hash(layout.deliveries)
 
 
-async def copy_streams(home: Home, layout: Layout) -> tuple[Tree, Tree]:
-    async with AsyncCopies(home, layout) as (source, log, points), server_of(home) as client:
-        await caught_up(source, await JetStreamLog(client).head())
+async def copy_streams(home: Home, layout: Layout, *, ours: bool) -> tuple[Tree, Tree]:
+    """``ours``: the second copy is one that nobody else writes to."""
+    async with AsyncCopies(home, layout) as (source, log, points), server_of(home) as (client, alone):
+        stream = JetStreamLog(client)
+        if alone or ours:  # what a monitor that was killed had not copied
+            await catch_up(source, stream)
+        await caught_up(source, await stream.head())
         return await copy_log(source, log), await copy_points(client, points)
 
 
@@ -154,21 +162,29 @@ class AsyncCopies:
 
 
 @asynccontextmanager
-async def server_of(home: Home) -> AsyncIterator[Client]:
-    """A connection to the server that runs, or to one that is started for it and stopped again."""
-    started: NatsServer | None = None
-    try:
-        client = await reader(home)
-    except (NatsUnavailable, NatsServerError, CredentialMissing):
-        started = NatsServer(home.root)
+async def server_of(home: Home) -> AsyncIterator[tuple[Client, bool]]:
+    """A connection to the server that runs, or to one that is started for it and stopped again; and whether it is."""
+    started = None if await is_running(home) else NatsServer(home.root)
+    if started is not None:
         await started.start()
-        client = await reader(home)
+    client = await reader(home)
     try:
-        yield client
+        yield client, started is not None
     finally:
         await close(client)
         if started is not None:
             await started.stop()
+
+
+async def is_running(home: Home) -> bool:
+    """Whether the server of this home answers."""
+    try:
+        if is_elsewhere(home):
+            return False
+        await close(await reader(home))
+    except (NatsUnavailable, NatsServerError, CredentialMissing):
+        return False
+    return True
 
 
 async def reader(home: Home) -> Client:
@@ -176,18 +192,29 @@ async def reader(home: Home) -> Client:
     return await connect(url, credential, "treering-backup", timeout_seconds=CONNECT_SECONDS)
 
 
+async def catch_up(copy: LogCopy, stream: JetStreamLog) -> None:
+    """Do the monitor's work; raises LogDamaged when log and copy contradict each other."""
+    projector = Projector(stream, copy)
+    async with beside(projector.run()) as running:
+        reached = asyncio.create_task(projector.reached(await stream.head(), CATCH_UP_SECONDS_MAX))
+        await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
+        await end(reached)
+        if running.done():
+            running.result()
+
+
 async def caught_up(copy: LogCopy, head: int) -> None:
     """Wait until the monitor has copied what was in the log; ``Refused("backup.copy_behind")``."""
-    end = monotonic_seconds() + CATCH_UP_SECONDS_MAX
+    over_at = monotonic_seconds() + CATCH_UP_SECONDS_MAX
     while (reached := (await copy.checkpoint()).position) < head:
-        if monotonic_seconds() > end:
+        if monotonic_seconds() > over_at:
             why = f"the second copy is at position {reached}, the log at {head}: is the monitor running?"
             raise Refused("backup.copy_behind", why)
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def copy_blobs(home: Home, layout: Layout) -> tuple[BlobSet, int]:
-    """Every blob that is not there yet, hashed on the way; ``Refused("blob.digest_mismatch")`` for a changed one."""
+    """Every blob that is not there yet, hashed on the way; ``Refused("blob.damaged")`` for a changed one."""
     layout.blobs.mkdir(mode=0o700, exist_ok=True)
     source, target = LocalBlobs(home.blobs), LocalBlobs(layout.blobs)
     digests: list[str] = []
@@ -197,26 +224,18 @@ async def copy_blobs(home: Home, layout: Layout) -> tuple[BlobSet, int]:
         digests.append(digest)
         if not target.path_of(digest).exists():
             require_room(layout.folder)
-            await put_whole(source, target, digest)
+            await target.put_stream(source.read(digest), digest)
             new += 1
     text = list_text(digests)
     write_private(layout.blob_list, text)
     return BlobSet(len(digests), size_bytes, list_hash(text)), new
 
 
-async def put_whole(source: LocalBlobs, target: LocalBlobs, digest: str) -> None:
-    try:
-        await target.put_stream(source.read(digest), digest)
-    except Refused as refused:
-        if refused.code != "blob.digest_mismatch":
-            raise
-        why = f"the blob {digest} is not what was stored; `treering blob verify` says what uses it, and mends it"
-        raise Refused(refused.code, why) from None
-
-
 def blob_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Digest and file of each blob; beside them may stand files that were set aside as damaged."""
     for path in sorted((folder / "sha256").glob("??/*")):
-        yield PREFIX + path.name, path
+        if DIGEST.fullmatch(PREFIX + path.name):
+            yield PREFIX + path.name, path
 
 
 def keep_keys(home: Home, layout: Layout, passphrase: bytes | None, keys_file: Path | None) -> Keys:

@@ -9,9 +9,10 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from treering.adapters.backup_layout import damaged
+from treering.adapters.scratch import scratch_folder
+from treering.adapters.special_files import special_kind
 from treering.kernel.refusal import Refused
 
 SUFFIX = ".tar"
@@ -28,11 +29,8 @@ def is_archive(path: Path) -> bool:
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
     """A folder on the same disk, gone after the block."""
-    folder = Path(mkdtemp(prefix=f".{path.name}.", dir=path.absolute().parent))
-    try:
+    with scratch_folder(f".{path.name}.new-", path.absolute().parent) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -55,6 +53,8 @@ def unpack(archive: Path, folder: Path) -> None:
 
     The standard filter for foreign tars could be led out of its folder on some versions, so nothing of it is used.
     """
+    if kind := special_kind(archive):
+        raise Refused("backup.invalid", f"{archive} is {kind}, and a file is due: name another backup")
     try:
         with tarfile.open(archive, mode="r:") as tar:
             for number, member in enumerate(tar):
@@ -63,8 +63,10 @@ def unpack(archive: Path, folder: Path) -> None:
                 content = tar.extractfile(member)
                 assert content is not None
                 target = folder / member.name
+                if target.exists():
+                    raise damaged(f"{archive} holds {member.name} twice")
                 target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with target.open("xb") as file:
                     shutil.copyfileobj(content, file)
-    except (tarfile.TarError, FileExistsError, EOFError) as error:
+    except (tarfile.TarError, EOFError) as error:
         raise damaged(f"{archive} cannot be read as a tar: {error}") from None

@@ -15,7 +15,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
-from treering.adapters.nats_credentials import make_private_folder, write_private
+from treering.adapters.home_files import backed_up
+from treering.adapters.nats_credentials import make_private_folder
+from treering.adapters.sums import write_kept
 from treering.config import Home
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
@@ -39,8 +41,7 @@ class KeyFiles(Struct, frozen=True):
 
 def collect(home: Home) -> bytes:
     """The token and everything in the folder of the keys, as bytes."""
-    paths = [home.token_file, *sorted(home.keys.rglob("*"))]
-    files = [path for path in paths if path.is_file() and not path.is_symlink() and not path.name.startswith(".")]
+    files = backed_up(home, "keys")
     if len(files) > FILES_MAX:
         raise Refused("backup.keys", f"{home.keys} has {len(files)} files, at most {FILES_MAX} are taken")
     return msgspec.json.encode(KeyFiles({str(path.relative_to(home.root)): read_key(path) for path in files}))
@@ -60,8 +61,19 @@ def put_back(data: bytes, home: Home) -> int:
         if path != home.token_file and not path.is_relative_to(home.keys):
             raise Refused("backup.keys", f"{name!r} is no key file")
         make_private_folder(path.parent)
-        write_private(path, content)
+        write_kept(path, content)
     return len(found.files)
+
+
+def read_keys_apart(path: Path) -> bytes:
+    """What ``--keys-to`` wrote; ``Refused("backup.keys")`` for a file that is no such thing."""
+    data = path.read_bytes()
+    try:
+        decode(data, KeyFiles, code="backup.keys", bytes_max=FILES_MAX * FILE_BYTES_MAX)
+    except Refused as refused:
+        why = f"{path} does not hold the keys of a backup: {refused.detail}; give the file that --keys-to wrote"
+        raise Refused(refused.code, why) from None
+    return data
 
 
 def read_passphrase(path: Path) -> bytes:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from treering.adapters.log_copy import LogCopy, frontier_at, head_row
 from treering.adapters.nats_credentials import write_private
+from treering.adapters.special_files import special_kind
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 
@@ -58,10 +59,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Layout:
-    """The files of the backup in ``folder``."""
+    """The files of the backup in ``folder``, which for a while holds those of ``archive`` where that is given."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, archive: Path | None = None) -> None:
+        self.folder, self.archive = folder, archive
         self.manifest = folder / "backup.json"
         self.log = folder / "log.db"
         self.points = folder / "points.db"
@@ -73,16 +74,40 @@ class Layout:
 
     def read_manifest(self) -> Manifest | None:
         """None where no backup was ever finished; ``Refused("backup.invalid")`` for one we cannot read."""
-        try:
-            data = self.manifest.read_bytes()
-        except FileNotFoundError:
+        self.refuse_other_forms()
+        if not self.manifest.exists():
             return None
-        manifest = decode(data, Manifest, code="backup.invalid", bytes_max=MANIFEST_BYTES_MAX)
+        name = self.named(self.manifest)
+        try:
+            manifest = decode(self.manifest.read_bytes(), Manifest, code="backup.invalid", bytes_max=MANIFEST_BYTES_MAX)
+        except Refused as refused:
+            raise Refused(refused.code, f"{name} is no manifest: {refused.detail}; use another backup") from None
         if manifest.format != FORMAT:
-            raise Refused(
-                "backup.invalid", f"{self.manifest} has format {manifest.format}, this release reads {FORMAT}"
-            )
+            raise Refused("backup.invalid", f"{name} has format {manifest.format}, this release reads {FORMAT}")
         return manifest
+
+    def refuse_other_forms(self) -> None:
+        """``Refused("backup.invalid")`` where a file of it is a folder, or a FIFO, which would never answer."""
+        for path in (self.manifest, self.log, self.points, self.deliveries, self.blob_list, self.keys, self.lock):
+            if path.exists() and not path.is_file():
+                kind = special_kind(path) or "a folder"
+                raise Refused(
+                    "backup.invalid", f"{path} is {kind}, and a file is due: move it away, or use another one"
+                )
+
+    def require_whole(self, manifest: Manifest) -> None:
+        """``Refused("backup.damaged")`` unless every file is there that the manifest counts on."""
+        needed = {
+            self.log: manifest.log.positions, self.points: manifest.points.positions, self.blob_list: True,
+            self.deliveries: manifest.deliveries_sha256, self.keys: manifest.keys == "sealed",
+        }  # fmt: skip
+        for path, is_needed in needed.items():
+            if is_needed and not path.exists():
+                raise damaged(f"{self.named(path)} is missing")
+
+    def named(self, path: Path) -> str:
+        """The file in sentences: what was unpacked is gone when they are read."""
+        return f"{path.name} of {self.archive}" if self.archive else str(path)
 
     def write_manifest(self, manifest: Manifest) -> None:
         write_private(self.manifest, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")

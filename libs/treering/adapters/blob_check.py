@@ -18,12 +18,14 @@ import msgspec
 from msgspec import Struct
 
 from treering.adapters.blobs import LocalBlobs
+from treering.adapters.damaged_blobs import note_damaged, note_well, noted
 from treering.adapters.read_only import opened
+from treering.adapters.regular_files import open_regular
 from treering.adapters.trees import MANIFEST_BYTES_MAX, Manifest
 from treering.kernel.blobs import PREFIX
-from treering.kernel.log import commits
+from treering.kernel.log import read_commit
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import address_of
+from treering.kernel.subjects import address_or_none
 
 BAD_MAX = 1000
 USERS_MAX = 20
@@ -31,7 +33,7 @@ MANIFESTS_MAX = 64
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 FIELDS = ("digest", "code", "logs")  # of events, when what they hold is a whole digest
 FOREIGN = ("datasets",)  # their digests are what a script said, and of nothing that is kept here
-KINDS_WITHOUT = ("event", "event_schema", "credential", "witness", "metric_stream")
+KINDS_WITHOUT = ("event", "event_schema", "credential", "witness", "metric_stream", "installation")
 MANIFEST_BEGINS = b'{"files":['
 
 
@@ -65,7 +67,11 @@ class BlobCheck:
         self.files_of = lru_cache(MANIFESTS_MAX)(self.read_files)
 
     def run(self) -> BlobsChecked:
+        """Also brings the notes about damaged blobs (see damaged_blobs.py) up to what is so now."""
         blobs, size_bytes = self.hash_all()
+        for digest in noted(self.store.root):
+            if digest not in self.problems:
+                note_well(self.store.root, digest)
         self.follow_all()
         bad = [
             BadBlob(digest, problem, str(self.store.path_of(digest)), self.users.get(digest, []))
@@ -82,6 +88,7 @@ class BlobCheck:
             size_bytes += path.stat().st_size
             if problem := problem_of(path):
                 self.found(PREFIX + path.name, problem)
+                note_damaged(self.store.root, PREFIX + path.name)
             self.moved(count)
         return count, size_bytes
 
@@ -92,9 +99,12 @@ class BlobCheck:
     def follow_all(self) -> None:
         """Each digest that the log names, and those of the files of a folder: is it there, and is it good?"""
         for whose, digest in named_in(self.copy):
-            self.follow(digest, whose)
-            for path, one in self.files_of(digest):
-                self.follow(one, f"{whose}: {path}")
+            self.follow_with_files(whose, digest)
+
+    def follow_with_files(self, whose: str, digest: str) -> None:
+        self.follow(digest, whose)
+        for path, one in self.files_of(digest):
+            self.follow(one, f"{whose}: {path}")
 
     def follow(self, digest: str, whose: str) -> None:
         if digest not in self.problems and not self.store.path_of(digest).exists():
@@ -121,9 +131,9 @@ class BlobCheck:
 
 def problem_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == path.name
-    except OSError:
+    except (OSError, Refused):
         return "unreadable"
     return "" if same else "changed"
 
@@ -137,9 +147,11 @@ def named_in(copy: Path) -> Iterator[tuple[str, str]]:
             for subject, body in db.execute("SELECT subject, body FROM commits ORDER BY position"):
                 if PREFIX.encode() not in body:
                     continue
-                address = address_of(subject)
+                address, commit = address_or_none(subject), read_commit(body)
+                if address is None or commit is None:
+                    continue  # No commit of ours names a blob there.
                 if address.kind not in KINDS_WITHOUT:
-                    for digest in digests_in(msgspec.json.decode(commits.decode(body).events)):
+                    for digest in digests_in(msgspec.json.decode(commit.events)):
                         yield f"{address}", digest
     except (sqlite3.DatabaseError, msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise Refused("log.copy_unreadable", f"{copy} cannot be read: {error}; see `treering log verify`") from None

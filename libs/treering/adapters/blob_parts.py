@@ -1,11 +1,12 @@
 """Uploads in parts: each part a file of its own until all are there, then one blob.
 
 ``<blobs>/parts/<upload>/<number>-<sha256>``: the name says what the part holds, so completing an upload checks what
-the client says it sent without reading anything twice. What nobody completes is removed after a day.
+the client says it sent, and that it is still what was sent, in one pass. What nobody completes is removed after a day.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import time
@@ -14,7 +15,9 @@ from pathlib import Path
 
 from anyio.to_thread import run_sync
 
-from treering.adapters.blobs import ABANDONED_SECONDS, CHUNK_BYTES, Incoming, LocalBlobs, write_all
+from treering.adapters.blobs import ABANDONED_SECONDS, Incoming, LocalBlobs, write_all
+from treering.adapters.checked_blobs import CHUNK_BYTES
+from treering.adapters.regular_files import open_regular
 from treering.kernel.blobs import PREFIX
 from treering.kernel.clock import new_id
 from treering.kernel.refusal import Refused
@@ -54,7 +57,7 @@ class BlobParts:
         """Store part ``number`` (from 1); its ETag. A part sent again replaces the one before."""
         folder = self.folder(upload)
         if not 1 <= number <= PARTS_MAX:
-            raise Refused("upload.part_number", f"part {number} is not in 1 to {PARTS_MAX}")
+            raise Refused("upload.part_number", f"the number of a part is {number}; it must be 1 to {PARTS_MAX}")
         with Incoming(self.blobs) as incoming:
             await write_all(incoming, chunks)
             return await run_sync(place, incoming, folder, number)
@@ -80,14 +83,30 @@ class BlobParts:
         size_bytes = 0
         with Incoming(self.blobs) as incoming:
             for file in files:
-                with file.open("rb") as source:
-                    while chunk := source.read(CHUNK_BYTES):
-                        incoming.write(chunk)
-                        size_bytes += len(chunk)
+                size_bytes += append(incoming, file)
             return incoming.keep(), size_bytes
 
     async def abort(self, upload: str) -> None:
         await run_sync(shutil.rmtree, self.folder(upload), True)
+
+
+def append(incoming: Incoming, part: Path) -> int:
+    """Write a part behind those before it; its size in bytes. ``Refused("upload.part_damaged")``.
+
+    The blob gets the digest of what is read here, so a part that was changed on the disk would become the truth.
+    """
+    hash, size_bytes = hashlib.sha256(), 0
+    with open_regular(part) as source:
+        while chunk := source.read(CHUNK_BYTES):
+            hash.update(chunk)
+            incoming.write(chunk)
+            size_bytes += len(chunk)
+    number, _, sent = part.name.partition("-")
+    if hash.hexdigest() != sent:
+        part.unlink()
+        why = f"part {number} was changed where it is kept; send it again, then complete the upload"
+        raise Refused("upload.part_damaged", why)
+    return size_bytes
 
 
 def place(incoming: Incoming, folder: Path, number: int) -> str:

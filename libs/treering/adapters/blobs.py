@@ -17,12 +17,16 @@ from uuid import uuid4
 
 from anyio.to_thread import run_sync
 
+from treering.adapters.blob_copies import copy_blob
+from treering.adapters.checked_blobs import CHUNK_BYTES, CheckedBlobs, whole
+from treering.adapters.damaged_blobs import noted
 from treering.adapters.free_space import require_last_room
-from treering.kernel.blobs import PREFIX, absent, checked_digest, digest_of
+from treering.adapters.regular_files import open_regular
+from treering.kernel.blobs import PREFIX, checked_digest, digest_of
+from treering.kernel.meter import tick
 from treering.kernel.refusal import Refused
 
-CHUNK_BYTES = 1024 * 1024
-BLOCK_BYTES = 1024 * 1024  # as an upload comes in (gateway/uploads.py)
+BLOCK_BYTES = 1024 * 1024  # as an upload comes in (gateway/http/protocol.py)
 # Written before the kernel is asked to bring it to the disk: the sync at the end then has little to wait for.
 WRITEBACK_BYTES = 4 * 1024 * 1024
 ABANDONED_SECONDS = 24 * 60 * 60
@@ -35,6 +39,7 @@ class LocalBlobs:
         self.root = root
         self.incoming = root / "incoming"
         self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.checks = CheckedBlobs(root, self.path_of)
         remove_abandoned(self.incoming)
 
     def path_of(self, digest: str) -> Path:
@@ -44,9 +49,13 @@ class LocalBlobs:
 
     async def put_bytes(self, data: bytes) -> str:
         digest = digest_of(data)
-        if not self.path_of(digest).exists():
-            await run_sync(self.store, data)
+        if not self.checks.is_good(digest):
+            await run_sync(self.store_unless_whole, digest, data)
         return digest
+
+    def store_unless_whole(self, digest: str, data: bytes) -> None:
+        if not whole(self.checks, digest):
+            self.store(data)
 
     def store(self, data: bytes) -> str:
         with Incoming(self) as incoming:
@@ -57,9 +66,10 @@ class LocalBlobs:
         return await run_sync(self.copy, path)
 
     def copy(self, path: Path) -> str:
-        with path.open("rb") as source, Incoming(self) as incoming:
+        with open_regular(path) as source, Incoming(self) as incoming:
             while chunk := source.read(CHUNK_BYTES):
                 incoming.write(chunk)
+                tick(0)  # ends it when nobody waits any more; what counts was counted as it was hashed
             return incoming.keep()
 
     async def put_stream(self, chunks: AsyncIterator[bytes], expected: str | None = None) -> str:
@@ -73,19 +83,21 @@ class LocalBlobs:
         return await run_sync(size_of, self.path_of(digest))
 
     async def missing(self, digests: Sequence[str]) -> list[str]:
-        paths = {digest: self.path_of(digest) for digest in digests}
-        return await run_sync(lambda: [digest for digest, path in paths.items() if not path.exists()])
+        """One that was found damaged is missing too: put again, it is whole."""
+        wanted = list(dict.fromkeys(map(checked_digest, digests)))
+        return await run_sync(self.not_there, wanted) if wanted else []
 
-    async def read(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
-        path = self.path_of(digest)
-        try:
-            file = await run_sync(path.open, "rb")
-        except FileNotFoundError:
-            raise absent(digest) from None
-        with file:
-            file.seek(start)
-            while chunk := await run_sync(file.read, CHUNK_BYTES):
-                yield chunk
+    def not_there(self, digests: Sequence[str]) -> list[str]:
+        bad = set(noted(self.root))
+        return [digest for digest in digests if digest in bad or self.checks.looked_at(digest) in ("absent", "damaged")]
+
+    def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """As the port says; up to byte ``end``, which is not included, when there is one."""
+        return self.checks.read(digest, start, end)
+
+    def copy_to(self, digest: str, target: Path, mode: int) -> None:
+        """Write the blob into the new file ``target``; blocks. Raises ``Refused`` ``blob.absent``, ``blob.damaged``."""
+        copy_blob(self.checks, digest, target, mode)
 
 
 class Incoming:
@@ -126,12 +138,12 @@ class Incoming:
         return PREFIX + self.hash.hexdigest()
 
     def keep(self, expected: str | None = None) -> str:
-        """Give the blob its name, durably; its digest."""
+        """Give the blob its name, durably; its digest. What is there already stays, if it is still what it was."""
         digest = self.digest()
         if expected is not None and digest != expected:
             raise Refused("blob.digest_mismatch", f"the content came as {digest}, expected was {expected}")
         target = self.blobs.path_of(digest)
-        if target.exists():
+        if target.exists() and whole(self.blobs.checks, digest):
             return digest
         self.file.flush()
         os.fchmod(self.file.fileno(), 0o444)
@@ -139,6 +151,7 @@ class Incoming:
         make_folder(target.parent)
         self.path.replace(target)
         sync_folder(target.parent)
+        self.blobs.checks.wrote(digest)
         return digest
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,12 +15,16 @@ from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
 from treering.adapters.appender import REQUEST_FAILED
-from treering.adapters.nats_connect import answer
+from treering.adapters.askers import Askers, named, tell_gone
+from treering.adapters.nats_connect import answer, reached
 from treering.kernel.aggregate import Command
+from treering.kernel.asking import AskerGone, asking
 from treering.kernel.command import Answer, CommandMessage, Context, Written
 from treering.kernel.decoding import decode
+from treering.kernel.disk import refusal_of
 from treering.kernel.log import Conflict, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
+from treering.kernel.seldom import Seldom
 from treering.kernel.subjects import Address
 from treering.tracing import exporting, span, trace_headers
 
@@ -29,6 +34,7 @@ CONCURRENT_MAX = 1000
 PING = "ping"  # in the place of a kind: no command, only whether the registry answers
 Handler = Callable[[str, bytes], Awaitable[bytes]]
 log = structlog.get_logger()
+lost = Seldom()
 
 
 class Commands:
@@ -71,11 +77,18 @@ def written(reply: Answer) -> Written:
 
 
 async def ask(
-    client: Client, subject: str, body: bytes, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS, trace: str = ""
+    client: Client,
+    subject: str,
+    body: bytes,
+    *,
+    timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    trace: str = "",
+    headers: dict[str, str] | None = None,
 ) -> bytes:
     """One request, one answer; LogUnavailable when none comes in time (the outcome is then unknown)."""
+    headers = headers or trace_headers(trace)
     try:
-        return (await client.request(subject, body, timeout=timeout_seconds, headers=trace_headers(trace))).data
+        return (await client.request(subject, body, timeout=timeout_seconds, headers=headers)).data
     except NoRespondersError:
         raise LogUnavailable(f"no service answers on {subject}; it may be starting") from None
     except REQUEST_FAILED as error:
@@ -85,12 +98,28 @@ async def ask(
 async def question(
     client: Client, name: str, query: msgspec.Struct, type: type[T], *, timeout_seconds: float = 30.0, to: str = "qry"
 ) -> T:
-    """Ask the monitor ``qry.<name>`` (or another, ``to``); raises Refused with its own words."""
-    body = await ask(client, f"{to}.{name}", encoder.encode(query), timeout_seconds=timeout_seconds)
+    """Ask the monitor ``qry.<name>`` (or another, ``to``); raises Refused with its own words. It hears whose question
+    it is, and when nobody waits for the answer any more; raises AskerGone then."""
+    asker = asking.get()
+    headers = named(asker, to)
+    asked = ask(client, f"{to}.{name}", encoder.encode(query), timeout_seconds=timeout_seconds, headers=headers)
+    try:
+        body = await asker.wait(asyncio.ensure_future(asked))
+    except BaseException:
+        await tell_gone(client, to, headers)
+        raise
     if body.startswith(b'{"refused":'):
         refused = decode(body, RefusedAnswer).refused
         raise Refused(refused.code, refused.detail)
     return decode(body, type)
+
+
+async def start_all(client: Client, responders: Sequence[Responder]) -> None:
+    """The server knows of all of one client then, if it is there: whoever is told that the service is ready may ask."""
+    for one in responders:
+        await client.subscribe(one.subject, queue=one.queue, cb=one.receive)
+    with suppress(*REQUEST_FAILED):  # it hears of them when it is back
+        await reached(client)
 
 
 class RefusedAnswer(msgspec.Struct, frozen=True):
@@ -98,10 +127,14 @@ class RefusedAnswer(msgspec.Struct, frozen=True):
 
 
 class Responder:
-    """Answers every request on a subject, in a queue group, several at once."""
+    """Answers every request on a subject, in a queue group, several at once. With ``askers`` the requests come from a
+    service that says on whose behalf it asks."""
 
-    def __init__(self, client: Client, subject: str, handler: Handler, *, queue: str = "q") -> None:
+    def __init__(
+        self, client: Client, subject: str, handler: Handler, *, queue: str = "q", askers: Askers | None = None
+    ) -> None:
         self.client = client
+        self.askers = askers
         self.subject = subject
         self.handler = handler
         self.queue = queue
@@ -109,24 +142,38 @@ class Responder:
         self.calls = 0  # under way
 
     async def start(self) -> None:
-        await self.client.subscribe(self.subject, queue=self.queue, cb=self.receive)
+        await start_all(self.client, [self])
 
     async def receive(self, message: Msg) -> None:
+        if self.askers is not None and self.askers.told(message):
+            return
         if len(self.tasks) >= CONCURRENT_MAX:
             await answer(message, BUSY)
             return
+        self.begin(message)
+
+    def begin(self, message: Msg) -> None:
         task = asyncio.create_task(self.respond(message))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        if self.askers is not None:
+            self.askers.add(message, task)
 
     async def respond(self, message: Msg) -> None:
-        """Answer; as a span of the asker's trace, when the request carries one."""
+        await self.reply(message)
+
+    async def reply(self, message: Msg) -> bytes:
+        """Answer, and say what; as a span of the asker's trace, when the request carries one."""
+        if self.askers is not None:
+            asking.set(self.askers.of(message))
         trace = (message.headers or {}).get("traceparent", "")
         body = await self.traced(message.subject, message.data, trace)
         try:
             await answer(message, body)
         except REQUEST_FAILED as error:
-            log.warning("answer.lost", subject=message.subject, why=str(error))
+            if times := lost.times(message.subject):
+                log.warning("answer.lost", subject=message.subject, why=str(error), times=times)
+        return body
 
     async def called(self, subject: str, body: bytes, trace: str) -> bytes:
         """The answer for somebody in this process, under the same bounds; LogUnavailable when none comes in time."""
@@ -158,7 +205,11 @@ class Responder:
             return refusal_body("log.full", str(error))
         except (LogUnavailable, Conflict) as error:
             return refusal_body("log.unavailable", str(error))
-        except Exception:
+        except AskerGone:
+            return BUSY  # nobody reads it
+        except Exception as error:
+            if (known := refusal_of(error)) is not None:
+                return refusal_body(known.code, known.detail)
             log.exception("request.failed", subject=subject)
             return refusal_body("service.failed", "the service failed on this request; its log says why")
 

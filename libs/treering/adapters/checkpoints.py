@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from treering.adapters.log_copy import frontier_at, head_row
-from treering.adapters.nats_credentials import write_private
 from treering.adapters.notes import NOTE_BYTES_MAX, NoteInvalid, TreeHead
 from treering.adapters.signing import LOG_KEY_FILE, VerifierKey, read_log_key
 from treering.adapters.sqlite_view import Database
+from treering.adapters.sums import forget_sum, write_kept
 from treering.config import Home
 from treering.kernel.log import LogDamaged
 
@@ -53,7 +53,7 @@ def opened(note: bytes, key: VerifierKey, what: str) -> TreeHead:
 
 
 def write_own(home: Home, note: bytes) -> None:
-    write_private(home.copy / CHECKPOINT_FILE, note)
+    write_kept(home.copy / CHECKPOINT_FILE, note)  # noted, so that it is missed when it is gone
 
 
 def check_length(seen: Seen, last: int, what: str = "log") -> None:
@@ -85,5 +85,6 @@ def set_series_aside(home: Home) -> list[Path]:
         if free is None:
             raise LogDamaged(f"there are {SERIES_MAX} old series beside {path} already: move some away")
         if path.exists():
+            forget_sum(path)
             moved.append(path.rename(free))
     return moved

@@ -7,9 +7,14 @@ writes down what was not delivered before it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from treering.adapters.sqlite_faults import cannot_write, not_now, roll_back, said
+from treering.adapters.sqlite_kinds import DELIVERIES, marked
+from treering.adapters.sqlite_open import lacks_checksums, make_checked, open_alone, open_shared
 
 DEAD_MAX = 10_000  # of one webhook; the oldest go first
 SCHEMA = """
@@ -50,36 +55,83 @@ class Standing(NamedTuple):
     dropped: int
 
 
+def with_checksums(path: Path) -> None:
+    """Make the file so that each page has a checksum, which SQLite compares when it reads it; a file of an earlier
+    release is written again so, once."""
+    make_checked(path)
+    with closing(open_alone(path)) as old:
+        if not lacks_checksums(old):
+            return
+        part = path.with_name(f".{path.name}.part")
+        part.unlink(missing_ok=True)
+        make_checked(part)
+        with closing(open_alone(part)) as new:
+            new.executescript("".join(old.iterdump()))
+        old.execute("PRAGMA journal_mode = DELETE")  # what is in its write-ahead log is in the file then
+    part.replace(path)
+
+
+class DeliveriesDamaged(Exception):
+    """The file is not what was written; the message names it and says what to do."""
+
+
 class DeliveryStore:
     """Opened by one process; every call is one small transaction."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("PRAGMA synchronous = NORMAL")
-        self.db.executescript(SCHEMA)
+        self.path = path
+        with self.worded():
+            with_checksums(path)
+            self.db = open_shared(path, "NORMAL")
+            if not marked(self.db, DELIVERIES):
+                self.db.close()
+                raise DeliveriesDamaged(f"{path} is not {DELIVERIES.what}: {DELIVERIES.mends}")
+            self.db.executescript(SCHEMA)
 
     def close(self) -> None:
         self.db.close()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block or nothing; CannotWrite when the disk takes nothing now."""
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            yield
+            self.db.execute("COMMIT")
+        except BaseException:
+            roll_back(self.db)
+            with self.worded():
+                raise
+
+    @contextmanager
+    def worded(self) -> Iterator[None]:
+        """Whatever SQLite says of the file names it, and what to do: CannotWrite, else DeliveriesDamaged."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if not_now(error):
+                raise cannot_write(error, self.path) from error
+            raise DeliveriesDamaged(f"{self.path}: {said(error)}: {DELIVERIES.mends}") from error
+
+    def rows(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self.worded():
+            return self.db.execute(sql, parameters).fetchall()
+
     def standing(self, key: Key) -> Standing | None:
         sql = "SELECT epoch, position, delivered, dropped FROM webhooks WHERE workspace = ? AND name = ?"
-        row = self.db.execute(sql, key).fetchone()
-        return Standing(*row) if row else None
+        return next((Standing(*row) for row in self.rows(sql, key)), None)
 
     def begin(self, key: Key, epoch: str, position: int) -> None:
         """Start from ``position``: a new webhook, or a replay. What waited to be tried again is behind it, or comes
         again."""
-        with self.db:
-            self.db.execute("BEGIN IMMEDIATE")
+        with self.transaction():
             self.db.execute("DELETE FROM retries WHERE workspace = ? AND name = ?", key)
             sql = "INSERT OR REPLACE INTO webhooks (workspace, name, epoch, position) VALUES (?, ?, ?, ?)"
             self.db.execute(sql, (*key, epoch, position))
 
     def forget(self, key: Key) -> None:
-        with self.db:
-            self.db.execute("BEGIN IMMEDIATE")
+        with self.transaction():
             for table in ("webhooks", "retries", "dead"):
                 self.db.execute(f"DELETE FROM {table} WHERE workspace = ? AND name = ?", key)
 
@@ -93,8 +145,7 @@ class DeliveryStore:
         done: Iterable[Letter],
     ) -> None:
         """All before or at ``position`` was delivered, or is in ``again`` or ``given_up``; ``done`` is in neither."""
-        with self.db:
-            self.db.execute("BEGIN IMMEDIATE")
+        with self.transaction():
             sql = "UPDATE webhooks SET position = ?, delivered = delivered + ? WHERE workspace = ? AND name = ?"
             self.db.execute(sql, (position, delivered, *key))
             gone = [(*key, one.position, one.number) for one in (*done, *given_up)]
@@ -121,7 +172,7 @@ class DeliveryStore:
 
     def retries(self, key: Key) -> list[Letter]:
         sql = "SELECT position, number, attempts, due_at, why FROM retries WHERE workspace = ? AND name = ?"
-        return [Letter(*row) for row in self.db.execute(sql, key)]
+        return [Letter(*row) for row in self.rows(sql, key)]
 
     def dead(self, key: Key, limit: int, after: tuple[int, int] = (0, -1)) -> list[Letter]:
         """Given up, oldest first, behind ``after``."""
@@ -129,17 +180,16 @@ class DeliveryStore:
             "SELECT position, number, attempts, at, why FROM dead WHERE workspace = ? AND name = ?"
             " AND (position, number) > (?, ?) ORDER BY position, number LIMIT ?"
         )
-        return [Letter(*row) for row in self.db.execute(sql, (*key, *after, limit))]
+        return [Letter(*row) for row in self.rows(sql, (*key, *after, limit))]
 
     def dead_count(self, key: Key) -> int:
         sql = "SELECT count(*) FROM dead WHERE workspace = ? AND name = ?"
-        return int(self.db.execute(sql, key).fetchone()[0])
+        return int(self.rows(sql, key)[0][0])
 
     def revive(self, key: Key, letters: Sequence[Letter], due_at: float) -> list[Letter]:
         """Dead letters become ones to be tried, with their attempts counted anew."""
         again = [Letter(one.position, one.number, 0, due_at, one.why) for one in letters]
-        with self.db:
-            self.db.execute("BEGIN IMMEDIATE")
+        with self.transaction():
             gone = [(*key, one.position, one.number) for one in letters]
             self.db.executemany("DELETE FROM dead WHERE (workspace, name, position, number) = (?, ?, ?, ?)", gone)
             self.put("retries", key, again)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from uv import find_uv_bin
 
 from treering.adapters.containment import choose
+from treering.adapters.descriptors import hard_limit
 from treering.adapters.findings import Finding, ok, warning, wrong
 from treering.adapters.free_space import MIB, room_in
+from treering.adapters.home_files import kept_files
+from treering.adapters.home_secrets import UNREAD, broken_secrets
 from treering.adapters.log_copy import FILE_NAME
-from treering.adapters.nats_credentials import outside_credentials
+from treering.adapters.not_checked import unchecked
+from treering.adapters.open_home import open_folders, open_secrets
 from treering.adapters.pythons import pyenv_pythons, running
 from treering.adapters.read_only import last_commit
+from treering.adapters.sandbox.choose import asked_for, choose_sandbox
+from treering.adapters.sandbox.unconfined import Refusing, Unconfined
+from treering.adapters.sums import noted
 from treering.config import Home
 from treering.kernel.clock import now
 
@@ -24,7 +29,7 @@ INODES_FREE_PERCENT_MIN = 5.0
 CLOCK_SKEW_SECONDS_MAX = 2.0
 BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # a clock before this release was written is wrong for sure
 CLOCK_AHEAD_MAX = timedelta(days=3650)
-OWNER_ONLY = 0o077
+DESCRIPTORS_MIN = 8192
 SECRETS = ("token", "keys/join-token", "keys/job-token.key")
 
 
@@ -48,6 +53,16 @@ def disk(home: Home) -> Iterator[Finding]:
             yield ok("disk", found)
 
 
+def descriptors(home: Home) -> Iterator[Finding]:
+    """How many files and sockets a process may open: three quarters of them are for clients."""
+    most = hard_limit()
+    found = f"a process may open {most:,} files and sockets (ulimit -Hn)"
+    if most < DESCRIPTORS_MIN:
+        yield warning("descriptors", found, f"raise the hard limit to {DESCRIPTORS_MIN:,} or more for many clients")
+    else:
+        yield ok("descriptors", found)
+
+
 def clock(home: Home) -> Iterator[Finding]:
     """The clock against the last time in the log: events keep their order whatever it says, people are misled."""
     time = now()
@@ -67,41 +82,32 @@ def clock(home: Home) -> Iterator[Finding]:
 
 def keys(home: Home) -> Iterator[Finding]:
     """Everything secret is there and its owner's alone. A home that never ran has none yet."""
+    if not home.root.exists():
+        yield ok("keys", "none yet: the first start makes them")
+        return
+    for said in open_folders(home):
+        found, _, advice = said.rpartition(": ")
+        yield warning("keys", found, advice)
     if not home.keys.exists() or not any(home.keys.iterdir()):
         yield ok("keys", "none yet: the first start makes them")
         return
     for name in SECRETS:
-        if not (home.root / name).exists():
-            yield wrong(
-                "keys",
-                f"{home.root / name} is not there",
-                "restore it from a backup, or start treering: it makes a new one",
-            )
-    for path, why in outside_credentials(home.root)[1].items():
-        if not is_open(path):  # said below
-            yield wrong("keys", why, f"mend or remove {path}: nothing starts with it")
-    open_ones = [path for path in secret_paths(home) if is_open(path)]
-    for path in open_ones:
-        mode = "700" if path.is_dir() else "600"
-        yield wrong(
-            "keys", f"{path} is open to others (mode {mode_of(path):o})", f"chmod {mode} {path}; then change the secret"
-        )
-    if not open_ones:
-        yield ok(
-            "keys", f"{sum(1 for path in secret_paths(home) if path.is_file())} files, readable by their owner only"
-        )
-
-
-def secret_paths(home: Home) -> list[Path]:
-    return [path for path in (home.token_file, home.keys, *home.keys.rglob("*")) if path.exists()]
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def is_open(path: Path) -> bool:
-    return bool(mode_of(path) & OWNER_ONLY)
+        if not (home.root / name).exists() and not noted(home.root / name):
+            advice = "restore it from a backup, or start treering: it makes a new one"
+            yield warning("keys", f"{home.root / name} is not there", advice)
+    bad = broken_secrets(home)
+    for broken in bad:
+        if broken.why.startswith(UNREAD):
+            yield unchecked("keys", broken.path, broken.why)
+            continue
+        what, _, advice = str(broken).partition(": ")
+        say = warning if broken.is_open and not broken.fatal else wrong  # as a start does
+        yield say("keys", what, advice or "put it back from a backup of the keys")
+    read_by_others = [path for path in open_secrets(home) if path not in {one.path for one in bad if one.fatal}]
+    for path in read_by_others:
+        yield wrong("keys", f"others on this machine can read {path}", f"chmod 600 {path}; then change the secret")
+    if not bad and not read_by_others:
+        yield ok("keys", f"{len(kept_files(home))} files, what was written, readable by their owner only")
 
 
 def tools(home: Home) -> Iterator[Finding]:
@@ -135,3 +141,19 @@ def containment(home: Home) -> Iterator[Finding]:
         )
     else:
         yield ok("containment", f"{mode.mode}: a job ends with all it started")
+
+
+def sandbox(home: Home) -> Iterator[Finding]:
+    """What keeps jobs apart, found by trying it as this user. An executor may have been told otherwise: ``node list``
+    shows what each uses.
+    """
+    chosen = choose_sandbox(asked_for(None), home.root)
+    if isinstance(chosen, Refusing):
+        yield wrong("sandbox", f"jobs are refused: {chosen.why}", "see docs/operations.md, Isolation of jobs")
+    elif isinstance(chosen, Unconfined):
+        advice = "unset TREERING_SANDBOX, or set it to auto, unless you trust everybody who may submit jobs"
+        yield warning("sandbox", "none: a job can read every key and every other job's files", advice)
+    elif advice := chosen.weakness():
+        yield warning("sandbox", chosen.said(), advice)
+    else:
+        yield ok("sandbox", chosen.said())

@@ -12,16 +12,20 @@ from nats.aio.client import Client
 
 from treering.adapters.findings import Finding, ok, warning, wrong
 from treering.adapters.free_space import MIB
+from treering.adapters.home_place import is_elsewhere
 from treering.adapters.log_check import check_shape
-from treering.adapters.nats_connect import NatsUnavailable, close, connect, running_settings
+from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import CredentialMissing, read_credential
 from treering.adapters.nats_process import NatsServerError, find_server, log_tail, running_pid, server_url
+from treering.adapters.nats_running import running_room, running_settings
 from treering.adapters.nats_users import DOCTOR
 from treering.adapters.streams import StreamWrong, ask, check_config, stream_configs, stream_state
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
 
-CONNECT_SECONDS = 3.0
+LISTENS_SECONDS = 3.0
+CONNECT_SECONDS = 15.0  # strangers may stand in the queue before it
+CROWDED = 0.75  # of the connections there may be
 VERSION_SECONDS = 10.0
 SYNC = "sync_interval: always"
 
@@ -48,6 +52,8 @@ def server(home: Home) -> Iterator[Finding]:
         return
     pid = running_pid(config, home.nats / "nats.pid")
     try:
+        if is_elsewhere(home):
+            raise NatsUnavailable(f"the address in {home.root} is that of the home it was copied from")
         listens(server_url(home.root))
         yield from asyncio.run(asked(home))
         return
@@ -68,7 +74,7 @@ def listens(url: str) -> None:
     """NatsUnavailable when nobody listens there: to connect would wait for somebody who may come."""
     where = urlsplit(url)
     try:
-        socket.create_connection((where.hostname or "", where.port or 0), timeout=CONNECT_SECONDS).close()
+        socket.create_connection((where.hostname or "", where.port or 0), timeout=LISTENS_SECONDS).close()
     except OSError as error:
         raise NatsUnavailable(f"nobody listens at {where.netloc}: {error.strerror or error}") from None
 
@@ -77,7 +83,7 @@ async def asked(home: Home) -> list[Finding]:
     url = server_url(home.root)
     doctor = await connect(url, read_credential(home.root, DOCTOR), "treering-doctor", timeout_seconds=CONNECT_SECONDS)
     try:
-        found = [await settings(doctor, url)]
+        found = [await settings(doctor, url), *await crowd(doctor)]
     finally:
         await close(doctor)
     client = await connect(
@@ -96,6 +102,16 @@ async def settings(doctor: Client, url: str) -> Finding:
         advice = "stop this server and start it by treering: after a power cut its events may be gone"
         return wrong("nats", f"the server at {address} does not sync every event to disk", advice)
     return ok("nats", f"running at {address}, syncs every event, may store {said.max_storage / MIB:,.0f} MiB")
+
+
+async def crowd(doctor: Client) -> list[Finding]:
+    """Programs with a credential may have a quarter of the connections: most of many others are strangers'."""
+    room = await running_room(doctor)
+    if room.connections < CROWDED * room.max_connections:
+        return []
+    what = f"{room.connections:,} of its {room.max_connections:,} connections are taken, most by no program of yours"
+    advice = "let only the addresses of your programs reach its port, and few connections of each (docs/operations.md)"
+    return [warning("nats", what, advice)]
 
 
 async def stream(client: Client, name: str) -> Finding:

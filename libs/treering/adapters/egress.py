@@ -35,6 +35,8 @@ class Egress:
         found = plain(ipaddress.ip_address(address.partition("%")[0]))
         if any(found.version == one.version and found in one for one in self.allowed):
             return True
+        if found.version == 6 and found.is_site_local:  # fec0::/10, which Python takes for global
+            return False
         return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
     async def resolve(self, host: str, port: int) -> list[str]:

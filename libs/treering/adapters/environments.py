@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from anyio.to_thread import run_sync
-from packaging.requirements import Requirement
 
+from treering.adapters.builds import Builds, Say
+from treering.adapters.environment_lock import checked_lock, package_count
 from treering.adapters.file_lock import file_lock
 from treering.adapters.pythons import Python, find_python, running
+from treering.adapters.remove_tree import remove_tree
+from treering.adapters.sandbox.python_paths import chain
 from treering.adapters.seals import intact, seal
-from treering.adapters.uv import TimedOut, reason, run_uv
+from treering.adapters.tree_walk import below
+from treering.adapters.uv import Finished, TimedOut, Uv, reason
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
@@ -38,38 +42,52 @@ SOLVE = ["pip", "compile", "--universal", "--generate-hashes", "--no-header", "-
 # made from it; file modes do not keep root from it, and "clone" quietly becomes a link where the filesystem cannot
 # clone. Copies cost about two seconds and the disk space, once per environment. Byte code is compiled here because
 # a job cannot store it in a read-only folder, and would compile at every start.
-INSTALL = ["pip", "sync", "--require-hashes", "--link-mode", "copy", "--compile-bytecode", "--quiet"]
-FAILURES = (("No solution found", "environment.unsolvable"), ("Failed to build", "environment.build_failed"))
+INSTALL = ["pip", "sync", "--require-hashes", "--link-mode", "copy", "--quiet"]
+# The number of the system's error is Linux's (errno(3)): ENOSPC and EDQUOT, in whatever language it is put.
+FAILURES = (
+    ("os error 28)", "disk.full"),
+    ("os error 122)", "disk.full"),
+    ("No space left on device", "disk.full"),  # as a compiler says it of a package that is built
+    ("No solution found", "environment.unsolvable"),
+    ("Failed to build", "environment.build_failed"),
+)
+READABLE = 0o644  # a build may run as another user, and uv's input is no secret
 QUICK_SECONDS = 0.002
 QUICK_MAX = 1000
-
-Say = Callable[[str], None]
 
 
 class Environments:
     """The environments below ``root``, which several processes may share."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, uv: Uv | None = None) -> None:
+        """``uv``: what confines builds; without one they run with the rights of the caller."""
         self.root = root
+        self.uv = uv or Uv()
         self.locks = root / "locks"
         self.quick: set[Path] = set()  # locks of environments so small that a look at all their files is quick
+        self.builds = Builds()
         self.locks.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def ready(self, spec: EnvironmentSpec, say: Say) -> Path:
         """The Python executable of the environment of ``spec``, made if need be; ``say`` is told the steps.
 
         Raises ``Refused``: ``environment.`` ``requirement``, ``python_invalid``, ``python_absent``,
-        ``unsolvable``, ``build_failed``, ``install_failed``, ``timeout``; ``lock.busy``.
+        ``unsolvable``, ``build_failed``, ``install_failed``, ``lock_invalid``, ``timeout``; ``lock.busy``;
+        ``disk.full``; and ``sandbox.*`` where builds cannot be confined.
         """
         wanted = requirements(spec.requirements, "requirements")
         lock = self.locks / f"{spec_digest(spec.python, wanted)}.txt"
         if (known := await self.look(lock, wanted)) is not None:
             return known
+        return await self.builds.wait(lock, lambda say: self.build(spec.python, wanted, lock, say), say)
+
+    async def build(self, version: str, wanted: tuple[str, ...], lock: Path, say: Say) -> Path:
+        """Make the environment, unless another process has made it meanwhile."""
         async with file_lock(lock.with_suffix(".lock"), WAIT_SECONDS):
             if (known := await run_sync(self.known, lock, wanted)) is not None:
                 return known
             await run_sync(remove_abandoned, self.root)
-            return await self.make(spec.python, wanted, lock, say)
+            return await self.make(version, wanted, lock, say)
 
     async def look(self, lock: Path, wanted: tuple[str, ...]) -> Path | None:
         """``known``, at once where that took no longer than the way to another thread and back; else there."""
@@ -124,7 +142,11 @@ class Environments:
             say(f"solving {counted(len(wanted), 'requirement')}")
             asked = work / "requirements.in"
             asked.write_text("\n".join(wanted) + "\n")
-            text += await uv([*SOLVE, "--python", str(python.path), str(asked)], work, SOLVE_TIMEOUT_SECONDS)
+            asked.chmod(READABLE)
+            arguments = [*SOLVE, "--python", str(python.path), str(asked)]
+            with in_time("pip compile", SOLVE_TIMEOUT_SECONDS):
+                solved = await self.uv.solve(arguments, python.path, work, SOLVE_TIMEOUT_SECONDS)
+            text += checked_lock(output_of(solved, work))
         new = work / "lock.txt"
         new.write_text(text)
         new.replace(lock)
@@ -133,30 +155,44 @@ class Environments:
     async def install(self, python: Python, text: str, work: Path, say: Say) -> None:
         """Make ``work/environment``. It is relocatable because it is renamed afterwards."""
         folder = work / "environment"
+        folder.mkdir()
         venv = ["venv", "--relocatable", "--no-project", "--quiet", "--python", str(python.path), str(folder)]
-        await uv(venv, work, INSTALL_TIMEOUT_SECONDS)
+        with in_time("venv", INSTALL_TIMEOUT_SECONDS):
+            output_of(await self.uv.run(venv, python.path, work, INSTALL_TIMEOUT_SECONDS), work)
+        links = chain(folder / "bin" / "python")
         packages = package_count(text, python)
         if packages:
             say(f"installing {counted(packages, 'package')}")
             chosen = work / "chosen.txt"
             chosen.write_text(text)
+            chosen.chmod(READABLE)
             arguments = [*INSTALL, "--python", str(folder / "bin" / "python"), str(chosen)]
-            await uv(arguments, work, INSTALL_TIMEOUT_SECONDS)
+            with in_time("pip sync", INSTALL_TIMEOUT_SECONDS):
+                output_of(await self.uv.sync(arguments, python.path, work, INSTALL_TIMEOUT_SECONDS), work)
+        await run_sync(self.uv.reclaim, folder)
+        if chain(folder / "bin" / "python") != links:
+            # Jobs are shown what these links lead to: a package could have shown them the keys of the installation.
+            message = "requirements: a package replaced the Python of its environment, which is not allowed"
+            raise Refused("environment.install_failed", message)
 
 
-async def uv(arguments: Sequence[str], folder: Path, timeout_seconds: float) -> str:
+def output_of(finished: Finished, folder: Path) -> str:
     """What uv printed; ``Refused`` with its reason."""
-    try:
-        finished = await run_uv(arguments, folder, timeout_seconds)
-    except TimedOut:
-        step = " ".join(arguments[:2])
-        message = f"uv {step} took more than {timeout_seconds:g} seconds; is the package index reachable?"
-        raise Refused("environment.timeout", message) from None
     if finished.code != 0:
         errors = finished.errors.replace(f"{folder}{os.sep}", "")
         code = next((code for words, code in FAILURES if words in errors), "environment.install_failed")
         raise Refused(code, f"requirements: {reason(errors, REASON_CHARACTERS_MAX)}")
     return finished.output
+
+
+@contextmanager
+def in_time(step: str, timeout_seconds: float) -> Iterator[None]:
+    """``Refused`` ``environment.timeout`` where uv was ended because it took too long."""
+    try:
+        yield
+    except TimedOut:
+        message = f"uv {step} took more than {timeout_seconds:g} seconds; is the package index reachable?"
+        raise Refused("environment.timeout", message) from None
 
 
 def text_of(path: Path) -> str:
@@ -169,26 +205,14 @@ def spec_digest(version: str, wanted: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def package_count(lock_text: str, python: Python) -> int:
-    """The packages of a lock that this platform and Python get."""
-    here = {
-        "python_version": ".".join(map(str, python.version.release[:2])),
-        "python_full_version": str(python.version),
-    }
-    lines = [line.removesuffix("\\") for line in lock_text.splitlines() if line[:1].isalnum()]
-    markers = [Requirement(line).marker for line in lines]
-    return sum(marker is None or marker.evaluate(here) for marker in markers)
-
-
 def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def publish(folder: Path, place: Path) -> None:
     """Give a finished environment its name, read-only and sealed; another process may have made the same meanwhile."""
-    for path, folders, names in os.walk(folder):
-        for name in [*folders, *names]:
-            set_mode(Path(path) / name, 0o555)
+    for entry in below(str(folder), "the environment"):
+        set_mode(Path(entry.path), 0o555)
     seal(folder)
     os.sync()  # else a power cut could leave the name with empty files; one call, where fsync would be thousands
     try:
@@ -209,10 +233,8 @@ def set_mode(path: Path, kept: int, added: int = 0) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder whose sub-folders may be read-only."""
-    for path, _, _ in os.walk(folder):
-        Path(path).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a folder whose sub-folders may be read-only, or nested as deep as a package liked."""
+    remove_tree(str(folder))
 
 
 def remove_abandoned(root: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -19,6 +20,20 @@ class Finding(Struct, frozen=True, omit_defaults=True):
     state: State
     found: str
     advice: str = ""
+
+
+class Fault(NamedTuple):
+    """Something about a home that both a start and the doctor look at. ``said`` names ``path``; ``fatal``: nothing
+    starts before ``mends`` was done."""
+
+    path: Path
+    said: str
+    mends: str
+    code: str = "home.damaged"
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.said}: {self.mends}"
 
 
 Check = Callable[[Home], Iterator[Finding]]

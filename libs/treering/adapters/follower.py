@@ -109,7 +109,8 @@ class Consumer:
             self.break_off(f"message {int(tokens[6])} of the consumer came after {self.delivered}")
             return
         self.delivered += 1
-        self.waiting.append(Message(int(tokens[5]), subject.decode(), data, int(tokens[8])))
+        said = subject.decode(errors="surrogateescape")  # the server takes any bytes
+        self.waiting.append(Message(int(tokens[5]), said, data, int(tokens[8])))
         self.waiting_bytes += len(data)
         self.arrived.set()
 

@@ -12,7 +12,8 @@ from typing import IO, TypeVar
 
 from anyio.to_thread import run_sync
 
-from treering.client.errors import ApiError
+from treering.adapters.regular_files import open_regular
+from treering.client.errors import PASSING, ApiError
 from treering.client.http import LOST, TRIES_MAX, Client, pause
 from treering.kernel.blobs import PREFIX, absent, checked_digest, digest_of
 from treering.kernel.refusal import Refused
@@ -38,7 +39,7 @@ class HttpBlobs:
     async def put_file(self, path: Path) -> str:
         """Read twice, for its digest and to be sent; ``blob.digest_mismatch`` when it changes in between."""
         digest, size = await run_sync(measured, path)
-        await run_sync(self.put, digest, lambda: path.open("rb"))
+        await run_sync(self.put, digest, lambda: open_regular(path))
         self.sent_bytes += size
         return digest
 
@@ -70,7 +71,7 @@ class HttpBlobs:
             except ApiError as error:
                 if error.status == 404:
                     return None
-                if error.status != 503 or attempt == TRIES_MAX - 1:
+                if error.status not in PASSING or attempt == TRIES_MAX - 1:
                     raise
             except LOST as error:
                 if attempt == TRIES_MAX - 1:
@@ -161,5 +162,5 @@ def path_of(digest: str) -> str:
 
 
 def measured(path: Path) -> tuple[str, int]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return PREFIX + hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

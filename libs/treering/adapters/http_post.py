@@ -76,7 +76,13 @@ class Exchange(asyncio.Protocol):
             self.close()
 
     def so_far(self, why: str) -> Answered:
-        """What is known of an answer that nobody waits for any longer: its status, or ``why`` it is none."""
+        """What is known of an answer that nobody waits for any longer: its status, or ``why`` it is none.
+
+        An answer that was judged stays so. On a busy machine the time may be up in the turn of the loop that brought
+        it, and one that broke off behind its head must not count as taken then.
+        """
+        if self.answer is not None and self.answer.done() and not self.answer.cancelled():
+            return self.answer.result()
         if self.headed:
             return Answered(self.parser.get_status_code(), body=bytes(self.kept))
         return Answered(0, why)

@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 
 from treering.adapters.appender import REQUEST_FAILED, Appender
 from treering.adapters.follower import follow_stream
+from treering.kernel.ending import keep_cancellation
 from treering.kernel.log import Appended, Entry, LogUnavailable
 
 READ_BATCH_MAX = 256
@@ -51,7 +52,7 @@ class JetStreamLog:
             subject = f"$JS.API.DIRECT.GET.{self.name}"
             await self.client.publish(subject, msgspec.json.encode(query), reply=inbox)
             while True:
-                message = await replies.next_msg(timeout=READ_TIMEOUT_SECONDS)
+                message = await keep_cancellation(replies.next_msg(timeout=READ_TIMEOUT_SECONDS))
                 status = (message.headers or {}).get("Status", "")
                 if status == "503":
                     raise LogUnavailable(STREAM_MISSING)

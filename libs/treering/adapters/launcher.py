@@ -12,17 +12,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from treering.adapters.containment import sweep
+from treering.adapters.gateway_relay import GatewayRelay
+from treering.adapters.memory_kills import shared_kills
 from treering.adapters.process_groups import MARK, group_name, mark
 from treering.adapters.running import Ended, Launch, Running, send_launch
+from treering.adapters.sandbox.port import Sandbox, Wrapped
+from treering.adapters.sandbox.unconfined import Unconfined
 from treering.adapters.spawner import KILL_SECONDS_MAX
-from treering.adapters.spawner_link import Answer, LauncherFailed, SpawnerLink
+from treering.adapters.spawner_link import Answer, KillFailed, LauncherFailed, SpawnerLink
 from treering.config import default_home
+from treering.kernel.ending import run_each
 from treering.kernel.refusal import Refused
 
 MODE_VARIABLE = "TREERING_CONTAINMENT"
@@ -30,19 +35,33 @@ LAUNCH_SECONDS_MAX = 20.0
 JOBS_MAX = 1000
 SPEC_BYTES_MAX = 2 * 1024 * 1024
 NAME_BYTES_MAX = 4096
+SPAWNER_GONE = "the process that starts commands on its node was ended"
+MEMORY_SHORT = ", and the kernel ended processes meanwhile because memory was short"
 log = structlog.get_logger()
 
-__all__ = ["Ended", "Launch", "Launcher", "LauncherFailed", "Running"]
+__all__ = ["Ended", "KillFailed", "Launch", "Launcher", "LauncherFailed", "Running"]
 
 
 class Launcher:
     """One per executor. ``node`` and ``home`` name the parent of its groups, so that its next life finds them."""
 
-    def __init__(self, node: str, *, containment: str | None = None, home: Path | None = None) -> None:
-        """``containment`` forces a mode, as TREERING_CONTAINMENT does; ``home``: default_home()."""
+    def __init__(
+        self, node: str, *, containment: str | None = None, home: Path | None = None, sandbox: Sandbox | None = None,
+        closed_ports: Sequence[int] = (), closed_addresses: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """``containment`` forces a mode, as TREERING_CONTAINMENT does; ``home``: default_home(); ``sandbox``: none.
+
+        ``closed_ports`` of this machine's loopback, and ``closed_addresses``, are closed to commands where that is
+        possible; ``still_open`` says why it is not.
+        """
+        self.closed_ports = ",".join(map(str, closed_ports))
+        self.closed_addresses = ",".join(closed_addresses)
+        self.still_open = ""
+        self.sandbox = sandbox or Unconfined()
         self.parent = f"treering-{group_name(f'{home or default_home()}/{node}')[:16]}"
         self.forced = os.environ.get(MODE_VARIABLE, "") if containment is None else containment
         self.mode = ""
+        self.kills_before = 0
         self.runnings: dict[str, Running] = {}
         self.link: SpawnerLink | None = None
         self.starting = asyncio.Lock()
@@ -60,13 +79,12 @@ class Launcher:
         if link is not None:
             await link.close()
         runnings = list(self.runnings.values())
-        self._finish_all()
+        self._finish_all(Ended(None, None, 0.0, lost=SPAWNER_GONE))
         for running in runnings:
             running.end_output()
 
     async def launch(self, launch: Launch) -> Running:
         """Fork a child that waits for its go. LauncherFailed when that was not possible; Refused for a bad wish."""
-        spec = self._spec(launch)
         link = await self._linked()
         if len(self.runnings) >= JOBS_MAX:
             raise Refused("launch.full", f"{JOBS_MAX} commands run already: wait until one has ended")
@@ -74,9 +92,12 @@ class Launcher:
             raise Refused("launch.group_busy", f"the group {launch.group} runs already: wait until it has ended")
         running = self.runnings[launch.group] = Running(link, launch.group)
         try:
-            await send_launch(link, running, spec)
+            wrapped = self._wrapped(launch)
+            running.relay = GatewayRelay(wrapped.gateway) if wrapped.gateway is not None else None
+            await send_launch(link, running, self._spec(launch, wrapped))
         except BaseException:
             del self.runnings[launch.group]
+            self.sandbox.over(launch.group)
             running.end_output()
             raise
         await self._await_launched(running)
@@ -85,9 +106,9 @@ class Launcher:
     async def sweep_all(self) -> None:
         """Kill everything of this node: what we run, and what its earlier launchers left behind.
 
-        LauncherFailed when somebody cannot be killed.
+        KillFailed when somebody cannot be killed.
         """
-        await asyncio.gather(*(running.kill() for running in list(self.runnings.values())))
+        await run_each(*(running.kill() for running in list(self.runnings.values())))
         await self._sweep()
 
     def keep_alive(self, seconds: float) -> None:
@@ -95,12 +116,18 @@ class Launcher:
         if self.link is not None:
             self.link.send({"do": "keep_alive", "seconds": seconds})
 
-    def _spec(self, launch: Launch) -> bytes:
+    def _wrapped(self, launch: Launch) -> Wrapped:
         if not launch.argv:
             raise Refused("launch.argv", "argv is empty: give the command to run")
         name, _, value = mark(self.parent, group_name(launch.group)).decode().partition("=")
         assert name == MARK
-        spec = {"argv": list(launch.argv), "cwd": str(launch.cwd), "env": {**launch.env, name: value}}
+        env = {**launch.env, name: value}
+        if launch.room is None:
+            return Wrapped(list(launch.argv), env, [])
+        return self.sandbox.wrap(launch.group, launch.argv, launch.cwd, env, launch.room)
+
+    def _spec(self, launch: Launch, wrapped: Wrapped) -> bytes:
+        spec = {**wrapped._asdict(), "cwd": str(launch.cwd), "command": launch.argv[0]}
         encoded = json.dumps(spec).encode()
         if len(encoded) > SPEC_BYTES_MAX or len(launch.group) > NAME_BYTES_MAX:
             raise Refused("launch.too_large", f"command and environment take {len(encoded)} B of {SPEC_BYTES_MAX} B")
@@ -111,10 +138,15 @@ class Launcher:
             async with asyncio.timeout(LAUNCH_SECONDS_MAX):
                 await running.launched.wait()
             if not running.pid:
-                raise LauncherFailed(f"{running.group} was not started: {running.ended.result().error}")
+                ended = running.ended.result()
+                raise LauncherFailed(f"{running.group} was not started: {ended.error or ended.lost}")
+            if running.relay is not None:
+                await running.relay.open()
         except BaseException as error:
             running._link.send({"do": "kill", "name": running.group, "grace_seconds": 0.0})
             running.end_output()
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise LauncherFailed(f"{running.group} was not started: {error}") from None
             if isinstance(error, TimeoutError):
                 raise LauncherFailed(f"the spawner has not answered for {LAUNCH_SECONDS_MAX:g} s") from None
             raise
@@ -125,7 +157,10 @@ class Launcher:
             if self.recovering is not None:
                 await asyncio.shield(self.recovering)
             if self.link is None:
-                self.link, self.mode = await SpawnerLink.open(self.parent, self.forced, self._heard, self._lost)
+                self.kills_before = shared_kills().so_far()
+                ask = (self.parent, self.forced, self.closed_ports, self.closed_addresses)
+                self.link, ready = await SpawnerLink.open(*ask, self._heard, self._lost)
+                self.mode, self.still_open = ready.mode, ready.still_open
             return self.link
 
     def _heard(self, answer: Answer) -> None:
@@ -137,9 +172,8 @@ class Launcher:
             running.launched.set()
         elif answer.did == "ended":
             del self.runnings[answer.name]
-            code = None if answer.error or answer.code < 0 else answer.code
-            number = -answer.code if answer.code < 0 and not answer.error else None
-            running.finish(Ended(code, number, answer.seconds, answer.error))
+            self.sandbox.over(answer.name)
+            running.finish(ended_by(answer))
 
     def _lost(self) -> None:
         """Without a spawner its jobs are over: their main processes die with it, what they left is swept."""
@@ -149,19 +183,38 @@ class Launcher:
             self.recovering = asyncio.create_task(self._recover(link))
 
     async def _recover(self, link: SpawnerLink) -> None:
-        """No job is said to have ended before the sweep is over."""
+        """No job is said to have ended before the sweep is over. It is lost: its spawner ended it, not its user."""
+        why = SPAWNER_GONE + (MEMORY_SHORT if shared_kills().so_far() > self.kills_before else "")
         await link.close()
+        error = ""
         try:
             await self._sweep()
-        except LauncherFailed as failed:
+        except KillFailed as failed:
             log.error("spawner.left_processes", why=str(failed))
-        self._finish_all()
+            error = str(failed)
+        self._finish_all(Ended(None, None, 0.0, error, alive=True) if error else Ended(None, None, 0.0, lost=why))
         self.recovering = None
 
-    def _finish_all(self) -> None:
+    def _finish_all(self, ended: Ended) -> None:
         for group in list(self.runnings):
-            self.runnings.pop(group).finish(Ended(None, signal.SIGKILL, 0.0))
+            self.sandbox.over(group)
+            self.runnings.pop(group).finish(ended)
 
     async def _sweep(self) -> None:
         if not await asyncio.to_thread(sweep, self.parent, KILL_SECONDS_MAX):
-            raise LauncherFailed(f"processes of {self.parent} are still there {KILL_SECONDS_MAX:g} s after the kill")
+            raise KillFailed(f"processes of {self.parent} are still there {KILL_SECONDS_MAX:g} s after the kill")
+
+
+def ended_by(answer: Answer) -> Ended:
+    """The end of a job as its spawner tells it."""
+    known = not answer.error and not answer.lost
+    return Ended(
+        answer.code if known and answer.code >= 0 else None,
+        -answer.code if known and answer.code < 0 else None,
+        answer.seconds,
+        answer.error,
+        answer.alive,
+        answer.lost,
+        answer.out_of_memory,
+        answer.memory_limit_bytes,
+    )

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
+from treering.adapters.both_damaged import copy_too
 from treering.adapters.checkpoints import check_length, check_root, read_own
 from treering.adapters.free_space import MIB
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, LogCopy, Source, advice
+from treering.adapters.log_files import said_where
 from treering.adapters.log_scrub import scrub
 from treering.adapters.nats_credentials import write_private
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy, check_sealed, last_seal
@@ -33,6 +35,7 @@ SMALL_POSITIONS = 15_000  # hashed in a quarter of a second
 POINTS_NEWEST = 50  # of up to 1 MiB each
 SMALL_POINTS_BYTES = 16 * MIB  # their copy's file: compared whole as fast as the log above
 ALARM_FILE_NAME = "alarm"
+FOUND_BEFORE = "An earlier look found that: `treering log verify` looks again, and lets it start when all is well"
 
 
 async def deep_check(client: Client, copy_path: Path, last: int = NEWEST_POSITIONS) -> None:
@@ -44,7 +47,7 @@ async def deep_check(client: Client, copy_path: Path, last: int = NEWEST_POSITIO
     if not is_there(copy_path):
         return
     if alarm := read_alarm(copy_path.parent):
-        raise LogDamaged(alarm)
+        raise LogDamaged(f"{alarm}. {FOUND_BEFORE}")
     copy = LogCopy(copy_path)
     await copy.open()
     try:
@@ -90,7 +93,8 @@ async def check_with_copy(client: Client, copy: LogCopy, last: int = NEWEST_POSI
     except CopyDamaged:
         raise
     except BadPosition as bad:
-        raise BadPosition(bad.position, f"{bad}. {ADVICE}") from None
+        where = said_where(copy.path, copy.source.stream, bad.position)
+        raise BadPosition(bad.position, f"{bad}{where}. {await copy_too(copy) or ADVICE}") from None
 
 
 async def compare_newest(client: Client, copy: LogCopy, last: int) -> None:

@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
+from treering.adapters import sqlite_kinds
+from treering.adapters.sqlite_faults import cannot_write, not_now, roll_back
+from treering.adapters.sqlite_open import closed_on_failure, open_shared
 from treering.adapters.sqlite_view import Database
-from treering.kernel.log import Entry, LogDamaged, commit_hash, commits
+from treering.kernel.log import Commit, Entry, LogDamaged, commit_hash, read_commit
 from treering.kernel.merkle import HASH_BYTES, Frontier, frontier, leaf_hash
 from treering.kernel.projector import Checkpoint
 
@@ -36,6 +37,9 @@ CREATE TABLE IF NOT EXISTS commits (
 );
 CREATE INDEX IF NOT EXISTS commits_subject ON commits (subject, position);
 """
+
+
+INSERT = "INSERT INTO commits VALUES (?, CAST(? AS TEXT), ?, ?)"
 
 
 class BadPosition(LogDamaged):
@@ -76,6 +80,7 @@ class LogCopy:
     """The ``ViewStore`` port on the copy's file; everything runs on a thread of its own."""
 
     name = "copy"
+    kind = sqlite_kinds.LOG
     source = Source("EVT", "evt.>", "the log")
 
     def __init__(self, path: Path) -> None:
@@ -84,6 +89,7 @@ class LogCopy:
         self.db: Database | None = None
         self.last: OrderedDict[str, Last] = OrderedDict()
         self.tree = Frontier()
+        self.inode = 0
 
     async def open(self) -> None:
         """Open or make the file; CopyDamaged when it cannot be read or its head does not hash."""
@@ -101,26 +107,46 @@ class LogCopy:
 
     def connect(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA busy_timeout = 5000")
-            db.text_factory = any_text
-            check_format(db, self.path)
-            db.executescript(SCHEMA)
-            head = head_row(db)
-            if head is not None:
-                self.tree = frontier_at(db, head.position - 1)
-                check_row(head, self.tree, self.path)
+            db = open_shared(self.path, "FULL")
+            with closed_on_failure(db):
+                self.check(db)
         except UNREADABLE as error:
-            db.close()
-            raise CopyDamaged(0, f"{said_of(self.path)} cannot be read: {error}. {advice(self.path)}") from None
-        except BaseException:
-            db.close()
-            raise
-        self.db = db
+            if not_now(error):
+                raise cannot_write(error, self.path) from error
+            told = f"{said_of(self.path)} {self.path} cannot be read: {error}"
+            raise CopyDamaged(0, f"{told}. {advice(self.path)}") from None
+        self.db, self.inode = db, self.path.stat().st_ino
+
+    def require_there(self) -> None:
+        """CopyDamaged when the file was removed, or another has taken its place: SQLite goes on writing to the old one,
+        which is gone when this process ends."""
+        try:
+            here = self.path.stat().st_ino
+        except FileNotFoundError:
+            here = 0
+        home = self.path.parent.parent
+        if not home.exists():
+            told = f"{home} was removed or renamed while treering runs, with {said_of(self.path)} in it"
+            raise CopyDamaged(
+                0, f"{told}. What was renamed is whole: put it back in its place, or start it where it is"
+            )
+        if here != self.inode:
+            told = f"{said_of(self.path)} {self.path} was removed or replaced while treering runs. Stop treering; then"
+            raise CopyDamaged(0, f"{told} {advice(self.path)}, or put it back")
+
+    def check(self, db: Database) -> None:
+        db.row_factory = sqlite3.Row
+        db.text_factory = any_text
+        if not sqlite_kinds.marked(db, self.kind):
+            told = f"{self.path} is not {self.kind.what}: files have changed places. Put each back in its place"
+            raise CopyDamaged(0, f"{told}. Where the right one is lost, {advice(self.path)}")
+        check_format(db, self.path)
+        db.executescript(SCHEMA)
+        head = head_row(db)
+        if head is not None:
+            self.tree = frontier_at(db, head.position - 1)
+            check_row(head, self.tree, self.path)
 
     async def checkpoint(self) -> Checkpoint:
         head = await self.read(head_row)
@@ -131,14 +157,15 @@ class LogCopy:
         await self.on_thread(lambda: self.apply_now(entries))
 
     def apply_now(self, entries: Sequence[Entry]) -> None:
+        self.require_there()
         db, tree = self.opened(), self.tree.copy()
-        db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany("INSERT INTO commits VALUES (?, ?, ?, ?)", self.verified(db, entries, tree))
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(INSERT, map(as_stored, self.verified(db, entries, tree)))
             db.execute("COMMIT")
         except BaseException:
             self.last.clear()
-            db.execute("ROLLBACK")
+            roll_back(db)
             raise
         self.tree = tree
 
@@ -147,9 +174,11 @@ class LogCopy:
             if entry.position != tree.size + 1:
                 due = tree.size + 1
                 raise BadPosition(due, f"position {due} of the log is missing: {entry.position} came after {tree.size}")
-            last = self.last.get(entry.subject) or last_of(db, entry.subject)
-            version = continued(entry, last)
-            self.remember(entry.subject, Last(version, entry.hash()))
+            commit = read_commit(entry.body)
+            if commit is not None:  # Bytes that are no commit are kept as they came; the views report them.
+                last = self.last.get(entry.subject) or last_of(db, entry.subject)
+                version = continued(entry, commit, last)
+                self.remember(entry.subject, Last(version, entry.hash()))
             yield CopyRow(entry.position, entry.subject, tree.append(leaf_of(entry.subject, entry.body)), entry.body)
 
     def remember(self, subject: str, last: Last) -> None:
@@ -170,10 +199,16 @@ class LogCopy:
     async def on_thread(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self.thread, work)
-        except sqlite3.OperationalError:
-            raise  # A full disk, say: nothing is wrong with what is stored.
         except UNREADABLE as error:
+            if not_now(error):  # A full disk, say: nothing is wrong with what is stored.
+                raise cannot_write(error, self.path) from error
             raise CopyDamaged(0, f"{said_of(self.path)} cannot be used: {error}. {advice(self.path)}") from error
+
+
+def as_stored(row: CopyRow) -> tuple[Any, ...]:
+    """The columns of a row: a subject that is no UTF-8 is stored as the bytes it has."""
+    subject = row.subject if row.subject.isascii() else row.subject.encode(errors="surrogateescape")
+    return (row.position, subject, row.hashes, row.body)
 
 
 def leaf_of(subject: str, body: bytes) -> bytes:
@@ -186,13 +221,8 @@ def any_text(data: bytes) -> str:
     return data.decode(errors="surrogateescape")
 
 
-def continued(entry: Entry, last: Last | None) -> int:
+def continued(entry: Entry, commit: Commit, last: Last | None) -> int:
     """The version of ``entry`` if it is the next commit of its subject, else LogDamaged."""
-    try:
-        commit = commits.decode(entry.body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        why = f"position {entry.position} of the log ({entry.subject}) is not a commit: {error}"
-        raise BadPosition(entry.position, why) from None
     version, prev = (last.version + 1, last.hash) if last else (1, "")
     if commit.version != version or commit.prev != prev:
         raise BadPosition(
@@ -255,9 +285,11 @@ def frontier_at(db: Database, size: int) -> Frontier:
 
 
 def last_of(db: Database, subject: str) -> Last | None:
-    sql = "SELECT body FROM commits WHERE subject = ? ORDER BY position DESC LIMIT 1"
-    found = db.execute(sql, (subject,)).fetchone()
-    return Last(commits.decode(found["body"]).version, commit_hash(subject, found["body"])) if found else None
+    sql = "SELECT body FROM commits WHERE subject = CAST(? AS TEXT) ORDER BY position DESC"
+    for (body,) in db.execute(sql, (subject if subject.isascii() else subject.encode(errors="surrogateescape"),)):
+        if (commit := read_commit(body)) is not None:
+            return Last(commit.version, commit_hash(subject, body))
+    return None
 
 
 def rows_between(db: Database, first: int, last: int) -> list[CopyRow]:

@@ -16,11 +16,12 @@ from pathlib import Path
 from msgspec import Struct
 from nats.aio.client import Client
 
+from treering.adapters.both_damaged import BACKUP, BOTH, copy_too
 from treering.adapters.checkpoints import Seen, check_length, check_root
-from treering.adapters.log_check import check_shape, clear_alarm
-from treering.adapters.log_copy import FILE_NAME, LogCopy, leaf_of
+from treering.adapters.log_check import check_shape, clear_alarm, is_there
+from treering.adapters.log_copy import FILE_NAME, UNREADABLE, CopyDamaged, LogCopy, advice, leaf_of
 from treering.adapters.log_restore import bootstrap_client
-from treering.adapters.log_scrub import entries_between
+from treering.adapters.log_scrub import entries_between, scrub_copy
 from treering.adapters.nats_credentials import make_private_folder
 from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, PointsCopy, check_sealed
@@ -31,7 +32,7 @@ from treering.adapters.streams import stream_state
 from treering.adapters.witnesses import all_seen
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
-from treering.kernel.log import LogDamaged
+from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.merkle import Frontier
 from treering.kernel.refusal import Refused
 
@@ -49,7 +50,7 @@ class Recopied(Struct, frozen=True):
 
 
 async def recopy(home: Home) -> Recopied:
-    """Replace both copies, while treering does not run.
+    """Replace the copies that are not what they were, while treering does not run.
 
     Raises NatsServerError when it does run, LogDamaged when the log is not what was signed, ``Refused("log.shorter")``
     when the old copy holds more than the log: then it is the log that has to be restored.
@@ -66,14 +67,18 @@ async def recopy(home: Home) -> Recopied:
         async with bootstrap_client(server) as client:
             for copy, name in ((log, FILE_NAME), (points, POINTS_FILE)):
                 await refuse_shorter(client, copy, home.copy / name)
-                await filled(client, copy)
+                await filled_or_told(client, copy, home.copy / name)
         await check_seen(log, seen)
         await check_sealed(points, log)
+        old = {copy: home.copy / name for copy, name in ((log, FILE_NAME), (points, POINTS_FILE))}
+        whole = [path for copy, path in old.items() if await is_whole(path, copy)]
     finally:
         await server.stop()
         await log.close()
         await points.close()
-    moved = [aside for name in (FILE_NAME, POINTS_FILE) if (aside := put_in_place(home.copy / name))]
+    for path in whole:
+        part_of(path)
+    moved = [aside for path in old.values() if path not in whole and (aside := put_in_place(path))]
     clear_alarm(home.copy)
     signed = max((one.head.size for one in seen), default=0)
     return Recopied(log.tree.size, signed, points.tree.size, moved, monotonic_seconds() - started)
@@ -103,6 +108,23 @@ def held_by(old: Path) -> int | None:
         return position_of(old, "commits") if old.exists() else None
     except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError):
         return None  # nothing can be said of it: that is why it is made again
+
+
+async def filled_or_told(client: Client, copy: LogCopy, old: Path) -> None:
+    """LogDamaged says whether the old copy can still mend the log."""
+    try:
+        await filled(client, copy)
+    except LogDamaged as damage:
+        before, too = type(copy)(old), ""
+        try:
+            if is_there(old):
+                await before.open()
+                too = await copy_too(before)
+        except CopyDamaged:
+            too = f"Its second copy {old} is damaged too. {BOTH}: {BACKUP}"
+        finally:
+            await before.close()
+        raise LogDamaged(f"{damage}. {too}" if too else str(damage)) from None
 
 
 async def filled(client: Client, copy: LogCopy) -> None:
@@ -148,6 +170,20 @@ async def hash_on(
             moved(tree.size)
 
 
+async def is_whole(old: Path, new: LogCopy) -> bool:
+    """Whether the old copy holds the same as the new one, in a file that is sound: then it stays where it is."""
+    if not is_there(old):
+        return False
+    before = type(new)(old)
+    try:
+        await before.open()
+        return before.tree.size == new.tree.size and await scrub_copy(before) == new.tree.root()
+    except (CopyDamaged, *UNREADABLE):
+        return False
+    finally:
+        await before.close()
+
+
 def put_in_place(path: Path) -> str:
     """Move the old copy aside and the new one to its place; where the old one is now, "" when there was none."""
     aside = ""
@@ -162,6 +198,17 @@ def put_in_place(path: Path) -> str:
     return aside
 
 
+async def with_log_judged(client: Client, home: Home, damage: CopyDamaged) -> CopyDamaged:
+    """The same damage, with what the log is worth: where it is damaged too, a copy cannot be made from it."""
+    try:
+        said, told = (await hashed_alone(client, home))[1], str(damage)
+    except LogUnavailable:
+        return damage
+    if BOTH in said:
+        told = told.partition(f". {advice(home.copy / FILE_NAME)}")[0]
+    return CopyDamaged(damage.position, f"{told}. {said}")
+
+
 async def hashed_alone(client: Client, home: Home) -> tuple[int, str]:
     """Hash the log without its copy: how many positions, and in a sentence whether it is what was signed."""
     last = (await stream_state(client, "EVT")).last
@@ -172,6 +219,6 @@ async def hashed_alone(client: Client, home: Home) -> tuple[int, str]:
             check_length(one, last)
         await hash_on(client, tree, last, seen)
     except LogDamaged as damage:
-        return tree.size, f"The log is damaged too: {damage}"
+        return tree.size, f"The log is damaged too: {damage}. {BOTH}: {BACKUP}"
     signed = max((one.head.size for one in seen), default=0)
     return tree.size, f"The log itself has all of its {tree.size} positions, the first {signed} as they were signed."

@@ -30,11 +30,13 @@ from treering.adapters.nats_server import NatsServer
 from treering.adapters.points_copy import POINTS_FILE, POINTS_STREAM, PointsCopy, check_sealed
 from treering.adapters.points_restore import publish_points
 from treering.adapters.set_aside import free_aside
+from treering.adapters.sqlite_open import open_read_only, remove_database
+from treering.adapters.store_recovery import endless_streams
 from treering.adapters.streams import bootstrap, stream_state
 from treering.adapters.witnesses import all_seen
 from treering.config import Home
 from treering.kernel.clock import monotonic_seconds, new_id
-from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, commits
+from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, read_commit
 from treering.kernel.projector import Checkpoint
 
 BATCH_MAX = 200
@@ -76,6 +78,8 @@ async def restore(home: Home) -> Report:
         if has_points:
             await points.open()
             await scrub_copy(points)
+        unstartable = {one for one in endless_streams(server.folder / "store") if one == "EVT" or has_points}
+        moved_to = [move_aside(server, stream) for stream in sorted(unstartable)]
         salvaged = await salvage(server, copy)
         await check_signed_copy(home, copy)
         bad_points = has_points and await is_damaged(server, partial(check_points, points=points))
@@ -84,7 +88,7 @@ async def restore(home: Home) -> Report:
         bad_log = not bad_points or await is_damaged(server, partial(check_events, copy=copy))
         server.take_lock()
         bad = [stream for stream, is_bad in (("EVT", bad_log), (POINTS_STREAM, bad_points)) if is_bad]
-        moved_to = [aside for stream in bad if (aside := move_aside(server, stream))]
+        moved_to += [aside for stream in bad if (aside := move_aside(server, stream))]
         root = await build(server, copy, points if bad_points else None)
         clear_alarm(home.copy)
         head = await copy.checkpoint()
@@ -218,9 +222,10 @@ async def republish(client: Client, copy: LogCopy) -> None:
 
 
 def id_header(row: CopyRow, ids: set[str]) -> dict[str, str]:
-    id = commits.decode(row.body).id
-    if id in ids:
-        return {}  # The server would take it for a retry and drop it.
+    commit = read_commit(row.body)
+    if commit is None or commit.id in ids:
+        return {}  # No commit has no id; one said twice the server would take for a retry and drop.
+    id = commit.id
     ids.add(id)
     return {"Nats-Msg-Id": id}
 
@@ -249,20 +254,15 @@ async def forget_views(home: Home, copy: LogCopy) -> list[str]:
         seen = view_checkpoint(path)
         row = await copy.read(partial(rows_between, first=seen.position, last=seen.position))
         if seen.position and not (row and commit_hash(row[0].subject, row[0].body) == seen.hash):
-            delete_view(path)
+            remove_database(path)
             forgotten.append(str(path))
     return forgotten
-
-
-def delete_view(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def view_checkpoint(path: Path) -> Checkpoint:
     """What the view has seen. An index that follows a view has no checkpoint of its own: that view's is what counts."""
     try:
-        with closing(sqlite3.connect(path)) as db:
+        with closing(open_read_only(path)) as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'checkpoint'").fetchone():
                 return Checkpoint(0, "")
             return Checkpoint(*db.execute("SELECT position, hash FROM checkpoint").fetchone())

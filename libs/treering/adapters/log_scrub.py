@@ -7,7 +7,6 @@ things are told apart: a position of the log that is gone or other, and a row of
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, closing
 from functools import partial
@@ -35,6 +34,8 @@ from treering.adapters.log_copy import (
     rows_between,
     said_of,
 )
+from treering.adapters.sqlite_faults import cannot_write, not_now
+from treering.adapters.sqlite_open import open_read_only
 from treering.adapters.sqlite_view import Database
 from treering.adapters.streams import stream_state
 from treering.kernel.clock import monotonic_seconds
@@ -149,10 +150,12 @@ def check_rows(db: Database, *, first: int, until: int, tree: Frontier, path: Pa
 
 def check_file(path: Path) -> None:
     """Raise CopyDamaged when SQLite finds the file itself unsound, such as an index that hides a row."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with closing(open_read_only(path)) as db:
         try:
             (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
         except UNREADABLE as error:
+            if not_now(error):
+                raise cannot_write(error, path) from error
             found = str(error)
     if found != "ok":
         raise CopyDamaged(0, f"{said_of(path)} is damaged: {found}. {advice(path)}")

@@ -8,8 +8,10 @@ from functools import partial
 
 from nats.aio.client import Client
 
+from treering.adapters.both_damaged import copy_too
 from treering.adapters.log_check import check_copy_length, check_shape, check_signed, clear_alarm
 from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy, frontier_at, head_row
+from treering.adapters.log_files import said_where, scrub_files
 from treering.adapters.log_recopy import hash_on, hashed_alone
 from treering.adapters.log_scrub import check_file, scrub
 from treering.adapters.names import proven_names
@@ -50,19 +52,23 @@ async def examined(
         done = await scrub(client, copy, moved=moved)
         check_shape(await stream_state(client, "EVT"))
         await asyncio.to_thread(check_file, copy.path)
+        await scrub_files(home, copy)
         await check_signed(client, home, copy)
         tree = await check_beyond(client, home, copy, moved, follows=follows)
         looked_at = points
         of_points = await scrub(client, points)
         check_shape(await stream_state(client, points.source.stream), points.source.said)
         await asyncio.to_thread(check_file, points.path)
+        await scrub_files(home, points)
         if points.tree.size:
             await check_sealed(points, copy)
     except CopyDamaged as bad:
         positions, said = await hashed_alone(client, home)
         return VerifyAnswer(False, positions, bad.position, f"{bad}. {said}", 0.0, "", f"{looked_at.path.name}")
     except BadPosition as bad:
-        return VerifyAnswer(False, reached, bad.position, str(bad), 0.0, "", looked_at.source.stream)
+        where = said_where(looked_at.path, looked_at.source.stream, bad.position)
+        why = ". ".join(filter(None, (f"{bad}{where}", await copy_too(looked_at))))
+        return VerifyAnswer(False, reached, bad.position, why, 0.0, "", looked_at.source.stream)
     except LogDamaged as damage:
         return VerifyAnswer(False, reached, 0, str(damage), 0.0, "", looked_at.source.stream)
     beside = (await asyncio.to_thread(proven_names, home)).wrong

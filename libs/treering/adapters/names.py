@@ -17,8 +17,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from treering.adapters.nats_credentials import write_private
 from treering.adapters.read_only import opened
+from treering.adapters.sums import write_kept
 from treering.config import Home
 from treering.kernel.decoding import decode
 
@@ -67,7 +67,7 @@ def read_names(home: Home) -> dict[str, Name]:
 
 
 def write_names(home: Home, names: dict[str, Name]) -> None:
-    write_private(home.keys / FILE_NAME, msgspec.json.format(msgspec.json.encode(names)))
+    write_kept(home.keys / FILE_NAME, msgspec.json.format(msgspec.json.encode(names)))
 
 
 def proven_names(home: Home) -> Proven:

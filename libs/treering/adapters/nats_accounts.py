@@ -10,11 +10,13 @@ import asyncio
 import fcntl
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from treering.adapters.nats_config import ACCOUNTS_FILE, accounts_config
+from treering.adapters.descriptors import hard_limit
+from treering.adapters.nats_config import ACCOUNTS_FILE, OUTSIDE_CONNECTIONS_MAX, accounts_config
 from treering.adapters.nats_credentials import (
     MAIN,
     Credential,
@@ -36,25 +38,49 @@ from treering.adapters.nats_process import (
 )
 from treering.adapters.nats_users import publisher_user, subscriber_user
 from treering.adapters.subscribers import Subscriber, Subscribers
+from treering.adapters.sums import remove_kept
+from treering.domain import is_reserved
+from treering.domain.publisher_limits import check_limits
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.views.cloud_events import is_our_source
 
 RELOAD_TIMEOUT_SECONDS = 5.0
+RELOADED = "Reloaded server configuration"
 
 
-async def add_publisher(home: Path, name: str, workspace: str = MAIN) -> Credential:
+async def add_publisher(
+    home: Path, name: str, workspace: str = MAIN, sources: Sequence[str] = (), types: Sequence[str] = ()
+) -> Credential:
     """Make the publisher ``name`` of ``workspace`` known, to a running server too. Said twice, it is the same.
 
-    Raises Refused for a name that is not allowed or is of another workspace already, NatsServerError when a running
-    server does not take it.
+    ``sources`` and ``types`` limit what it may publish (``domain.publisher_limits``). Raises Refused for a name that
+    is not allowed, or that publishes into another workspace or within other limits already; NatsServerError when a
+    running server does not take it.
     """
     user = publisher_user(name)
-    credential = write_accounts(home, user, workspace=checked_name(workspace, "workspace"))[user]
+    check_limits(sources, types)
+    check_free_for_publishers(sources, types)
+    where = checked_name(workspace, "workspace")
+    credential = write_accounts(home, user, workspace=where, sources=sources, types=types)[user]
     if credential.bound_to != workspace:
         why = f"{name!r} publishes into {credential.bound_to!r} already; remove it first"
         raise Refused("publisher.exists", why)
+    if (credential.sources, credential.types) != (tuple(sources), tuple(types)):
+        allowed = "; ".join(
+            [", ".join(credential.sources) or "every source", ", ".join(credential.types) or "every type"]
+        )
+        raise Refused("publisher.exists", f"{name!r} may publish already ({allowed}); remove it first to change that")
     await reload_accounts(home, credential, let_in=True)
     return credential
+
+
+def check_free_for_publishers(sources: Sequence[str], types: Sequence[str]) -> None:
+    """``Refused("credential.invalid")`` for a limit that only treering's own events fulfil."""
+    for what, given in [("source", one) for one in sources if is_our_source(one)] + [
+        ("type", one) for one in types if is_reserved(one)
+    ]:
+        raise Refused("credential.invalid", f"{what} {given!r} is of treering's own events, which no publisher may say")
 
 
 async def remove_publisher(home: Path, name: str) -> None:
@@ -93,13 +119,29 @@ async def reload_accounts(home: Path, credential: Credential, *, let_in: bool) -
     folder = home / "nats"
     pid = running_pid(folder / "nats.conf", folder / "nats.pid")
     if pid is not None:
-        os.kill(pid, signal.SIGHUP)
+        await reloaded(pid, folder / "nats.log")
         await greeted(home, credential, let_in=let_in)
+        if let_in:
+            # nats-server 2.15 connects what a new account imports only at the reload after the one that made it.
+            await reloaded(pid, folder / "nats.log")
 
 
-def write_accounts(home: Path, *new_users: str, workspace: str = "", removed: str = "") -> dict[str, Credential]:
-    """Make the credentials that are missing, of ``workspace``, take away that of ``removed``, and write the accounts
-    file from all of them; return them."""
+async def reloaded(pid: int, log: Path) -> None:
+    """Have the server read its files again, and wait until its log says that it has; not for ever."""
+    before = os.stat(log).st_size
+    os.kill(pid, signal.SIGHUP)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RELOAD_TIMEOUT_SECONDS):
+            while RELOADED not in log_tail(log, after=before):  # noqa: ASYNC110 (another process)
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def write_accounts(
+    home: Path, *new_users: str, workspace: str = "", sources: Sequence[str] = (), types: Sequence[str] = (),
+    removed: str = "",
+) -> dict[str, Credential]:  # fmt: skip
+    """Make the credentials that are missing, of ``workspace`` and within ``sources`` and ``types``, take away that of
+    ``removed``, and write the accounts file from all of them; return them."""
     make_private_folder(keys_folder(home))
     make_private_folder(home / "nats")
     lock = os.open(keys_folder(home) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -107,11 +149,12 @@ def write_accounts(home: Path, *new_users: str, workspace: str = "", removed: st
         # Two at a time could each write a list without the other's publisher.
         fcntl.flock(lock, fcntl.LOCK_EX)
         for user in new_users:
-            make_credential(home, user, workspace)
+            make_credential(home, user, workspace, sources, types)
         if removed:
-            (keys_folder(home) / f"{removed}.json").unlink(missing_ok=True)
+            remove_kept(keys_folder(home) / f"{removed}.json")
         credentials = make_credentials(home) | {user: read_credential(home, user) for user in new_users}
-        write_private(home / "nats" / ACCOUNTS_FILE, accounts_config(credentials).encode())
+        outside_max = min(OUTSIDE_CONNECTIONS_MAX, hard_limit() // 8)
+        write_private(home / "nats" / ACCOUNTS_FILE, accounts_config(credentials, outside_max).encode())
     finally:
         os.close(lock)
     return credentials

@@ -13,13 +13,18 @@ from pathlib import Path
 from msgspec import Struct
 
 from treering.adapters.nats_credentials import Credential
-from treering.adapters.nats_users import DOCTOR, ROUTE, rights_of
+from treering.adapters.nats_users import DOCTOR, LANES, OUTSIDE, ROUTE, rights_of, subject_in_lane, subject_of
 
 ACCOUNT = "TREERING"
 SYSTEM_ACCOUNT = "SYSTEM"
 ACCOUNTS_FILE = "accounts.conf"
 PAYLOAD_BYTES_MAX = 1024 * 1024
-CONNECTIONS_MAX = 512
+CONNECTIONS_MAX = 4096
+# Of these for all programs from outside together: the others are for services, whatever publishers and subscribers do.
+OUTSIDE_CONNECTIONS_MAX = 1024
+OUTSIDE_CONNECTIONS_EACH = 64
+OUTSIDE_SUBSCRIPTIONS_EACH = 1000  # of one program, over all its connections
+LOGIN_SECONDS = 3
 STREAMS_MAX = 16
 CONSUMERS_MAX = 2000
 LOG_FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -46,6 +51,7 @@ class Settings(Struct, frozen=True):
     max_file_bytes: int
     max_memory_bytes: int
     cluster: Cluster | None = None
+    connections_max: int = CONNECTIONS_MAX
 
 
 def server_config(settings: Settings, route: Credential) -> str:
@@ -64,7 +70,8 @@ def server_config(settings: Settings, route: Credential) -> str:
         f"logfile_size_limit: {LOG_FILE_BYTES_MAX}",
         f"logfile_max_num: {LOG_FILES_MAX}",
         f"max_payload: {PAYLOAD_BYTES_MAX}",
-        f"max_connections: {CONNECTIONS_MAX}",
+        f"max_connections: {settings.connections_max}",
+        f"authorization {{ timeout: {LOGIN_SECONDS} }}",  # a connection that shows no credential in this time is closed
         'write_deadline: "10s"',
         'ping_interval: "20s"',
         "ping_max: 3",
@@ -96,9 +103,15 @@ def cluster_lines(cluster: Cluster, route: Credential) -> list[str]:
     ]
 
 
-def accounts_config(credentials: Mapping[str, Credential]) -> str:
-    """The accounts file: who exists and what each may do."""
-    ours = [credential for user, credential in credentials.items() if user not in (DOCTOR, ROUTE)]
+def accounts_config(credentials: Mapping[str, Credential], outside_max: int = OUTSIDE_CONNECTIONS_MAX) -> str:
+    """The accounts file: who exists and what each may do.
+
+    A program from outside has an account of its own and reaches its one subject through an import: the server bounds
+    connections by account, not by user, and gives each request a reply subject of its own (``_R_.``).
+    """
+    outside = [credential for user, credential in credentials.items() if subject_of(user)]
+    exports = [f"{{ service: {quoted(f'{subject}.*.*')} }}" for subject in OUTSIDE.values()]
+    ours = [credentials[user] for user in credentials if not subject_of(user) and user not in (DOCTOR, ROUTE)]
     lines = [
         "accounts {",
         f"  {ACCOUNT} {{",
@@ -106,7 +119,13 @@ def accounts_config(credentials: Mapping[str, Credential]) -> str:
         "    users: [",
         *(user_line(credential) for credential in ours),
         "    ]",
+        f"    exports: [{', '.join(exports)}]",
         "  }",
+        *(
+            line
+            for number, credential in enumerate(outside)
+            for line in outside_account(credential, outside_max // len(outside), number % LANES)
+        ),
         f"  {SYSTEM_ACCOUNT} {{",
         "    users: [",
         user_line(credentials[DOCTOR]),
@@ -116,6 +135,23 @@ def accounts_config(credentials: Mapping[str, Credential]) -> str:
         f"system_account: {SYSTEM_ACCOUNT}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def outside_account(credential: Credential, share: int, lane: int) -> list[str]:
+    """The account of one program from outside, which may have ``share`` connections: the fewer there are, the more.
+    What it asks comes to the gateway in ``lane``, its own unless there are more programs than lanes."""
+    connections = max(min(OUTSIDE_CONNECTIONS_EACH, share), 1)
+    limits = f"max_connections: {connections}, max_subscriptions: {OUTSIDE_SUBSCRIPTIONS_EACH}"
+    asked = f"account: {ACCOUNT}, subject: {quoted(subject_in_lane(credential.user, lane))}"
+    return [
+        f"  {quoted(credential.user)} {{",
+        f"    limits {{ {limits} }}",
+        "    users: [",
+        user_line(credential),
+        "    ]",
+        f"    imports: [{{ service: {{ {asked} }}, to: {quoted(subject_of(credential.user))} }}]",
+        "  }",
+    ]
 
 
 def user_line(credential: Credential) -> str:

@@ -14,24 +14,31 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-import msgspec
 import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from treering.adapters import nats_cancel
 from treering.adapters.nats_credentials import Credential
-from treering.adapters.nats_users import DOCTOR_ASKS, asker_inbox
+from treering.adapters.nats_users import asker_inbox
 from treering.adapters.stream_parser import DELIVERED, StreamParser, StreamSink
+from treering.kernel.ending import end, keep_cancellation
+from treering.kernel.seldom import Seldom
 
-CONNECT_TIMEOUT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 30.0
+# For one try at one server. Where strangers fill the queue in front of it, whoever gives up goes to its end.
+TRY_SECONDS, TRY_SECONDS_OF_SEVERAL = 10, 2
 RECONNECT_SECONDS = (0.1, 0.4)
 PING_SECONDS = 10
-CLOSE_TIMEOUT_SECONDS = 3.0
-DOCTOR_TIMEOUT_SECONDS = 5.0
+CLOSE_TIMEOUT_SECONDS = 1.0
+ABANDON_SECONDS = 0.5
 PERMISSIONS_VIOLATION = "permissions violation"
 CREDENTIAL_REFUSED = "authorization violation"
+SUBJECT_HEADER = "Nats-Subject"  # of a message that was read directly
 log = structlog.get_logger()
+refused_replies, cuts = Seldom(), Seldom()
+nats_cancel.mend()
 
 
 class NatsUnavailable(Exception):
@@ -65,6 +72,7 @@ class Connection(Client):
     """
 
     given_up = True
+    cut_by_others = False  # whether somebody from outside can have it cut off at will
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,6 +111,14 @@ class Connection(Client):
         else:
             await sink.control(reply.decode(), await self._process_headers(headers) or {})
 
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        """As the library reads them; a subject that is no UTF-8 keeps its bytes, since they are hashed."""
+        found: dict[str, str] | None = await super()._process_headers(headers)
+        if found and SUBJECT_HEADER in found and not headers.isascii():
+            line = headers.partition(f"{SUBJECT_HEADER}:".encode())[2].partition(b"\r\n")[0]
+            found[SUBJECT_HEADER] = line.strip().decode(errors="surrogateescape")
+        return found
+
 
 class Events:
     """What happens to one connection after it is made."""
@@ -112,6 +128,7 @@ class Events:
         self.name = name
         self.on_violation = on_violation
         self.connected = False
+        self.cut_told = 0  # how many times the line about the last cut stands for; 0: it was left out
         self.ending: asyncio.Task[None] | None = None
         self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.last_error = ""
@@ -136,7 +153,9 @@ class Events:
     async def disconnected(self) -> None:
         self.client.give_up_what_is_under_way()
         if not self.client.is_closed:
-            log.warning("nats.disconnected", connection=self.name)
+            self.cut_told = cuts.times(self.name) if self.client.cut_by_others else 1
+            if self.cut_told:
+                log.warning("nats.disconnected", connection=self.name, times=self.cut_told)
 
     async def closed(self) -> None:
         """Called when the connection ends for ever: by us, or because the server refuses its credential."""
@@ -147,7 +166,8 @@ class Events:
                 self.on_violation(why)
 
     async def reconnected(self) -> None:
-        log.info("nats.reconnected", connection=self.name)
+        if self.cut_told:
+            log.info("nats.reconnected", connection=self.name)
 
 
 async def connect(
@@ -157,16 +177,18 @@ async def connect(
     *,
     on_violation: Callable[[str], None] | None = None,
     timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    client: Connection | None = None,
+    ping_seconds: int = PING_SECONDS,
 ) -> Client:
-    """A connection as ``credential.user``, shown to operators as ``name``; it reconnects for ever.
+    """A connection (``client``) as ``credential.user``, shown to operators as ``name``; it reconnects for ever.
 
     A server that is not there yet is waited for, up to ``timeout_seconds``. Raises NatsUnavailable; a refused
     credential at once.
     """
-    client = Connection()
+    client = client or Connection()
     events = Events(client, name, on_violation)
     servers = [urls] if isinstance(urls, str) else list(urls)
-    first = asyncio.ensure_future(open_connection(client, servers, credential, name, events))
+    first = asyncio.ensure_future(open_connection(client, servers, credential, name, events, ping_seconds))
     try:
         await asyncio.wait({first, events.refused}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         if first.done():
@@ -183,7 +205,7 @@ async def connect(
 
 
 async def open_connection(
-    client: Client, servers: list[str], credential: Credential, name: str, events: Events
+    client: Client, servers: list[str], credential: Credential, name: str, events: Events, ping_seconds: int
 ) -> None:
     await client.connect(
         servers=servers,
@@ -192,10 +214,11 @@ async def open_connection(
         password=credential.password,
         inbox_prefix=credential.inbox,
         pending_size=0,
+        connect_timeout=TRY_SECONDS if len(servers) == 1 else TRY_SECONDS_OF_SEVERAL,
         max_reconnect_attempts=-1,
         # One value a connection, different in each: after a restart they do not all come at the same moment.
         reconnect_time_wait=random.uniform(*RECONNECT_SECONDS),  # type: ignore[arg-type]
-        ping_interval=PING_SECONDS,
+        ping_interval=ping_seconds,
         error_cb=events.error,
         disconnected_cb=events.disconnected,
         closed_cb=events.closed,
@@ -204,9 +227,7 @@ async def open_connection(
 
 
 async def abandon(client: Client, first: asyncio.Future[None]) -> None:
-    first.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await first
+    await end(first, grace_seconds=ABANDON_SECONDS)
     await close(client)
 
 
@@ -227,7 +248,7 @@ async def close(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECOND
         client.given_up = False
     with suppress(nats.errors.Error, TimeoutError, OSError):
         async with asyncio.timeout(timeout_seconds):
-            await client.close()
+            await keep_cancellation(client.close())
 
 
 async def drain(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
@@ -237,7 +258,7 @@ async def drain(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECOND
     if client.is_connected:
         with suppress(nats.errors.Error, TimeoutError, OSError):
             async with asyncio.timeout(timeout_seconds):
-                await client.drain()
+                await keep_cancellation(client.drain())
     await close(client)
 
 
@@ -249,36 +270,7 @@ async def answer(message: Msg, body: bytes) -> None:
     """
     inbox = asker_inbox(message.subject)
     if not inbox or not message.reply.startswith(f"{inbox}."):
-        log.error("nats.reply_refused", subject=message.subject, reply=message.reply)
+        if times := refused_replies.times(message.subject):
+            log.error("nats.reply_refused", subject=message.subject, reply=message.reply, times=times)
         return
     await message.respond(body)
-
-
-class JetStreamSettings(msgspec.Struct, frozen=True):
-    """How a running server says it was configured; ``sync_always`` is left out when it is off."""
-
-    store_dir: str = ""
-    max_storage: int = 0
-    sync_interval: int = 0
-    sync_always: bool = False
-
-
-class DoctorData(msgspec.Struct, frozen=True):
-    config: JetStreamSettings
-
-
-class DoctorReply(msgspec.Struct, frozen=True):
-    data: DoctorData
-
-
-async def running_settings(doctor: Client) -> JetStreamSettings:
-    """What the running server says of its JetStream (of a cluster: the node that answers first).
-
-    ``doctor`` is the user of that name. Asked over NATS: there is no monitor port. Raises NatsUnavailable.
-    """
-    try:
-        reply = await doctor.request(DOCTOR_ASKS[0], b"{}", timeout=DOCTOR_TIMEOUT_SECONDS)
-        return msgspec.json.decode(reply.data, type=DoctorReply).data.config
-    except (nats.errors.Error, TimeoutError, OSError, msgspec.MsgspecError) as error:
-        why = str(error) or type(error).__name__
-        raise NatsUnavailable(f"the server does not say how it runs: {why}") from error

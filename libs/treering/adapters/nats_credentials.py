@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from treering.adapters.nats_users import DOCTOR, OUTSIDE, ROUTE, SERVICES, inbox_of, outside_user
+from treering.adapters.private_files import make_private_folder as make_private_folder
+from treering.adapters.private_files import write_private as write_private
+from treering.adapters.sums import write_kept
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 
@@ -25,12 +28,15 @@ class CredentialMissing(Exception):
 
 class Credential(Struct, frozen=True, omit_defaults=True):
     """What a user shows the server, and the inbox prefix the server lets it use. ``workspace``: of a program from
-    outside, the only one it works in."""
+    outside, the only one it works in. ``sources`` and ``types``: what a publisher may publish, see
+    ``domain.publisher_limits``."""
 
     user: str
     password: str
     inbox: str
     workspace: str = ""
+    sources: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     @property
     def bound_to(self) -> str:
@@ -43,11 +49,6 @@ class Credential(Struct, frozen=True, omit_defaults=True):
 
 def keys_folder(home: Path) -> Path:
     return home / "keys" / "nats"
-
-
-def make_private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
 
 
 def make_credentials(home: Path) -> dict[str, Credential]:
@@ -82,13 +83,16 @@ def refuse_unusable(home: Path) -> None:
         raise Refused("credential.unusable", f"{why}. Mend or remove {path}")
 
 
-def make_credential(home: Path, user: str, workspace: str = "") -> None:
+def make_credential(
+    home: Path, user: str, workspace: str = "", sources: Sequence[str] = (), types: Sequence[str] = ()
+) -> None:
     """Write a new random credential for ``user``, unless there is one: a password is made once."""
     path = keys_folder(home) / f"{user}.json"
     if path.exists():
         return
-    credential = Credential(user, secrets.token_urlsafe(PASSWORD_BYTES), inbox_of(user), workspace)
-    write_private(path, msgspec.json.encode(credential))
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    credential = Credential(user, password, inbox_of(user), workspace, tuple(sources), tuple(types))
+    write_kept(path, msgspec.json.encode(credential))
 
 
 def read_credential(home: Path, user: str) -> Credential:
@@ -105,14 +109,3 @@ def read_credential(home: Path, user: str) -> Credential:
     if credential.user != user:
         raise CredentialMissing(f"{path} is the credential of {credential.user!r}, not of {user!r}")
     return credential
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write ``path`` so that it is complete or absent, and never readable by anybody else."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -75,7 +75,7 @@ async def launch(server: Path, config: Path, log: Path) -> asyncio.subprocess.Pr
 
 
 async def stop(process: asyncio.subprocess.Process, *, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
-    """SIGTERM, and after ``timeout_seconds`` SIGKILL. Returns when the server is gone."""
+    """SIGTERM, and SIGKILL after ``timeout_seconds`` or when this is cancelled. Returns when the server is gone."""
     if process.returncode is not None:
         return
     process.terminate()
@@ -85,6 +85,9 @@ async def stop(process: asyncio.subprocess.Process, *, timeout_seconds: float = 
     except TimeoutError:
         process.kill()
         await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
 
 
 def server_url(home: Path) -> str:

@@ -11,13 +11,15 @@ import fcntl
 import hashlib
 import os
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from treering.adapters.descriptors import hard_limit
 from treering.adapters.free_space import room_in
 from treering.adapters.nats_accounts import write_accounts
-from treering.adapters.nats_config import Cluster, Settings, server_config
+from treering.adapters.nats_config import CONNECTIONS_MAX, Cluster, Settings, server_config
 from treering.adapters.nats_credentials import (
     Credential,
     make_private_folder,
@@ -26,6 +28,7 @@ from treering.adapters.nats_credentials import (
 )
 from treering.adapters.nats_process import (
     POLL_SECONDS,
+    STOP_TIMEOUT_SECONDS,
     NatsServerError,
     check_config,
     find_server,
@@ -39,10 +42,14 @@ from treering.adapters.nats_process import (
 )
 from treering.adapters.nats_staging import stage_in_memory, unstage
 from treering.adapters.nats_users import DOCTOR, ROUTE
+from treering.adapters.special_files import refuse_special
+from treering.adapters.store_recovery import refuse_endless
+from treering.kernel.ending import end
 
 # A store with a million subjects takes 17 s to recover after a crash; the listener opens only then.
 START_TIMEOUT_SECONDS = 120.0
-RELOAD_TIMEOUT_SECONDS = 5.0
+SLOW_START_SECONDS = 3.0  # then its files are looked at
+ABORT_SECONDS = 1.0  # for the server of a start that failed: nothing was appended
 PORT_TRIES_MAX = 5
 MEMORY_BYTES_MAX = 256 * 1024 * 1024
 PORT_IN_USE = "address already in use"
@@ -75,6 +82,7 @@ class NatsServer:
         self.process: asyncio.subprocess.Process | None = None
         self.lock: int | None = None
         self.stopping = False
+        self.limit = 0  # bytes all streams may take, since the last start
 
     @property
     def url(self) -> str:
@@ -85,11 +93,12 @@ class NatsServer:
         """Start the server; return when it lets a client in. Does nothing when this object runs one already.
 
         Raises NatsServerError, with the server's last words, when it does not come up in ``timeout_seconds``
-        or when another process owns this home.
+        or when another process owns this home, and LogDamaged when its store is what it would never get past.
         """
         if self.process is not None and self.process.returncode is None:
             return
         make_private_folder(self.folder)
+        refuse_special(self.home)
         self.take_lock()
         try:
             if stale := running_pid(self.config, self.folder / "nats.pid"):
@@ -99,7 +108,7 @@ class NatsServer:
             async with asyncio.timeout(timeout_seconds):
                 await self.start_on_some_port(credentials)
         except BaseException as error:
-            await self.stop()
+            await self.stop(timeout_seconds=ABORT_SECONDS)
             if isinstance(error, TimeoutError):
                 raise NatsServerError(self.sentence(f"is not ready after {timeout_seconds:g} s")) from None
             raise
@@ -128,12 +137,14 @@ class NatsServer:
         let_in = asyncio.ensure_future(self.let_in(port, doctor))
         ended = asyncio.ensure_future(self.process.wait())
         try:
-            await asyncio.wait({let_in, ended}, return_when=asyncio.FIRST_COMPLETED)
+            either = {let_in, ended}
+            done, _ = await asyncio.wait(either, timeout=SLOW_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                await asyncio.to_thread(refuse_endless, self.folder / "store")
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             return let_in.done()
         finally:
-            let_in.cancel()
-            ended.cancel()
-            await asyncio.gather(let_in, ended, return_exceptions=True)
+            await end(let_in, ended)
 
     async def lets_in(self, timeout_seconds: float) -> bool:
         """Does it take a login now?"""
@@ -167,20 +178,23 @@ class NatsServer:
     def write_config(self, credentials: dict[str, Credential], port: int) -> None:
         store = self.folder / "store"
         make_private_folder(store)
-        limit = self.store_bytes_max or store_limit(store)
-        settings = Settings(self.server_name, self.host, port, self.folder, limit, MEMORY_BYTES_MAX, self.cluster)
+        limit = self.limit = self.store_bytes_max or store_limit(store)
+        settings = Settings(
+            self.server_name, self.host, port, self.folder, limit, MEMORY_BYTES_MAX, self.cluster,
+            min(CONNECTIONS_MAX, hard_limit() // 2),  # the server raises its soft limit itself
+        )  # fmt: skip
         write_private(self.config, server_config(settings, credentials[ROUTE]).encode())
 
     def stage_in_memory(self) -> bool:
         """To be said after each start, once the streams exist and before anything is appended."""
         return self.cluster is None and stage_in_memory(self.folder)
 
-    async def stop(self) -> None:
-        """End the server in order (killed after 10 s) and give the home free. Safe to say twice."""
+    async def stop(self, *, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
+        """End the server in order (killed after ``timeout_seconds``) and give the home free. Safe to say twice."""
         self.stopping = True
         try:
             if self.process is not None:
-                await stop(self.process)
+                await stop(self.process, timeout_seconds=timeout_seconds)
                 unstage(self.folder)
         finally:
             self.process = None
@@ -194,6 +208,15 @@ class NatsServer:
             return ""
         code = await self.process.wait()
         return "" if self.stopping else self.sentence(f"ended by itself with {code}")
+
+    def outgrown(self) -> bool:
+        """Whether the store is at the limit of its last start, while the disk has more to give now: the server reads
+        its limit at a start only."""
+        store, room = self.folder / "store", room_in(self.folder)
+        if self.store_bytes_max or self.process is None:
+            return False
+        used = bytes_in(store)
+        return self.limit - used < room.clients_bytes_min and store_limit(store) - used > 2 * room.clients_bytes_min
 
     def take_lock(self) -> None:
         if self.lock is not None:
@@ -229,6 +252,15 @@ def store_limit(store: Path) -> int:
 
     A full disk would break the views and the blobs too, and the server itself (see ``free_space``).
     """
-    used = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     room = room_in(store)
-    return used + max(room.free_bytes - room.reserve_bytes, 0) + 1  # 0 would mean "no limit" to the server
+    return bytes_in(store) + max(room.free_bytes - room.reserve_bytes, 0) + 1  # 0 would mean "no limit" to the server
+
+
+def bytes_in(folder: Path) -> int:
+    """How much the files below ``folder`` hold; one that goes away meanwhile counts nothing."""
+    found = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            about = path.lstat()
+            found += about.st_size if stat.S_ISREG(about.st_mode) else 0
+    return found

@@ -18,6 +18,10 @@ PUBLISHER_PREFIX = "publisher-"
 SUBSCRIBER_PREFIX = "subscriber-"
 # Of programs from outside: the prefix of their users, and the first token of the one subject each may ask on.
 OUTSIDE = {PUBLISHER_PREFIX: "pub", SUBSCRIBER_PREFIX: "sub"}
+# The server spreads their subjects over so many lanes (``pub.<lane>.<name>`` is what the gateway hears), each a
+# connection of the gateway, so that a flood fills no other.
+LANES = 32
+IMPORTED_REPLY = "_R_"  # where the server wants the answer to a request from another account
 STREAMS = ("EVT", "MET", "LOG")
 DOCTOR = "doctor"
 WATCHDOG = "watchdog"  # of whoever runs the server: hears which stream acknowledges nothing
@@ -74,21 +78,26 @@ PUBLISH: dict[str, tuple[str, ...]] = {
     "bootstrap": (
         *create(*STREAMS), *info(*STREAMS), *read("EVT"), *read("MET"), "evt.>", "met.>", "stuck.evt", "stuck.met",
     ),
-    "registry": ("evt.>", "stuck.evt", *read("EVT"), *answer("gateway", "scheduler", "executor", "monitor")),
-    "gateway": (
-        "cmd.gateway.*", "qry.*", "hook.*", "met.>", "stuck.met", *read("EVT"), *read("MET"), *read("LOG"),
-        "_INBOX_publisher.>", "_INBOX_subscriber.>",
+    "registry": (
+        "evt.>", "stuck.evt", *read("EVT"), *answer("gateway", "scheduler", "executor", "monitor", "notifier"),
     ),
-    "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor")),
+    "gateway": (
+        "cmd.gateway.*", "qry.*", "hook.*", "lease.progress", "met.>", "stuck.met", *read("EVT"), *read("MET"),
+        *read("LOG"), f"{IMPORTED_REPLY}.>",
+    ),
+    "scheduler": ("cmd.scheduler.*", *read("EVT"), *answer("executor", "gateway")),
     "executor": ("cmd.executor.*", "lease.renew", "log.>", "stuck.log", *read("EVT"), *info("LOG")),
-    "monitor": ("cmd.monitor.metric_stream", *read("EVT"), *read("MET"), *info("LOG"), *answer("gateway")),
-    "notifier": (*read("EVT"), *answer("gateway")),
+    "monitor": (
+        "cmd.monitor.metric_stream", "cmd.monitor.installation", *read("EVT"), *read("MET"), *info("LOG"),
+        *answer("gateway"),
+    ),
+    "notifier": ("cmd.notifier.installation", *read("EVT"), *answer("gateway")),
     WATCHDOG: (f"{inbox_of(WATCHDOG)}.>",),  # an empty list would be everything to the server
 }  # fmt: skip
 ANSWERS: dict[str, tuple[str, ...]] = {
     "registry": ("cmd.*.*",),
-    "gateway": ("pub.*", "sub.*"),
-    "scheduler": ("lease.renew",),
+    "gateway": ("pub.*.*", "sub.*.*"),
+    "scheduler": ("lease.renew", "lease.progress"),
     "monitor": ("qry.*",),
     "notifier": ("hook.*",),
     WATCHDOG: ("stuck.*",),
@@ -103,10 +112,23 @@ def rights_of(user: str) -> Rights:
     own_inbox = f"{inbox_of(user)}.>"
     if user == DOCTOR:
         return Rights(DOCTOR_ASKS, (own_inbox,))
+    if subject := subject_of(user):
+        return Rights((subject,), (own_inbox,))
+    return Rights(PUBLISH[user], (*ANSWERS.get(user, ()), own_inbox))
+
+
+def subject_of(user: str) -> str:
+    """The one subject that a program from outside asks on; "" for a user that is none."""
     for prefix, subject in OUTSIDE.items():
         if user.startswith(prefix):
-            return Rights((f"{subject}.{user.removeprefix(prefix)}",), (own_inbox,))
-    return Rights(PUBLISH[user], (*ANSWERS.get(user, ()), own_inbox))
+            return f"{subject}.{user.removeprefix(prefix)}"
+    return ""
+
+
+def subject_in_lane(user: str, lane: int) -> str:
+    """Where the gateway hears what the program from outside asks on its one subject."""
+    sort, _, name = subject_of(user).partition(".")
+    return f"{sort}.{lane}.{name}"
 
 
 def publisher_user(name: str) -> str:
@@ -136,11 +158,9 @@ def asker_inbox(subject: str) -> str:
     match subject.split("."):
         case ["cmd", service, _]:
             return inbox_of(service)
-        case ["pub", publisher]:
-            return inbox_of(PUBLISHER_PREFIX + publisher)
-        case ["sub", subscriber]:
-            return inbox_of(SUBSCRIBER_PREFIX + subscriber)
-        case ["qry" | "hook", _]:
+        case ["pub" | "sub", _, _]:
+            return IMPORTED_REPLY
+        case ["qry" | "hook", _] | ["lease", "progress"]:
             return inbox_of("gateway")
         case ["lease", "renew"]:
             return inbox_of("executor")

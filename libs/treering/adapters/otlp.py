@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-FLUSH_MILLISECONDS_MAX = 3000
+FLUSH_SECONDS_MAX = 3.0
 log = structlog.get_logger()
 
 
@@ -67,9 +68,11 @@ def export(service: str) -> Callable[[], None]:
     log.info("otlp.exporting", service=service)
 
     def stop() -> None:
+        """In a thread: the SDK heeds no timeout of a flush, and a collector that hangs must not hold up our end."""
         Exporter.spans = None
-        provider.force_flush(FLUSH_MILLISECONDS_MAX)
-        provider.shutdown()
+        closing = threading.Thread(target=provider.shutdown, name="the last spans", daemon=True)
+        closing.start()
+        closing.join(FLUSH_SECONDS_MAX)
 
     return stop
 

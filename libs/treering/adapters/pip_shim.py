@@ -15,6 +15,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from treering.adapters.uv import child_environment
+from treering.adapters.uv_variables import for_jobs
 
 PACKAGES_VARIABLE = "TREERING_PACKAGES"
 UV_VARIABLE = "TREERING_UV"
@@ -58,7 +59,7 @@ def make_shims(folder: Path) -> None:
     for name in NAMES:
         script = folder / "bin" / name
         main = shlex.quote(str(module / "__main__.py"))
-        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S {main} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(shim_python()))} -I -S {main} "$@"\n')
         script.chmod(0o755)
 
 
@@ -67,9 +68,16 @@ def shim_variables(folder: Path, packages: Path) -> dict[str, str]:
     return index_settings() | {PACKAGES_VARIABLE: str(packages), "PYTHONPATH": f"{packages}:{folder / 'python'}"}
 
 
+def shim_python() -> Path:
+    """The Python that runs the shims: the one our own environment was made from, as jobs do not see ours."""
+    return Path(os.path.realpath(sys.executable))
+
+
 @cache
 def index_settings() -> dict[str, str]:
-    """Where uv is and which index it asks, read once a process: pip's files do not change under a running job."""
-    settings = child_environment(os.environ)
-    kept = {name: value for name, value in settings.items() if name.startswith(("UV_", "SSL_CERT"))}
-    return kept | {UV_VARIABLE: find_uv_bin()}
+    """Where uv is and which index it asks, read once a process: pip's files do not change under a running job.
+
+    Not which cache we use: a job that writes into it, or installs by links from it, changes what the next environment
+    is made of. Its own cache is in its own HOME, where links do no harm.
+    """
+    return for_jobs(child_environment(os.environ)) | {UV_VARIABLE: find_uv_bin()}

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from treering.adapters import sqlite_kinds
 from treering.adapters.log_copy import BadPosition, CopyRow, LogCopy, Source, advice, frontier_at, leaf_of
 from treering.adapters.sqlite_view import Database
-from treering.kernel.log import Entry, LogDamaged, commits
+from treering.kernel.log import UNDECODABLE, Entry, LogDamaged, commits
 from treering.kernel.merkle import Frontier
 
 POINTS_STREAM = "MET"
@@ -26,6 +27,7 @@ class PointsCopy(LogCopy):
     """Messages that are no commits, in the same form: each at its position, with the hashes of the tree."""
 
     name = "points"
+    kind = sqlite_kinds.POINTS
     source = Source(POINTS_STREAM, "met.>", "the stream of metric points")
 
     def verified(self, db: Database, entries: Sequence[Entry], tree: Frontier) -> Iterator[CopyRow]:
@@ -54,12 +56,14 @@ sealings: msgspec.json.Decoder[list[Sealed]] = msgspec.json.Decoder(list[Sealed]
 
 def last_seal(db: Database) -> Seal:
     """Read from the second copy of the log."""
-    sql = "SELECT body FROM commits WHERE subject = ? ORDER BY position DESC LIMIT 1"
-    found = db.execute(sql, (SEAL_SUBJECT,)).fetchone()
-    if found is None:
-        return Seal(0, "")
-    said = sealings.decode(commits.decode(found["body"]).events)[-1]
-    return Seal(said.positions, said.root)
+    sql = "SELECT body FROM commits WHERE subject = ? ORDER BY position DESC"
+    for (body,) in db.execute(sql, (SEAL_SUBJECT,)):
+        try:
+            said = sealings.decode(commits.decode(body).events)[-1]
+        except (*UNDECODABLE, IndexError):
+            continue  # What is no seal says nothing of the points.
+        return Seal(said.positions, said.root)
+    return Seal(0, "")
 
 
 async def check_sealed(points: PointsCopy, log: LogCopy) -> None:

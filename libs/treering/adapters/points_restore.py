@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 from nats.aio.client import Client
@@ -11,6 +10,7 @@ from treering.adapters.appender import REQUEST_FAILED, acks
 from treering.adapters.log_copy import CopyRow, rows_between
 from treering.adapters.points_copy import POINTS_STREAM, PointsCopy
 from treering.adapters.streams import stream_state
+from treering.kernel.ending import run_together
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.refusal import Refused
 
@@ -26,7 +26,7 @@ async def publish_points(client: Client, copy: PointsCopy) -> None:
     for first in range(1, positions + 1, WAITING_MAX):
         last = min(first + WAITING_MAX - 1, positions)
         rows = await copy.read(partial(rows_between, first=first, last=last))
-        stored = await asyncio.gather(*(publish_point(client, row) for row in rows))
+        stored = await run_together(*(publish_point(client, row) for row in rows))
         if stored != [row.position for row in rows]:
             raise LogDamaged(
                 f"metric points {first} to {last} were not stored in order: remove the home, restore again"

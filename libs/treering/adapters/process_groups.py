@@ -28,6 +28,10 @@ class Containment(ABC):
         """``os.fork``; the child is in the group at once if the kernel can do that, else it is to ``join``."""
         return os.fork()
 
+    def folder(self, group: str) -> str:
+        """The group's folder among the cgroups; "" where it has none."""
+        return ""
+
     @abstractmethod
     def join(self, group: str) -> None:
         """Put the calling process, and with it all its children to come, into the group."""

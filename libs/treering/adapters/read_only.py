@@ -9,18 +9,20 @@ from pathlib import Path
 
 import msgspec
 
+from treering.adapters.sqlite_faults import not_now, said
+from treering.adapters.sqlite_open import open_to_look
 from treering.adapters.sqlite_view import Database
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import Commit, commits
 
 STEPS = 100_000  # instructions of SQLite's between two looks at the clock
-BUSY_SECONDS = 5.0
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, OSError)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Database]:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as db:
+    """A connection that reads. Raises sqlite3.DatabaseError, before the block, when the file cannot be read at all."""
+    with closing(open_to_look(path)) as db:
         yield db
 
 
@@ -48,7 +50,10 @@ def position_of(path: Path, table: str) -> int | None:
 
 
 def unsound(path: Path, seconds_max: float) -> str:
-    """What SQLite's quick check finds wrong in the file; "" for nothing in ``seconds_max``."""
+    """What SQLite's quick check finds wrong in the file; "" for nothing in ``seconds_max``.
+
+    Raises sqlite3.OperationalError when the file cannot be read just now.
+    """
     end = monotonic_seconds() + seconds_max
     with opened(path) as db:
         db.set_progress_handler(lambda: int(monotonic_seconds() > end), STEPS)
@@ -57,7 +62,9 @@ def unsound(path: Path, seconds_max: float) -> str:
         except sqlite3.OperationalError as error:
             if "interrupted" in str(error):
                 return ""
-            return str(error)
+            if not_now(error):
+                raise
+            return said(error)
         except UNREADABLE as error:
-            return str(error)
+            return said(error)
     return "" if found == "ok" else found

@@ -8,29 +8,44 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from treering.adapters.gateway_relay import GatewayRelay
 from treering.adapters.output_pipe import OutputPipe
+from treering.adapters.sandbox.port import Room
 from treering.adapters.spawner import KILL_SECONDS_MAX
-from treering.adapters.spawner_link import LauncherFailed, SpawnerLink
+from treering.adapters.spawner_link import KillFailed, SpawnerLink
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run: ``group`` names it among all commands of this node; ``env`` is all its environment."""
+    """What to run: ``group`` names it among all commands of this node; ``env`` is all its environment.
+
+    ``room`` is what it may see; without one it runs outside any sandbox.
+    """
 
     group: str
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
+    room: Room | None = None
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How the main process ended: by ``exit_code``, by ``signal``, or not begun (``error``). ``seconds`` from go."""
+    """How the main process ended: by ``exit_code`` or by ``signal``; else both are None. ``seconds`` from go.
+
+    ``error``: it could not be run; with ``alive``: it could not be ended, so it may still run. ``lost``: a helper
+    process of ours failed, so how the command would have ended is not known, and nothing of it runs any more.
+    ``out_of_memory``: the kernel ended it as memory was short; ``memory_limit_bytes`` is its limit, 0 for none.
+    """
 
     exit_code: int | None
     signal: int | None
     seconds: float
     error: str = ""
+    alive: bool = False
+    lost: str = ""
+    out_of_memory: bool = False
+    memory_limit_bytes: int = 0
 
 
 class Running:
@@ -44,6 +59,7 @@ class Running:
         self.ended: asyncio.Future[Ended] = loop.create_future()
         self._link = link
         self._output: OutputPipe | None = None
+        self.relay: GatewayRelay | None = None
 
     async def read_from(self, descriptor: int) -> None:
         self._output = await OutputPipe.open(descriptor)
@@ -64,7 +80,7 @@ class Running:
     async def kill(self, grace_seconds: float = 0.0) -> Ended:
         """SIGTERM, then after ``grace_seconds`` SIGKILL for the whole group until nobody is left.
 
-        LauncherFailed when somebody cannot be killed.
+        KillFailed when somebody cannot be killed.
         """
         if not self.ended.done():
             self._link.send({"do": "kill", "name": self.group, "grace_seconds": grace_seconds})
@@ -72,16 +88,20 @@ class Running:
             async with asyncio.timeout(grace_seconds + 3 * KILL_SECONDS_MAX):
                 return await self.wait()
         except TimeoutError:
-            raise LauncherFailed(f"the processes of {self.group} do not end") from None
+            raise KillFailed(f"the processes of {self.group} do not end") from None
 
     def finish(self, ended: Ended) -> None:
         if not self.ended.done():
             self.ended.set_result(ended)
             self.launched.set()
+            if self.relay is not None:
+                self.relay.close()
             if self._output is not None:
                 self._output.job_ended()
 
     def end_output(self) -> None:
+        if self.relay is not None:
+            self.relay.close()
         if self._output is not None:
             self._output.close()
 
@@ -93,7 +113,8 @@ async def send_launch(link: SpawnerLink, running: Running, spec: bytes) -> None:
         wish = os.memfd_create("launch")
         try:
             os.pwrite(wish, spec, 0)
-            link.send({"do": "launch", "name": running.group}, (write, wish))
+            channel = (running.relay.theirs.fileno(),) if running.relay is not None else ()
+            link.send({"do": "launch", "name": running.group}, (write, wish, *channel))
         finally:
             os.close(wish)
     finally:

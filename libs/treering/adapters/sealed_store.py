@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from treering.adapters.nats_credentials import make_private_folder, write_private
-from treering.adapters.tokens import secret_at
+from treering.adapters.nats_credentials import make_private_folder
+from treering.adapters.sums import remove_kept, write_kept
+from treering.adapters.tokens import TokenUnsafe, secret_at
 from treering.kernel.refusal import Refused
 
 NONCE_BYTES = 12
@@ -26,12 +28,20 @@ class SealedStore:
         self.folder = folder
         make_private_folder(key_file.parent)
         make_private_folder(folder)
-        self.cipher = AESGCM(hashlib.sha256(secret_at(key_file).encode()).digest())  # of 256 random bits
+        self.key_file = key_file
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """Read when it is first needed: without the key there are no secrets, and all else goes on."""
+        try:
+            return AESGCM(hashlib.sha256(secret_at(self.key_file).encode()).digest())  # of 256 random bits
+        except TokenUnsafe as error:
+            raise Refused("secret.damaged", str(error)) from None
 
     def put(self, name: str, secret: bytes) -> None:
         """Keep ``secret`` under ``name`` (which is safe as a file name), in place of what was there."""
         nonce = os.urandom(NONCE_BYTES)
-        write_private(self.path(name), nonce + self.cipher.encrypt(nonce, secret, name.encode()))
+        write_kept(self.path(name), nonce + self.cipher.encrypt(nonce, secret, name.encode()))
 
     def get(self, name: str) -> bytes | None:
         """None when there is none; ``Refused("secret.damaged")`` when it is not what was sealed under this name."""
@@ -45,7 +55,7 @@ class SealedStore:
             raise Refused("secret.damaged", f"the secret of {name!r} cannot be opened with this key") from None
 
     def remove(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)
+        remove_kept(self.path(name))
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.sealed"

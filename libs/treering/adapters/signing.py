@@ -25,6 +25,7 @@ from treering.adapters.notes import (
     parse_note,
     to_base64,
 )
+from treering.adapters.sums import keep_sum
 from treering.kernel.refusal import Refused
 
 SEED_BYTES = 32
@@ -149,6 +150,7 @@ def make_log_key(folder: Path) -> SigningKey:
         with suppress(FileExistsError):
             path.hardlink_to(part)
         part.unlink()
+        keep_sum(path)
     return read_log_key(folder)
 
 

@@ -23,8 +23,10 @@ from typing import Any
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 from treering.adapters.containment import choose
+from treering.adapters.memory_kills import memory_kills
 from treering.adapters.process_groups import Containment, group_name
 from treering.adapters.process_tree import signal_all
+from treering.adapters.sandbox.closed_ports import close_ports
 from treering.adapters.spawner_child import FIRST_FREE_DESCRIPTOR, become, prctl
 from treering.adapters.spawner_job import Job
 
@@ -33,11 +35,15 @@ MESSAGE_BYTES_MAX = 16 * 1024
 KILL_SECONDS_MAX = 10.0
 STRAYS_SECONDS_MAX = 1.0
 KILL_AGAIN_SECONDS = 0.003
+LOOK_AGAIN_SECONDS = 0.02
 IDLE_SECONDS = 3600.0
+NO_PORT = "NATS does not listen on this machine's loopback"
 
 
 class Spawner:
-    def __init__(self, channel: socket.socket, containment: Containment) -> None:
+    def __init__(self, channel: socket.socket, containment: Containment, still_open: str) -> None:
+        """``still_open``: why the ports of the platform are not closed to jobs, "" when they are."""
+        self.still_open = still_open
         self.channel = channel
         self.containment = containment
         self.jobs: dict[str, Job] = {}
@@ -52,7 +58,7 @@ class Spawner:
         """Until the executor is gone and nobody that was started is left."""
         poll = select.poll()
         poll.register(self.wake_read, select.POLLIN)
-        self.say(did="ready", mode=self.containment.mode)
+        self.say(did="ready", mode=self.containment.mode, still_open=self.still_open)
         while self.connected or self.jobs:
             if self.connected:
                 poll.register(self.channel, select.POLLIN | (select.POLLOUT if self.answers else 0))
@@ -72,12 +78,14 @@ class Spawner:
     def next_seconds(self) -> float:
         now = time.monotonic()
         due = [max(job.kill_at, now + KILL_AGAIN_SECONDS) for job in self.jobs.values() if job.kill_at is not None]
+        # Orphans in a sandbox are not our children: nothing wakes us when the last of them ends.
+        due += [now + LOOK_AGAIN_SECONDS for job in self.jobs.values() if job.sandboxed and job.in_grace(now)]
         return max(0.0, min([IDLE_SECONDS, self.alive_until - now, *(at - now for at in due)]))
 
     def receive(self) -> bool:
         """Act on one message; False when the executor is gone."""
         try:
-            data, fds, _, _ = socket.recv_fds(self.channel, MESSAGE_BYTES_MAX, 2, socket.MSG_CMSG_CLOEXEC)
+            data, fds, _, _ = socket.recv_fds(self.channel, MESSAGE_BYTES_MAX, 3, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return True
         except ConnectionError:
@@ -108,9 +116,9 @@ class Spawner:
             self.say(did="launched", name=name, pid=job.pid)
 
     def fork(self, name: str, fds: list[int]) -> Job:
-        if len(fds) != 2:
+        if len(fds) not in (2, 3):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # The kernel drops what exceeds our limit.
-        output, wish = fds
+        output, wish, *channel = fds
         spec = json.loads(os.pread(wish, os.fstat(wish).st_size, 0))
         group = group_name(name)
         self.containment.create(group)
@@ -119,7 +127,7 @@ class Spawner:
         try:
             pid = self.containment.fork(group)
             if pid == 0:
-                become(spec, self.containment, group, spawner, (output, output, go_read, error_write))
+                become(spec, self.containment, group, spawner, (output, output, go_read, error_write), *channel)
         except OSError:
             os.close(go_write)
             os.close(error_read)
@@ -127,32 +135,51 @@ class Spawner:
         finally:
             os.close(go_read)
             os.close(error_write)
-        return Job(name, pid, go_write, error_read)
+        sandboxed = spec["command"] if spec["arguments"] else ""
+        return Job(name, pid, go_write, error_read, memory_kills(self.containment.folder(group)), sandboxed)
 
     def kill(self, job: Job, grace_seconds: float) -> None:
         if grace_seconds > 0 and job.began_at and job.kill_at is None:
-            signal_all(self.containment.members(job.group, job.pid), signal.SIGTERM)
+            signal_all(self.inside(job), signal.SIGTERM)
             job.kill_in(grace_seconds)
         else:
             job.kill_in(0.0)
+
+    def inside(self, job: Job) -> list[int]:
+        """The processes of the job that are to end by themselves. Its sandbox is not among them but stopped: it would
+        kill the others as soon as the first of them has ended.
+        """
+        if job.sandboxed and job.pid is not None:
+            os.kill(job.pid, signal.SIGSTOP)
+        members = self.containment.members(job.group, job.pid)
+        return [pid for pid in members if not job.sandboxed or pid != job.pid]
 
     def kill_all(self) -> None:
         for job in self.jobs.values():
             job.kill_in(0.0)
 
+    def lose_all(self, why: str) -> None:
+        for job in self.jobs.values():
+            job.lost = job.lost or (why if job.kill_at is None else "")
+        self.kill_all()
+
     def end_grace_of_the_gone(self) -> None:
         """A shell ends at SIGTERM, what it was waiting for may need all its grace: until nobody is left."""
         now = time.monotonic()
         for job in self.jobs.values():
-            in_grace = job.kill_at is not None and job.kill_at > now
-            if in_grace and job.pid is None and not self.containment.members(job.group):
+            if not job.in_grace(now):
+                continue
+            members = self.containment.members(job.group)
+            if job.pid is None and not members:
                 job.kill_in(0.0)
+            elif job.sandboxed and job.pid is not None and members == [job.pid]:
+                os.kill(job.pid, signal.SIGCONT)  # Only the sandbox is left: it says how the command ended.
 
     def kill_what_is_due(self) -> None:
         now = time.monotonic()
         if now > self.alive_until:
             self.alive_until = float("inf")
-            self.kill_all()
+            self.lose_all("its executor was silent for too long, so everything was ended")
         for job in [job for job in self.jobs.values() if job.kill_at is not None and job.kill_at <= now]:
             job.give_up_at = job.give_up_at or now + KILL_SECONDS_MAX
             gone = self.containment.strike(job.group, job.pid)
@@ -176,12 +203,17 @@ class Spawner:
         """Nobody of the group is left, or nothing helps: say how it ended."""
         if not gone:
             job.error = f"processes of the job were still there {KILL_SECONDS_MAX:g} s after they were killed"
+            job.alive = True
         job.close()
         del self.jobs[job.name]
         until = time.monotonic() + STRAYS_SECONDS_MAX
         while not self.jobs and not self.containment.strike_strays() and time.monotonic() < until:
             self.reap()
-        self.say(did="ended", name=job.name, code=job.code, seconds=job.seconds, error=job.error)
+        memory = {"memory_limit_bytes": job.kills.limit_bytes(), "out_of_memory": True} if job.out_of_memory else {}
+        self.say(
+            did="ended", name=job.name, code=job.code, seconds=job.seconds, error=job.error, lost=job.lost,
+            alive=job.alive, **memory,
+        )  # fmt: skip
 
     def say(self, **message: Any) -> None:
         self.answers.append(json.dumps(message).encode())
@@ -209,10 +241,14 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # The executor ends us, by closing the socket.
     try:
         containment = choose(sys.argv[2], sys.argv[3])
+        ports = [int(port) for port in sys.argv[4].split(",") if port]
+        addresses = [address for address in sys.argv[5].split(",") if address]
+        why = close_ports(containment.folder(""), ports, addresses)
+        still_open = why if ports else NO_PORT
     except OSError as error:
         channel.send(json.dumps({"did": "failed", "error": str(error)}).encode())
     else:
-        Spawner(channel, containment).run()
+        Spawner(channel, containment, still_open).run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from treering.adapters.descriptors import SOFT_VARIABLE
 from treering.adapters.spawner import KILL_SECONDS_MAX, MESSAGE_BYTES_MAX
 
 BACKLOG_MESSAGES_MAX = 10_000
@@ -24,16 +25,25 @@ class LauncherFailed(Exception):
     """The spawner could not be started, or died while a command was being started, or a kill did not succeed."""
 
 
+class KillFailed(LauncherFailed):
+    """Processes of a command are still there after they were killed: it must not be started a second time."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What the spawner has done: ``ready`` or ``failed`` to start, ``launched`` a group, or it has ``ended``."""
 
     did: str
     name: str = ""
     mode: str = ""
+    still_open: str = ""
     pid: int = 0
     code: int = 0
     seconds: float = 0.0
     error: str = ""
+    lost: str = ""
+    alive: bool = False
+    out_of_memory: bool = False
+    memory_limit_bytes: int = 0
 
 
 class SpawnerLink:
@@ -50,16 +60,22 @@ class SpawnerLink:
 
     @classmethod
     async def open(
-        cls, parent: str, mode: str, heard: Callable[[Answer], None], lost: Callable[[], None]
-    ) -> tuple[SpawnerLink, str]:
-        """Start a spawner; says the containment mode too. ``lost`` is called when it dies by itself, later."""
+        cls,
+        parent: str,
+        mode: str,
+        ports: str,
+        addresses: str,
+        heard: Callable[[Answer], None],
+        lost: Callable[[], None],
+    ) -> tuple[SpawnerLink, Answer]:
+        """Start a spawner; gives its first answer too. ``lost`` is called when it dies by itself, later."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         link = cls(ours, heard, lost)
         try:
             link._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT), str(theirs.fileno()), parent, mode,
-                env=spawner_environment(), stdin=asyncio.subprocess.DEVNULL,
+                sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT), str(theirs.fileno()), parent, mode, ports,
+                addresses,                 env=spawner_environment(), stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),), start_new_session=True,
             )  # fmt: skip
             theirs.close()
@@ -74,7 +90,7 @@ class SpawnerLink:
             if isinstance(error, TimeoutError | OSError):
                 raise LauncherFailed(f"the spawner does not start: {error or 'it says nothing'}") from error
             raise
-        return link, ready.mode
+        return link, ready
 
     def send(self, message: dict[str, object], fds: Sequence[int] = ()) -> None:
         """Send one message, with copies of ``fds``. LauncherFailed when the spawner has taken none for too long."""
@@ -146,4 +162,4 @@ class SpawnerLink:
 
 def spawner_environment() -> dict[str, str]:
     """Nothing of the executor's: a job could read it in /proc. Only what Python may need to start."""
-    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", SOFT_VARIABLE) if name in os.environ}

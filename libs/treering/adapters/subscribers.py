@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from treering.adapters.nats_credentials import make_private_folder, write_private
+from treering.adapters.nats_credentials import make_private_folder
 from treering.adapters.nats_users import PUBLISHER_NAME
+from treering.adapters.sums import remove_kept, write_kept
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
@@ -50,7 +51,7 @@ class Subscribers:
                 raise Refused("subscriber.exists", f"{name!r} watches {known.workspace!r} already; remove it first")
             return known
         made = Subscriber(name, workspace, f"{PREFIX}{name}.{secrets.token_urlsafe(SECRET_BYTES)}")
-        write_private(path, msgspec.json.encode(made))
+        write_kept(path, msgspec.json.encode(made))
         return made
 
     def all(self) -> list[Subscriber]:
@@ -58,10 +59,9 @@ class Subscribers:
 
     def remove(self, name: str) -> None:
         """``Refused("subscriber.absent")`` when there is none."""
-        try:
-            self.path(name).unlink()
-        except FileNotFoundError:
-            raise Refused("subscriber.absent", f"there is no subscriber {name!r}") from None
+        if not self.path(name).exists():
+            raise Refused("subscriber.absent", f"there is no subscriber {name!r}")
+        remove_kept(self.path(name))
 
     def named(self, name: str) -> Subscriber:
         """``Refused("subscriber.absent")`` when there is none."""

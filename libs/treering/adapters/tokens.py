@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from treering.adapters.nats_credentials import make_private_folder, write_private
+from treering.adapters.sums import hash_of, keep_sum, noted
 from treering.config import Home
 from treering.kernel.subjects import Address, decode_token, encode_token
 
@@ -28,7 +29,7 @@ TOKEN_CHARACTERS_MAX = 2048
 
 
 class TokenUnsafe(Exception):
-    """A secret file is empty, or open to others; the message says which and what to do."""
+    """A secret file is gone, changed or open to others; the message says which and what to do."""
 
 
 class JobToken(Struct, frozen=True):
@@ -99,13 +100,18 @@ def job_text(job: Address, attempt: int) -> str:
 def secret_at(path: Path) -> str:
     """The secret in ``path``, made when it is not there. Two processes that make it agree on one."""
     if not path.exists():
+        if noted(path):
+            raise TokenUnsafe(f"{path} is gone: put it back from a backup of the keys")
         make_secret(path)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise TokenUnsafe(f"{path} is open to others (mode {mode:o}): set it to 600")
-    secret = path.read_text().strip()
+    data, known = path.read_bytes(), noted(path)
+    if not data.isascii() or (known and hash_of(data) not in known):
+        raise TokenUnsafe(f"{path} is not what was written: put it back from a backup of the keys")
+    secret = data.decode().strip()
     if len(secret) < SECRET_BYTES:
-        raise TokenUnsafe(f"{path} has {len(secret)} characters, too few for a secret: remove it to have it made anew")
+        raise TokenUnsafe(f"{path} has {len(secret)} characters, too few for a secret: put it back from a backup")
     return secret
 
 
@@ -116,3 +122,4 @@ def make_secret(path: Path) -> None:
     with suppress(FileExistsError):
         path.hardlink_to(made)
     made.unlink()
+    keep_sum(path)

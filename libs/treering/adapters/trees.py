@@ -7,42 +7,44 @@ however many jobs have it. Empty folders, owners and times are not part of a tre
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 from anyio.to_thread import run_sync
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from treering.adapters.blobs import LocalBlobs
-from treering.adapters.folders import Found, scan
+from treering.adapters.folders import Found, left_out, scan
+from treering.adapters.regular_files import open_regular
+from treering.adapters.tree_walk import FILES_MAX, readable
 from treering.kernel.blobs import PREFIX, Blobs, absent, checked_digest
+from treering.kernel.bounds import Count, Name, Text
 from treering.kernel.decoding import decode
+from treering.kernel.ending import run_together
+from treering.kernel.meter import begin, tick
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
 
-FILES_MAX = 100_000
 BYTES_MAX = 1024**4
 MANIFEST_BYTES_MAX = 128 * 1024 * 1024
 UPLOADS_AT_ONCE = 4
+CHUNK_BYTES = 1024 * 1024
 
 
 class TreeFile(Struct, frozen=True):
     """One file of a tree; ``path`` is relative to its folder, ``size`` in bytes."""
 
-    path: str
-    size: int
-    digest: str
+    path: Text
+    size: Count
+    digest: Name
     executable: bool
 
 
 class Manifest(Struct, frozen=True):
-    files: tuple[TreeFile, ...]
+    files: Annotated[tuple[TreeFile, ...], Meta(max_length=FILES_MAX)]
 
 
 class Tree(NamedTuple):
@@ -51,36 +53,68 @@ class Tree(NamedTuple):
     size_bytes: int
 
 
-async def put_tree(blobs: Blobs, folder: Path, ignore: bool = True, bytes_max: int = BYTES_MAX) -> Tree:
+async def put_tree(
+    blobs: Blobs, folder: Path, ignore: bool = True, bytes_max: int = BYTES_MAX, holes_bytes_max: int = BYTES_MAX
+) -> Tree:
     """Store a folder (or one file, as a tree of one). ``ignore``: leave out what its ignore file names.
+    ``holes_bytes_max``: by how much it may grow because the holes of its files are stored as zeros.
 
     Raises ``Refused`` ``tree.*`` (see ``scan``), ``tree.too_large``, and ``tree.changed`` when a file changes
     meanwhile.
     """
-    found = await run_sync(scan, folder, ignore, FILES_MAX)
-    await run_sync(check_size, found, folder, bytes_max)
+    found = await run_sync(scan, folder, ignore)
+    check_size(found, folder, bytes_max, left_out(ignore))
+    check_holes(found, folder, holes_bytes_max)
     files = await run_sync(hashed, found)
+    manifest = await run_sync(manifest_of, files, folder)
     await put_missing(blobs, found, files)
-    manifest = msgspec.json.encode(Manifest(tuple(files)))
     return Tree(await blobs.put_bytes(manifest), len(files), sum(file.size for file in files))
 
 
-def check_size(found: Sequence[Found], folder: Path, bytes_max: int) -> None:
-    size_bytes = sum(one.full.stat().st_size for one in found)
+def manifest_of(files: Sequence[TreeFile], folder: Path) -> bytes:
+    manifest = msgspec.json.encode(Manifest(tuple(files)))
+    if len(manifest) > MANIFEST_BYTES_MAX:  # nobody could read it
+        why = f"{str(folder)!r} has {len(files)} files, whose names and digests take {len(manifest)} bytes"
+        raise Refused("tree.too_many_files", f"{why}; at most {MANIFEST_BYTES_MAX} are taken: pack some into one")
+    return manifest
+
+
+def check_size(found: Sequence[Found], folder: Path, bytes_max: int, advice: str) -> None:
+    size_bytes = sum(one.size_bytes for one in found)
     if size_bytes > bytes_max:
         message = f"{str(folder)!r} has {size_bytes} bytes, at most {bytes_max} are taken"
-        raise Refused("tree.too_large", f"{message}; name what is not needed in .amlignore")
+        raise Refused("tree.too_large", f"{message}; for what is not needed: {advice}")
+
+
+def check_holes(found: Sequence[Found], folder: Path, holes_bytes_max: int) -> None:
+    """Said before they are hashed, which takes as long as if they were full."""
+    files = {one.inode: one for one in found}.values()
+    holes_bytes = sum(max(0, one.size_bytes - one.disk_bytes) for one in files)
+    if holes_bytes > holes_bytes_max:
+        why = f"the files of {str(folder)!r} have holes (sparse files) that would take {holes_bytes} bytes when stored"
+        raise Refused("tree.too_large", f"{why}, and there is room for {holes_bytes_max}; remove them, or write less")
 
 
 def hashed(found: Sequence[Found]) -> list[TreeFile]:
-    return [TreeFile(one.path, *measured(one.full), one.executable) for one in found]
+    """A file to which many names lead, by symbolic or hard links, is read once."""
+    begin(sum(one.size_bytes for one in {one.inode: one for one in found}.values()), "bytes")
+    known: dict[tuple[int, int], tuple[int, str]] = {}
+    for one in found:
+        if one.inode not in known:
+            with readable(one.path, "the folder"):
+                known[one.inode] = measured(one.full)
+    return [TreeFile(one.path, *known[one.inode], one.executable) for one in found]
 
 
 def measured(path: Path) -> tuple[int, str]:
-    """Size and digest of the same bytes: a file may grow between looking and reading."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return file.tell(), PREFIX + digest
+    """Size and digest of the same bytes; ``Refused`` as ``open_regular`` says."""
+    tick(0)
+    found = hashlib.sha256()
+    with open_regular(path) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            found.update(chunk)
+            tick(len(chunk))
+        return file.tell(), PREFIX + found.hexdigest()
 
 
 async def put_missing(blobs: Blobs, found: Sequence[Found], files: Sequence[TreeFile]) -> None:
@@ -93,12 +127,7 @@ async def put_missing(blobs: Blobs, found: Sequence[Found], files: Sequence[Tree
                 raise Refused("tree.changed", f"{places[digest]} changed while it was read; submit again")
 
     missing = await blobs.missing(list(places))
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for digest in missing:
-                tasks.create_task(put(digest))
-    except ExceptionGroup as group:  # the first failure ended the others; callers know Refused, not groups
-        raise group.exceptions[0] from None
+    await run_together(*(put(digest) for digest in missing))
 
 
 async def read_manifest(blobs: Blobs, digest: str) -> Manifest:
@@ -131,8 +160,9 @@ def parsed(data: bytes) -> Manifest:
 async def materialise(blobs: LocalBlobs, digest: str, destination: Path, writable: bool) -> Manifest:
     """Lay a tree out in ``destination``, a new or empty folder; its manifest.
 
-    Read-only files have mode 0444 (0555) and may be hard links to the blobs; writable ones are copies.
-    Raises ``Refused`` as ``read_manifest`` does, and ``tree.destination`` when there is something already.
+    Read-only files have mode 0444 (0555). All are copies, which share no more than blocks (see blob_copies.py).
+    Raises ``Refused`` as ``read_manifest`` does, ``tree.destination`` when there is something already, and
+    ``blob.damaged`` for a file that is not what was stored.
     """
     manifest = await read_manifest(blobs, digest)
     await run_sync(lay_out, blobs, manifest, destination, writable)
@@ -143,33 +173,12 @@ def lay_out(blobs: LocalBlobs, manifest: Manifest, destination: Path, writable: 
     destination.mkdir(parents=True, exist_ok=True)
     if any(destination.iterdir()):
         raise Refused("tree.destination", f"{destination} is not empty")
+    begin(sum(file.size for file in manifest.files), "bytes")
     for file in manifest.files:
         target = SafePath.parse(file.path).under(destination)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            place(blobs.path_of(file.digest), target, writable, file.executable)
-        except FileNotFoundError:
-            raise absent(file.digest) from None
+        blobs.copy_to(file.digest, target, mode_of(writable, file.executable))
 
 
-def place(source: Path, target: Path, writable: bool, executable: bool) -> None:
-    if not writable and not executable and modes_bind() and linked(source, target):
-        return
-    shutil.copyfile(source, target)
-    target.chmod((0o555 if executable else 0o444) | (0o200 if writable else 0))
-
-
-def modes_bind() -> bool:
-    """Whether 0444 keeps this user from writing. It does not keep root, whose job would change the blob itself."""
-    return os.geteuid() != 0
-
-
-def linked(source: Path, target: Path) -> bool:
-    """Hard links share content and mode with the blob: the same 0444. False on another filesystem."""
-    try:
-        target.hardlink_to(source)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
-            raise
-        return False
-    return True
+def mode_of(writable: bool, executable: bool) -> int:
+    return (0o555 if executable else 0o444) | (0o200 if writable else 0)

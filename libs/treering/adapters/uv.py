@@ -17,14 +17,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 from uv import find_uv_bin
+
+from treering.adapters.marked_processes import Marked
+from treering.adapters.process_groups import mark
+from treering.adapters.process_tree import all_processes, read, tree
+from treering.adapters.tied_process import tied
+from treering.adapters.uv_variables import for_builds
+from treering.kernel.ending import beside
+from treering.kernel.meter import begin, reach
 
 KEPT = frozenset({
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 })  # fmt: skip
+STRIKES_MAX = 100
+STRIKE_SECONDS = 0.01
+WATCH_SECONDS = 1.0
 OPTIONS = ("index-url", "extra-index-url", "find-links", "cert")
 URL = re.compile(r"[a-z][a-z+]*://[^\s`'\")]+")
 
@@ -41,43 +53,87 @@ class TimedOut(Exception):
     """The child took too long and was killed."""
 
 
+class Uv:
+    """How uv is run for an environment; here without a sandbox, with the rights of the caller. See ``confined_uv``."""
+
+    async def run(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
+        """Run uv for ``python`` in the folder ``work``, where it runs no code of packages. Raises ``TimedOut``."""
+        return await run_uv(arguments, work, timeout_seconds)
+
+    async def solve(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
+        """The same where uv may build packages, and so run their code."""
+        return await self.run(arguments, python, work, timeout_seconds)
+
+    async def sync(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
+        """Run ``uv pip sync`` for ``work/environment``, and compile what it installed to byte code."""
+        return await self.run([*arguments, "--compile-bytecode"], python, work, timeout_seconds)
+
+    def reclaim(self, folder: Path) -> None:
+        """Make ``folder`` ours again, where a build ran as somebody else."""
+
+
 async def run_uv(arguments: Sequence[str], folder: Path, timeout_seconds: float) -> Finished:
-    """Run uv in ``folder``. When the time is over, or the caller is cancelled, it is killed with its children."""
+    """Run uv in ``folder``. When the time is over, or the caller is cancelled, it is killed with all it started,
+    also with what left its session: everything inherits a variable that names this run."""
+    kin = Marked(f"treering-uv-{os.getpid()}")
+    run = uuid4().hex
     child = await asyncio.create_subprocess_exec(
-        find_uv_bin(),
-        *arguments,
+        *tied([find_uv_bin(), *arguments], signal.SIGKILL),  # an executor that is killed leaves no uv behind
         cwd=folder,
-        env=child_environment(os.environ),
+        env=child_environment(os.environ) | dict([mark(kin.parent, run).decode().split("=", 1)]),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            output, errors = await child.communicate()
-    except TimeoutError:
-        raise TimedOut from None
-    finally:
-        await end(child)
+    async with beside(watch(child.pid)):
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                output, errors = await child.communicate()
+        except TimeoutError:
+            raise TimedOut from None
+        finally:
+            await kill(child, kin, run)
     return Finished(child.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
 
 
-async def end(child: asyncio.subprocess.Process) -> None:
-    """Kill a child that still runs, with the builds it started: it leads a session of its own."""
-    if child.returncode is None:
-        with suppress(ProcessLookupError):  # it ended by itself just now
-            os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()
+async def kill(child: asyncio.subprocess.Process, kin: Marked, run: str) -> None:
+    """Kill a child that still runs, with the builds it started."""
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):  # it ended by itself just now
+        os.killpg(child.pid, signal.SIGKILL)
+    for _ in range(STRIKES_MAX):
+        if kin.strike(run, child.pid):  # it looks at every process of the machine: some milliseconds
+            break
+        await asyncio.sleep(STRIKE_SECONDS)
+    await child.wait()
+
+
+async def watch(pid: int) -> None:
+    """Count what uv has written, to its cache and to the environment: it says nothing itself while it works."""
+    begin(0, "bytes")
+    while True:
+        reach(await asyncio.to_thread(written_bytes, pid))
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def written_bytes(pid: int) -> int:
+    """By a process and its descendants: in a sandbox uv is not the process that we started (proc_pid_io(5))."""
+    texts = [read(f"/proc/{one}/io") for one in tree({pid}, all_processes())]
+    lines = [line for text in texts for line in text.splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
 
 
 def child_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """What uv needs and no more: building a package runs code of strangers, which should not see our secrets."""
-    kept = {name: value for name, value in parent.items() if name in KEPT or name.startswith("UV_")}
+    kept = {name: value for name, value in parent.items() if name in KEPT} | for_builds(parent)
     chosen = translated(pip_settings(parent), kept) | kept
     if "SSL_CERT_FILE" not in chosen:
         chosen.setdefault("UV_SYSTEM_CERTS", "true")
-    return chosen | {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    # A package that is built runs its own code, in an environment of its own: linked to the cache it could change what
+    # others are installed from.
+    return chosen | {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_LINK_MODE": "copy"}
 
 
 def translated(settings: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:

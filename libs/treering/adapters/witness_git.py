@@ -15,6 +15,8 @@ TIMEOUT_SECONDS = 10.0
 SAID_CHARACTERS_MAX = 300
 PROTOCOLS = "file:git:http:https:ssh"
 REMOTE_HELPER = re.compile(r"^[A-Za-z0-9+.-]+::")
+# Over http whatever stands before an @ may be a token; with ssh it is a user, and what follows a colon a password.
+SECRET = re.compile(r"^(?:https?://[^/]*@|[a-z][a-z0-9+.-]*://[^/@]*:[^/]*@)", re.IGNORECASE)
 # A configuration may name programs to run; nothing here needs one.
 GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "gc.auto=0")
 
@@ -35,6 +37,9 @@ class GitWitness:
         """The repository as it is remembered; Refused for one that git would take for something else."""
         if not repository or repository.startswith("-") or REMOTE_HELPER.match(repository):
             raise Refused("witness.target", f"{repository[:80]!r} is no path or URL of a git repository")
+        if SECRET.match(repository):  # and not shown: who reads the refusal may not be who wrote it
+            why = "the URL has a password or a token in it, which would stay in the log for ever"
+            raise Refused("witness.target", f"{why}; leave it out, and let a credential helper of git or ssh know it")
         return str(Path(repository).absolute()) if Path(repository).exists() else repository
 
     def read(self) -> bytes | None:

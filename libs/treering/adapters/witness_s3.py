@@ -75,7 +75,9 @@ def parsed(text: str) -> S3Target:
     if parts.scheme != "s3" or said or parts.fragment or "@" in parts.netloc or not BUCKET.fullmatch(parts.netloc):
         raise Refused("witness.target", f"{text[:80]!r} is no object of a store; {HELP}")
     if not plain or "@" in at.netloc or at.path or not region.replace("-", "").isalnum():
-        raise Refused("witness.target", f"endpoint {endpoint[:80]!r} and region {region[:40]!r} do not do; {HELP}")
+        raise Refused(
+            "witness.target", f"endpoint {endpoint[:80]!r} with region {region[:40]!r} is no address of a store; {HELP}"
+        )
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable() or key.endswith("/"):
         detail = f"the key {key[:80]!r} must name an object, in at most {KEY_CHARACTERS_MAX} characters"
         raise Refused("witness.target", detail)

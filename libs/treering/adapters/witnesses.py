@@ -7,6 +7,7 @@ with the log at every start.
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from treering.adapters.nats_credentials import write_private
 from treering.adapters.notes import NOTE_BYTES_MAX
 from treering.adapters.sealed_store import SealedStore
 from treering.adapters.signing import VerifierKey, make_log_key
+from treering.adapters.sums import write_kept
 from treering.adapters.witness_git import GitWitness
 from treering.adapters.witness_s3 import S3Keys, S3Witness, keys_of_environment, parsed
 from treering.config import Home
@@ -70,13 +72,16 @@ def changing(home: Home) -> Iterator[None]:
 
 
 def write_witnesses(home: Home, witnesses: list[Witness]) -> None:
-    write_private(home.root / WITNESSES_FILE, msgspec.json.format(msgspec.json.encode(witnesses)))
+    write_kept(home.root / WITNESSES_FILE, msgspec.json.format(msgspec.json.encode(witnesses)))
 
 
 def add_witness(home: Home, kind: Sort, target: str, name: str, *, required: bool) -> Witness:
     """Remember a witness; Refused when it could not be one."""
     with changing(home):
         witness = new_witness(read_witnesses(home), kind, target, name, required=required)
+        if witness.kind != "s3" and Path(place_of(witness)).is_relative_to(home.root.resolve()):
+            why = f"{witness.target} lies in the home itself: whoever sets that back sets this back with it"
+            raise Refused("witness.target", f"{why}; best take another machine's disk")
         if witness.kind == "s3":
             seal_keys(home, witness)
         write_witnesses(home, [*read_witnesses(home), witness])
@@ -91,9 +96,15 @@ def new_witness(known: list[Witness], kind: Sort, target: str, name: str, *, req
     if any(name == one.name for one in known):
         raise Refused("witness.exists", f"there is a witness {name!r}: remove it first, or take another name")
     witness = Witness(name, kind, absolute(kind, target), required)
-    if any(witness.target == one.target for one in known):
+    if any(place_of(witness) == place_of(one) for one in known):
         raise Refused("witness.exists", f"{witness.target} is a witness already")
     return witness
+
+
+def place_of(witness: Witness) -> str:
+    """Where it is, the same for each way to write it: a path may have ``..`` or a link in it."""
+    is_path = witness.kind == "file" or Path(witness.target).exists()
+    return os.path.realpath(witness.target) if is_path else witness.target
 
 
 def number_of(witness: Witness) -> int:

@@ -13,6 +13,7 @@ from treering.cli.kinds import Kind, group_of
 from treering.cli.names import named
 from treering.cli.people import names_of
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.client.urls import segment
 from treering.kernel.refusal import Refused
@@ -42,7 +43,7 @@ def recorded(session: Session) -> None:
     except NotRunning:
         return
     except (Unreachable, ApiError) as error:
-        print(f"warning: done, but not in the log yet: {error.detail}; it is found within a minute", file=sys.stderr)
+        put(f"warning: done, but not in the log yet: {error.detail}; it is found within a minute", file=sys.stderr)
 
 
 def require_workspace(session: Session) -> None:

@@ -13,6 +13,7 @@ from treering.cli.history import with_names
 from treering.cli.lazy import LazyGroup
 from treering.cli.people import names_of
 from treering.cli.session import Session
+from treering.cli.terminal import put
 
 AUDIT = {"At": "at", "Event": "event", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
 COUNTS = ("type", "kind", "workspace", "actor", "name", "day")
@@ -125,7 +126,7 @@ def sql(session: Session, sql: str, max_results: int) -> None:
     columns = distinct(answer["columns"])
     session.table([dict(zip(columns, row, strict=True)) for row in answer["rows"]], {name: name for name in columns})
     if answer["truncated"]:
-        print(f"note: there are more rows than the {len(answer['rows'])} shown", file=sys.stderr)
+        put(f"note: there are more rows than the {len(answer['rows'])} shown", file=sys.stderr)
 
 
 def distinct(names: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import Verb
-from treering.cli.people import names_of
+from treering.cli.people import names_of, who
 from treering.cli.session import Session
 from treering.client.urls import segment
 
@@ -48,5 +48,6 @@ def ask(
         by = row.get("by", "")
         if "who" in row:
             row["who"] = people.get(row["who"], row["who"])
-        row["by"] = ", ".join(people.get(one, one) for one in ([by] if isinstance(by, str) else by))
+        by = ", ".join(people.get(one, one) for one in ([by] if isinstance(by, str) else by))
+        row["by"] = who(by, row.get("via", ""))
     session.table(rows, {name.capitalize(): name for name in columns})

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from treering.cli.session import PAGE_MAX, Session
+from treering.cli.session import Session
 from treering.client.sse import messages
+from treering.kernel.shared_limits import PAGE_MAX
 
 if TYPE_CHECKING:
     from treering.client.http import Client

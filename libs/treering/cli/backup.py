@@ -12,6 +12,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.errors import Unreachable
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
@@ -63,22 +64,24 @@ def restore(
 ) -> None:
     """Make an installation of a backup, in the empty home that --home names. Its webhooks are paused."""
     from treering.adapters.backup_archive import folder_beside, is_archive, unpack
-    from treering.adapters.backup_keys import read_passphrase
+    from treering.adapters.backup_keys import read_keys_apart, read_passphrase
     from treering.adapters.backup_restore import restore_backup
 
     home = Home(session.home.absolute())
     passphrase = read_passphrase(passphrase_file) if passphrase_file else None
-    keys = keys_from.read_bytes() if keys_from else None
+    keys = read_keys_apart(keys_from) if keys_from else None
 
     def restored(folder: Path) -> None:
+        archive = source if is_archive(source) else None
         work = restore_backup(
-            folder, home, passphrase=passphrase, keys=keys, with_keys=not no_keys, webhooks_on=webhooks_on
-        )
+            folder, home, passphrase=passphrase, keys=keys, with_keys=not no_keys, webhooks_on=webhooks_on,
+            archive=archive,
+        )  # fmt: skip
         made = run(work)
         show(session, made)
         if made.webhooks_paused:
             names = ", ".join(made.webhooks_paused)
-            print(
+            put(
                 f"paused: the webhooks {names}; `treering webhook resume NAME` when the original is gone",
                 file=sys.stderr,
             )

@@ -10,6 +10,7 @@ import click
 
 from treering.cli.lazy import LazyGroup
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.config import Home
 from treering.kernel.refusal import Refused
 
@@ -43,10 +44,10 @@ def verify(context: click.Context, mend_from: Path | None) -> None:
     session.show(msgspec.to_builtins(found))
     for one in found.bad:
         users = ", ".join(one.used_by) or "nothing in the log"
-        print(f"error: {one.digest} is {one.problem}; used by {users} (blob.damaged)", file=sys.stderr)
+        put(f"error: {one.digest} is {one.problem}; used by {users} (blob.damaged)", file=sys.stderr)
     context.exit(1 if found.bad else 0)
 
 
 def progress(count: int) -> None:
     if count % STEPS == 0 and sys.stderr.isatty():
-        print(f"{count:,} blobs hashed", end="\r", file=sys.stderr, flush=True)
+        put(f"{count:,} blobs hashed", end="\r", file=sys.stderr, flush=True)

@@ -12,11 +12,12 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.config import DEFAULT_PORT, Home
 
 if TYPE_CHECKING:
-    from treering.adapters.findings import Check, Finding
+    from treering.adapters.findings import Finding
 
 COLUMNS = {"State": "state", "Check": "check", "Found": "found", "WhatToDo": "advice"}
 
@@ -37,7 +38,7 @@ def doctor(context: click.Context) -> None:
         session.table(rows, COLUMNS, whole=True)
     else:
         for one in found:
-            print(line(one))
+            put(line(one))
     bad = sum(1 for one in found if one.state == "wrong")
     context.exit(1 if bad else 0)
 
@@ -50,40 +51,21 @@ def line(one: Finding) -> str:
 
 def examined(session: Session) -> Iterator[Finding]:
     """All checks, one after the other; one that fails itself is a finding, and the others go on."""
-    from treering.adapters import doctor_log, doctor_machine, doctor_server, doctor_store
-    from treering.adapters.findings import wrong
+    from treering.adapters.doctor import CHECKS, checked
 
     home = Home(session.home.absolute())
-    checks: dict[str, Check] = {
-        "home": doctor_store.installation,
-        "disk": doctor_machine.disk,
-        "clock": doctor_machine.clock,
-        "keys": doctor_machine.keys,
-        "program": doctor_server.program,
-        "server": doctor_server.server,
-        "copy": doctor_store.copy,
-        "log": doctor_log.log,
-        "witnesses": doctor_log.witnesses,
-        "names": doctor_store.names,
-        "views": doctor_store.views,
-        "tools": doctor_machine.tools,
-        "containment": doctor_machine.containment,
-        "gateway": lambda home: gateway(session),
-    }
-    for name, check in checks.items():
-        try:
-            yield from check(home)
-        except Exception as error:
-            yield wrong(name, f"it could not be checked: {type(error).__name__}: {error}", "treering doctor --debug")
-            if session.debug:
-                raise
+    for name, check in {**CHECKS, "gateway": lambda home: gateway(session)}.items():
+        yield from checked(name, check, home, debug=session.debug)
 
 
 def gateway(session: Session) -> Iterator[Finding]:
     """Does it answer, and is every part ready; where it does not run, is its port free."""
+    from treering.adapters.doctor_ports import of_nodes
     from treering.adapters.findings import ok, warning, wrong
+    from treering.cli.log import refuse_other_home
 
     try:
+        refuse_other_home(session)
         with session.client() as client:
             said = client.get("/v1/status")
             url = client.connections.url
@@ -99,9 +81,13 @@ def gateway(session: Session) -> Iterator[Finding]:
             case "wrong":
                 yield wrong("ready", f"{name}: {part['why']}", "see the other lines; /readyz is 503 until it is well")
             case "warning":
-                yield warning("ready", f"{name}: {part['why']}", "start what does not answer")
+                advice = "start what does not answer"
+                if part.get("code") == "installation.alert":
+                    advice = "`treering status` names each"
+                yield warning("ready", f"{name}: {part['why']}", advice)
             case _:
                 yield ok("ready", name)
+    yield from of_nodes(said["nodes"])
     if not said["nodes"]:
         yield warning(
             "ready", "no node is online, so no job can run", "treering node join, or look at the executor's log"

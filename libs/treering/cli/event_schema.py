@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import IO, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from treering.cli.kinds import Kind, group_of, said
 from treering.cli.names import named
 from treering.cli.session import Session
+from treering.kernel.decoding import decode_once
 from treering.kernel.refusal import Refused
 
 EVENT_SCHEMA = Kind(
@@ -50,9 +50,9 @@ def read(file: IO[bytes]) -> dict[str, Any]:
     if len(data) > FILE_BYTES_MAX:
         raise Refused("event_schema.invalid", f"{file.name} has more than {FILE_BYTES_MAX} bytes")
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Refused("event_schema.invalid", f"{file.name} is no JSON: {error}") from None
+        found: Any = decode_once(data, Any)
+    except Refused as refused:
+        raise Refused("event_schema.invalid", f"{file.name} cannot be read: {refused.detail}") from None
     if not isinstance(found, dict):
         raise Refused("event_schema.invalid", f"{file.name} is no JSON object, as a schema is")
     return found

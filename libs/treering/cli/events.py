@@ -12,13 +12,14 @@ import click
 
 from treering.cli.lazy import LazyGroup
 from treering.cli.output import writes_unicode
-from treering.cli.people import names_of
+from treering.cli.people import names_of, who
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.sse import messages
+from treering.kernel.decoding import check_repeats, decode, decode_once
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import EVENTS_BYTES_MAX, EVENTS_MAX, PAGE_MAX
 
-BATCH_MAX = 500
-BATCH_BYTES_MAX = 512 * 1024
 FILE_BYTES_MAX = 256 * 1024 * 1024
 EVENTS = {"At": "time", "Event": "event", "Of": "subject", "By": "actor", "Position": "position", "Source": "source"}
 TABLES = ("table", "tsv", "csv")
@@ -35,7 +36,8 @@ def read(
     asked = {key: value for key, value in fields.items() if value}
     write = writer(session, follow)
     with session.client() as client:
-        path = f"/v1/events?{urlencode({**asked, 'follow': str(follow).lower()})}"
+        how = {"follow": "true"} if follow else {"follow": "false", "limit": PAGE_MAX}
+        path = f"/v1/events?{urlencode({**asked, **how})}"
         for message in messages(client, path, ends=not follow):
             write(message.data)
 
@@ -43,7 +45,7 @@ def read(
 def writer(session: Session, follow: bool) -> Callable[[str], None]:
     """Writes an event: the line it came as, or what ``-o`` and ``--query`` make of it, one event at a time."""
     if not (session.output or session.query):
-        return lambda data: print(one_line(data), flush=follow)
+        return lambda data: put(one_line(data), flush=follow)
     from treering.cli.follow_output import line_writer
 
     line, people = line_writer(session, EVENTS), names_of(session.home)
@@ -51,7 +53,8 @@ def writer(session: Session, follow: bool) -> Callable[[str], None]:
     def write(data: str) -> None:
         event = json.loads(data)
         mark, actor = " (published)" if event.get("published") else "", event.get("actor", "")
-        shown = {**event, "event": event["type"] + mark, "actor": people.get(actor, actor)}
+        by = who(people.get(actor, actor), event.get("via", ""))
+        shown = {**event, "event": event["type"] + mark, "actor": by}
         line(shown if session.output in TABLES else event)
 
     return write
@@ -91,7 +94,7 @@ def publish(context: click.Context, file: IO[bytes]) -> None:
     session.table(results, {"Id": "id", "Position": "position", "Duplicate": "duplicate", "Refused": "detail"})
     if refused:
         first = f"{refused[0]['detail']} ({refused[0]['code']})"
-        print(f"error: {len(refused)} of {len(results)} events were refused; {first}", file=sys.stderr)
+        put(f"error: {len(refused)} of {len(results)} events were refused; {first}", file=sys.stderr)
     context.exit(1 if refused else 0)
 
 
@@ -100,19 +103,21 @@ def parsed(data: bytes) -> list[Any]:
     if len(data) > FILE_BYTES_MAX:
         raise Refused("events.too_large", f"the file has more than {FILE_BYTES_MAX} bytes; publish it in parts")
     try:
-        whole = json.loads(data)
-        return whole if isinstance(whole, list) else [whole]
-    except (ValueError, RecursionError):
-        pass
-    lines = data.splitlines()
-    return [line_of(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+        whole: Any = decode(data, Any, bytes_max=FILE_BYTES_MAX)
+    except Refused as refused:
+        lines = [(number, line) for number, line in enumerate(data.splitlines(), start=1) if line.strip()]
+        if len(lines) < 2:
+            raise Refused("events.malformed", f"the file cannot be read: {refused.detail}") from None
+        return [line_of(number, line) for number, line in lines]
+    check_repeats(data, "events.malformed")
+    return whole if isinstance(whole, list) else [whole]
 
 
 def line_of(number: int, line: bytes) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        raise Refused("events.malformed", f"line {number} is no JSON: {line[:60]!r}") from None
+        return decode_once(line, Any, bytes_max=FILE_BYTES_MAX, values_max=FILE_BYTES_MAX)
+    except Refused as refused:
+        raise Refused("events.malformed", f"line {number} cannot be read: {refused.detail}") from None
 
 
 def batches(events: list[Any]) -> list[list[Any]]:
@@ -121,7 +126,7 @@ def batches(events: list[Any]) -> list[list[Any]]:
     size_bytes = 0
     for event in events:
         bytes_here = len(json.dumps(event))
-        if not parts or len(parts[-1]) == BATCH_MAX or size_bytes + bytes_here > BATCH_BYTES_MAX:
+        if not parts or len(parts[-1]) == EVENTS_MAX or size_bytes + bytes_here > EVENTS_BYTES_MAX:
             parts.append([])
             size_bytes = 0
         parts[-1].append(event)

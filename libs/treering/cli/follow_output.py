@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from treering.cli.output import as_yaml, cell, csv_value, found, json_line, searched
+from treering.cli.output import as_yaml, cell, csv_line, found, json_line, searched
 from treering.cli.session import Session
+from treering.cli.terminal import put
 
 WIDTHS = (30, 28, 32, 20)  # of the first columns; a table cannot wait for what is to come
 
@@ -17,31 +17,25 @@ def line_writer(session: Session, columns: dict[str, str]) -> Callable[[dict[str
     """Writes one row: a line of a table on a terminal, of JSON in a pipe, or what ``-o`` says; with
     ``--query`` what it finds in the row."""
     if session.query:
-        return lambda row: print(json_line(searched(session.query, row)), flush=True)
+        return lambda row: put(json_line(searched(session.query, row)), flush=True)
     match session.output or ("table" if sys.stdout.isatty() else "jsonl"):
         case "csv":
             return csv_writer(columns)
         case "table":
-            print(table_line({name: name for name in columns}, {name: name for name in columns}), flush=True)
-            return lambda row: print(table_line(row, columns), flush=True)
+            put(table_line({name: name for name in columns}, {name: name for name in columns}), flush=True)
+            return lambda row: put(table_line(row, columns), flush=True)
         case "tsv":
-            return lambda row: print("\t".join(cell(found(row, path), path) for path in columns.values()), flush=True)
+            return lambda row: put("\t".join(cell(found(row, path), path) for path in columns.values()), flush=True)
         case "yaml":
-            return lambda row: print(as_yaml([row]), end="", flush=True)
+            return lambda row: put(as_yaml([row]), end="", flush=True)
         case _:
-            return lambda row: print(json_line(row), flush=True)
+            return lambda row: put(json_line(row), flush=True)
 
 
 def csv_writer(columns: dict[str, str]) -> Callable[[dict[str, Any]], None]:
     """Only the named columns: the heading is written before it is known what else rows have."""
-    lines = csv.writer(sys.stdout, lineterminator="\r\n")
-    lines.writerow(columns.values())
-
-    def write(row: dict[str, Any]) -> None:
-        lines.writerow([csv_value(found(row, path)) for path in columns.values()])
-        sys.stdout.flush()
-
-    return write
+    put(csv_line(columns.values()), end="", flush=True)
+    return lambda row: put(csv_line([found(row, path) for path in columns.values()]), end="", flush=True)
 
 
 def table_line(row: dict[str, Any], columns: dict[str, str]) -> str:

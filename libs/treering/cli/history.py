@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import Verb
-from treering.cli.people import names_of
+from treering.cli.people import names_of, who
 from treering.cli.session import Session
 from treering.cli.shapes import shape
 from treering.kernel.subjects import singular
@@ -76,7 +76,7 @@ def with_names(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, A
     """The rows with the names of their actors, what they are of, and why they came to be, in words."""
     people = names_of(session.home)
     for row in rows:
-        row["by"] = people.get(row["actor"], row["actor"])
+        row["by"] = who(people.get(row["actor"], row["actor"]), row.get("via", ""))
         row["of"] = f"{row['kind']}/{row['name']}"
         row["event"] = f"{row['published']} (published)" if row.get("published") else row["type"]
         if because := row.get("because"):

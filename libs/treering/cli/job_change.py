@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import islice
+
 import click
 
+from treering.cli.job_submitted import submitted_by
 from treering.cli.lazy import Verb
 from treering.cli.names import changes, named
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.shapes import shape
+from treering.cli.shapes import Shape, shape
+from treering.cli.terminal import put
+
+SHOWN_MAX = 5
 
 
-def sent(session: Session, name: str, command: str, body: dict[str, object]) -> None:
-    """Send a command about a job and show the job with its effect."""
+def sent(session: Session, name: str, command: str, body: dict[str, object]) -> Shape:
+    """Send a command about a job, and show the job with its effect."""
     with session.client() as client:
         written = client.post(session.path("job", name, command), body)
         found = client.get(session.path("job", name), after=written["position"])
     session.show(shape(found, names_of(session.home)))
+    job: Shape = found
+    return job
 
 
 @click.command("update", cls=Verb)
@@ -33,10 +42,23 @@ def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
 @click.command("cancel", cls=Verb)
 @named
 @click.option("--reason", default="", help="Kept with the job.")
+@click.option("--with-submitted", is_flag=True, help="And the jobs that its script submitted, and theirs.")
 @click.pass_obj
-def cancel(session: Session, name: str, reason: str) -> None:
+def cancel(session: Session, name: str, reason: str, with_submitted: bool) -> None:
     """Ask that a job ends; one that runs is given the time to stop."""
-    sent(session, name, "cancel", {"reason": reason} if reason else {})
+    body: dict[str, object] = {"reason": reason} if reason else {}
+    job = sent(session, name, "cancel", body)
+    if job["state"].get("spec", {}).get("identity") != "user_identity":
+        return  # it could submit nothing
+    with session.client() as client:
+        if with_submitted:
+            for one in submitted_by(session, client, name):
+                client.post(session.path("job", one, "cancel"), body)
+                put(f"note: job {one}, which it submitted, is canceled too", file=sys.stderr)
+        elif going := list(islice(submitted_by(session, client, name), SHOWN_MAX + 1)):
+            more = " and more" if len(going) > SHOWN_MAX else ""
+            said = f"{', '.join(going[:SHOWN_MAX])}{more}"
+            put(f"note: jobs that it submitted go on: {said}; --with-submitted cancels them too", file=sys.stderr)
 
 
 @click.command("archive", cls=Verb)

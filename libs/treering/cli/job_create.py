@@ -11,6 +11,7 @@ from treering.cli.lazy import Verb
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
+from treering.cli.terminal import put
 
 
 @click.command("create", cls=Verb)
@@ -32,10 +33,14 @@ def create(
     session = context.ensure_object(Session)
     draft = load_job(file, sets)
     if draft.distribution:
-        print("note: distribution is not carried out yet; the command runs as one process", file=sys.stderr)
+        put("note: distribution is not carried out yet; the command runs as one process", file=sys.stderr)
+    if "managed" in draft.identity:
+        put("note: there are no managed identities here; the job's script has the rights of the job", file=sys.stderr)
     for output, spec in draft.outputs.items():
         if spec.name and not is_model_output(spec):
-            print(f"note: outputs.{output}: only models are registered so far, no data assets", file=sys.stderr)
+            put(f"note: outputs.{output}: only models are registered so far, no data assets", file=sys.stderr)
+        if spec.path:
+            put(f"note: outputs.{output}.path is not used: the installation keeps its outputs itself", file=sys.stderr)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
         if not watched:

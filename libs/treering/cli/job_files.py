@@ -15,6 +15,7 @@ from treering.cli.lazy import Verb
 from treering.cli.names import named
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
+from treering.cli.terminal import put
 from treering.kernel.refusal import Refused
 
 DEFAULT = "default"  # the output that no YAML names: ./outputs
@@ -37,9 +38,9 @@ def download(session: Session, name: str, output_name: str | None, folder: Path,
             done = download_tree(client, digest, folder / target)
             rows.append({"output": output, "path": str(folder / target), "files": done.files, "bytes": done.size_bytes})
     if not rows:
-        print(f"note: job {name} ({job['status']}) has nothing to download yet", file=sys.stderr)
+        put(f"note: job {name} ({job['status']}) has nothing to download yet", file=sys.stderr)
     if more := named_outputs(job) if not (all_ or output_name) else []:
-        print(f"note: not brought: {', '.join(more)}; --all brings them, or --output-name one", file=sys.stderr)
+        put(f"note: not brought: {', '.join(more)}; --all brings them, or --output-name one", file=sys.stderr)
     session.table(rows, {"Output": "output", "Path": "path", "Files": "files", "Bytes": "bytes"})
 
 

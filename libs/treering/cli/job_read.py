@@ -16,6 +16,7 @@ from treering.cli.shapes import TERMINAL, Shape, duration_seconds, shape
 if TYPE_CHECKING:
     from treering.client.http import Client
 
+UNDER_WAY = ("Preparing", "Running", "Finalizing", "CancelRequested")
 COLUMNS = {
     "Name": "name",
     "Status": "status",
@@ -37,7 +38,11 @@ def show(session: Session, name: str, at: str | None, web: bool) -> None:
     with session.client() as client:
         found = client.get(session.path("job", name), at=at)
         models = [] if at else client.get(session.path("job", name, "models"))["items"]
+        under_way = not at and found["status"] in UNDER_WAY
+        said = client.get(session.path("job", name, "progress"))["progress"] if under_way else None
     shown = shape(found, names_of(session.home))
+    if said:
+        shown["progress"] = said
     session.show({**shown, "models": [one["name"] for one in models]} if models else shown)
 
 

@@ -17,6 +17,7 @@ from treering.cli.names import named
 from treering.cli.session import Session
 from treering.cli.shapes import duration_seconds, failure
 from treering.cli.stages import Stages
+from treering.cli.terminal import put
 from treering.cli.times import human
 from treering.client.http import Client
 from treering.client.sse import messages
@@ -42,7 +43,7 @@ def watch(session: Session, client: Client, name: str) -> int:
         follow(session, client, path, job)
         job = client.get(path)
     except KeyboardInterrupt:
-        print(f"\nno longer watching; the job goes on: treering job stream {name}", file=sys.stderr)
+        put(f"\nno longer watching; the job goes on: treering job stream {name}", file=sys.stderr)
         return INTERRUPTED
     return concluded(job)
 
@@ -73,7 +74,7 @@ def concluded(job: dict[str, Any]) -> int:
     after = f" after {human(ran)}" if ran is not None else ""
     why = failure(job)
     if not why:
-        print(f"job {job['name']} is Completed{after}", file=sys.stderr)
+        put(f"job {job['name']} is Completed{after}", file=sys.stderr)
         return 0
-    print(f"error: job {job['name']} is {job['status']}{after}: {why}", file=sys.stderr)
+    put(f"error: job {job['name']} is {job['status']}{after}: {why}", file=sys.stderr)
     return 1

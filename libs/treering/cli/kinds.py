@@ -34,11 +34,12 @@ class Kind:
     versions: bool = False
     updates: bool = False
     everywhere: bool = False
+    settings: tuple[str, ...] = ()  # what `update --set` changes beside names and tags
 
 
 WORKSPACE = Kind(
     "workspace", "The space of names everything else lives in.", ("archive", "restore"),
-    ("status", "display_name", "description"), updates=True,
+    ("status", "display_name", "description", "network"), updates=True, settings=("network",),
 )  # fmt: skip
 EXPERIMENT = Kind(
     "experiment", "The names jobs are found under.", ("archive", "restore"),
@@ -49,7 +50,9 @@ ENVIRONMENT = Kind(
     ("version", "status", "python", "image"), versions=True,
 )  # fmt: skip
 COMPUTE = Kind("compute", "Where jobs may run.", ("delete",), ("status", "compute_type", "nodes_max", "description"))
-NODE = Kind("node", "The machines of a compute target.", (), ("status", "compute", "slots", "containment"))
+NODE = Kind(
+    "node", "The machines of a compute target.", (), ("status", "compute", "slots", "containment", "sandbox", "ports")
+)
 
 
 def group_of(kind: Kind) -> LazyGroup:
@@ -151,14 +154,17 @@ def add_command(group: LazyGroup, kind: Kind, command: str) -> None:
 
 
 def add_update(group: LazyGroup, kind: Kind) -> None:
-    @group.command("update", help=f"Change one {kind.name}: display_name, description, tags.NAME.")
+    @group.command(
+        "update",
+        help=f"Change one {kind.name}: {', '.join(('display_name', 'description', *kind.settings))}, tags.NAME.",
+    )
     @named
     @click.option("--set", "sets", multiple=True, required=True, metavar="PATH=VALUE")
     @click.pass_obj
     def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
         with session.client() as client:
             tags = client.get(session.path(kind.name, name))["state"].get("tags", {})
-            said(session, client, kind, name, "update", changes(sets, tags))
+            said(session, client, kind, name, "update", changes(sets, tags, kind.settings))
 
 
 def said(session: Session, client: Client, kind: Kind, key: str, command: str, body: dict[str, Any]) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from treering.cli.lazy import LazyGroup
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.errors import ApiError, NotRunning, Unreachable
 from treering.config import Home
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import VERIFY_TIMEOUT_SECONDS
 
 PROOF = {
     "key": ("treering.cli.proof_log:key", "Show the log's public key, with which anybody checks a proof."),
@@ -22,7 +25,6 @@ PROOF = {
     "consistency": ("treering.cli.proof_log:consistency", "Prove that the log only grew between two checkpoints."),
 }
 log = LazyGroup("log", lazy=PROOF, help="Verify, prove and restore the event log.")
-VERIFY_TIMEOUT_SECONDS = 900.0
 
 
 @log.command("verify", help="Compare the whole log with its second copy; exit 1 when they differ.")
@@ -32,15 +34,17 @@ def verify(context: click.Context) -> None:
     answer = verified(session)
     session.show(answer)
     if not answer["ok"]:
-        print(f"error: {answer['why']} (log.damaged)", file=sys.stderr)
+        put(f"error: {answer['why']} (log.damaged)", file=sys.stderr)
     for why in answer["beside"]:
-        print(f"error: {why} (names.changed)", file=sys.stderr)
+        put(f"error: {why} (names.changed)", file=sys.stderr)
     context.exit(0 if answer["ok"] and not answer["beside"] else 1)
 
 
 def verified(session: Session) -> dict[str, Any]:
     """The answer of the running monitor; where nothing runs, that of a server started for it."""
+    refuse_special_files(session)
     try:
+        refuse_other_home(session)
         with session.client() as client:
             client.timeout_seconds = VERIFY_TIMEOUT_SECONDS
             answer: dict[str, Any] = client.post("/v1/log/verify", {})
@@ -51,6 +55,7 @@ def verified(session: Session) -> dict[str, Any]:
 
 async def verified_offline(home: Home) -> dict[str, Any]:
     import msgspec
+    from msgspec.structs import replace
 
     from treering.telemetry import configure_logging
 
@@ -62,26 +67,31 @@ async def verified_offline(home: Home) -> dict[str, Any]:
     from treering.adapters.nats_process import NatsServerError
     from treering.adapters.nats_server import NatsServer
     from treering.adapters.points_copy import POINTS_FILE, PointsCopy
+    from treering.adapters.readable_home import said_of, workable
 
     if not (home.copy / FILE_NAME).exists():
         raise Refused("log.absent", f"there is no installation in {home.root}, or it has no second copy of its log")
-    server, copy = NatsServer(home.root), LogCopy(home.copy / FILE_NAME)
-    points = PointsCopy(home.copy / POINTS_FILE)
-    try:
-        await copy.open()
-        await points.open()
-        await server.start()
-        async with bootstrap_client(server) as client:
-            answer: dict[str, Any] = msgspec.to_builtins(await verify(client, copy, home, points))
-            return answer
-    except (LogDamaged, LogUnavailable) as error:
-        raise Refused("log.damaged", str(error)) from None
-    except NatsServerError as error:
-        raise Unreachable(str(error)) from None
-    finally:
-        await server.stop()
-        await copy.close()
-        await points.close()
+    async with workable(home, runs=False) as readable:
+        server, copy = NatsServer(readable.root), LogCopy(readable.copy / FILE_NAME)
+        points = PointsCopy(readable.copy / POINTS_FILE)
+
+        try:
+            await copy.open()
+            await points.open()
+            await server.start()
+            async with bootstrap_client(server) as client:
+                answer = await verify(client, copy, readable, points)
+                return cast(
+                    dict[str, Any], msgspec.to_builtins(replace(answer, why=said_of(home, readable, answer.why)))
+                )
+        except (LogDamaged, LogUnavailable) as error:
+            raise Refused("log.damaged", said_of(home, readable, str(error))) from None
+        except NatsServerError as error:
+            raise Unreachable(said_of(home, readable, str(error))) from None
+        finally:
+            await server.stop()
+            await copy.close()
+            await points.close()
 
 
 @log.command("restore", help="Build the log again from the second copy. treering must not run.")
@@ -110,8 +120,24 @@ def recopy(session: Session, yes: bool) -> None:
     session.show(asyncio.run(mended(make_copies(home))))
 
 
+def refuse_special_files(session: Session) -> None:
+    from treering.adapters.special_files import refuse_special
+
+    refuse_special(session.home.absolute())
+
+
+def refuse_other_home(session: Session) -> None:
+    """NotRunning for a home that was copied: the address in it is that of its original, which knows other files."""
+    from treering.adapters.home_place import is_elsewhere
+
+    if "TREERING_URL" not in os.environ and is_elsewhere(Home(session.home.absolute())):
+        raise NotRunning(f"treering is not running in {session.home}, which is a copy of a home")
+
+
 def refuse_running(session: Session) -> None:
+    refuse_special_files(session)
     try:
+        refuse_other_home(session)
         with session.client() as client:
             client.get("/healthz")
     except NotRunning:

@@ -13,6 +13,7 @@ from typing import TextIO
 import click
 
 from treering.cli.lazy import LazyGroup
+from treering.cli.terminal import put
 from treering.client.errors import ApiError, Unreachable
 from treering.kernel.refusal import Refused, os_words
 
@@ -101,24 +102,32 @@ def failed(error: Exception) -> int:
         case click.Abort():
             return INTERRUPTED
         case click.exceptions.NoArgsIsHelpError():
-            print(error.format_message(), file=sys.stderr)
+            put(error.format_message(), file=sys.stderr)
             return USAGE
         case click.ClickException():
             usage = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx else ""
-            print(f"{usage}error: {error.format_message()}", file=sys.stderr)
+            put(f"{usage}error: {error.format_message()}", file=sys.stderr)
             return error.exit_code
         case Unreachable():
-            print(f"error: {error.detail} ({error.code})", file=sys.stderr)
+            put(f"error: {error.detail} ({error.code})", file=sys.stderr)
             return UNREACHABLE
         case Refused() | ApiError():
-            print(f"error: {error.detail} ({error.code})", file=sys.stderr)
+            put(f"error: {error.detail} ({error.code})", file=sys.stderr)
             return FAILED
         case OSError():
-            print(f"error: {os_words(error)} (os.{type(error).__name__})", file=sys.stderr)
+            put(f"error: {os_words(error)} (os.{type(error).__name__})", file=sys.stderr)
             return FAILED
         case _:
-            print(f"error: {type(error).__name__}: {error} (unexpected; --debug shows where)", file=sys.stderr)
+            put(f"error: {unexpected(error)}", file=sys.stderr)
             return FAILED
+
+
+def unexpected(error: Exception) -> str:
+    from treering.kernel.disk import CannotWrite
+
+    if isinstance(error, CannotWrite):
+        return f"{error}; make room, or mount it for writing, and try again (disk.full)"
+    return f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import click
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_named, version_path
 from treering.cli.session import Session
+from treering.cli.terminal import put
 
 
 @click.command("download", cls=Verb)
@@ -31,4 +32,4 @@ def download(session: Session, name: str, version: str | None, label: str | None
             done = download_artifacts(client, spec.get("storage") or spec["source"], target)
     session.show({"model": found["name"], "path": str(target), "files": done.files, "bytes": done.size_bytes})
     if not done.files:
-        print("note: this version has no files", file=sys.stderr)
+        put("note: this version has no files", file=sys.stderr)

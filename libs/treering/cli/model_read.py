@@ -9,8 +9,9 @@ import click
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
 from treering.cli.people import names_of
-from treering.cli.session import PAGE_MAX, Session
+from treering.cli.session import Session
 from treering.cli.shapes import Shape, shape
+from treering.kernel.shared_limits import PAGE_MAX
 
 if TYPE_CHECKING:
     from treering.client.http import Client
@@ -38,6 +39,8 @@ def show(session: Session, name: str, version: str | None, label: str | None, at
         found = client.get(path, at=at)
         lineage = client.get(f"{path}/lineage")
     lineage["created_by"] = people.get(lineage["created_by"], lineage["created_by"])
+    if said_by := lineage.get("run", {}).get("said_by"):
+        lineage["run"]["said_by"] = people.get(said_by, said_by)
     session.show({**shape(found, people), "lineage": lineage})
 
 

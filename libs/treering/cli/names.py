@@ -45,16 +45,18 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
     return found
 
 
-def changes(texts: tuple[str, ...], tags: dict[str, str]) -> dict[str, Any]:
-    """``--set`` of an update: ``display_name``, ``description`` or ``tags.NAME`` (an empty tag is removed)."""
+def changes(texts: tuple[str, ...], tags: dict[str, str], more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """``--set`` of an update: ``display_name``, ``description``, one of ``more`` or ``tags.NAME`` (an empty tag is
+    removed)."""
+    names = ("display_name", "description", *more)
     body: dict[str, Any] = {}
     for key, value in pairs(texts, "--set").items():
-        if key in ("display_name", "description"):
+        if key in names:
             body[key] = value
         elif key.startswith("tags.") and key != "tags.":
             body["tags"] = {**body.get("tags", tags), key.removeprefix("tags."): value}
         else:
-            raise click.UsageError(f"--set {key}: only display_name, description and tags.NAME can be changed")
+            raise click.UsageError(f"--set {key}: only {', '.join(names)} and tags.NAME can be changed")
     if "tags" in body:
         body["tags"] = {name: value for name, value in body["tags"].items() if value}
     return body

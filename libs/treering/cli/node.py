@@ -29,6 +29,13 @@ node = group_of(NODE)
 @click.option("-n", "--name", required=True, help="What this node is called.")
 @click.option("--compute", required=True, help="The compute target it joins.")
 @click.option("--slots", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Commands at a time.")
+@click.option(
+    "--allow-address",
+    "allowed",
+    multiple=True,
+    metavar="IP[/BITS]",
+    help="Inputs may be fetched from there although it is no public address.",
+)
 @click.pass_context
 def join(
     context: click.Context,
@@ -38,6 +45,7 @@ def join(
     name: str,
     compute: str,
     slots: int,
+    allowed: tuple[str, ...],
 ) -> None:
     """Make this machine a node of the installation at URL, with its data in --home."""
     session = context.ensure_object(Session)
@@ -52,6 +60,7 @@ def join(
     save(home, url, answer)
     servers = [word for server in answer["nats_urls"] for word in ("--nats", server)]
     settings = ["--node", name, "--compute", compute, "--workspace", session.workspace, "--slots", str(slots)]
+    settings += [word for address in allowed for word in ("--allow-address", address)]
     become(context, ("executor", "--home", str(home), *settings, *servers))
 
 
@@ -66,10 +75,11 @@ def save(home: Path, url: str, answer: dict[str, Any]) -> None:
     import json
 
     from treering.adapters.nats_credentials import keys_folder, make_private_folder, write_private
+    from treering.adapters.sums import write_kept
 
     make_private_folder(home)
     make_private_folder(keys_folder(home))
     credential = answer["credential"]
-    write_private(keys_folder(home) / "executor.json", json.dumps(credential).encode())
-    write_private(home / "token", answer["token"].encode())
+    write_kept(keys_folder(home) / "executor.json", json.dumps(credential).encode())
+    write_kept(home / "token", answer["token"].encode())
     write_private(home / "url", url.encode())

@@ -1,17 +1,21 @@
 """Shows an answer as json, yaml, tsv, a table, or (the default on a terminal) in the form best to read.
 
 Without ``-o``: on a terminal lists are tables and one thing is YAML with local times; in a pipe, and with
-``--query``, everything is JSON. All but the table have times as the API gives them (UTC).
+``--query``, everything is JSON. All but the table have times as the API gives them (UTC). All of it goes through
+``terminal.put``, which lets a terminal obey nothing that somebody wrote into a name.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
-from typing import Any, TextIO
+from collections.abc import Iterable
+from typing import Any
 
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.cli.times import human, local
 from treering.kernel.refusal import Refused
 
@@ -25,20 +29,20 @@ def emit(session: Session, value: Any, columns: dict[str, str] | None = None, *,
         value, columns = searched(session.query, value), None
     match session.output or default_format(session, value):
         case "json":
-            print(as_json(value))
+            put(as_json(value))
         case "yaml":
-            print(as_yaml(value), end="")
+            put(as_yaml(value), end="")
         case "tsv":
-            print("\n".join(tsv_lines(value)))
+            put("\n".join(tsv_lines(value)))
         case "table":
-            print("\n".join(table_lines(as_rows(value), columns, None if whole else CELL_CHARACTERS_MAX)))
+            put("\n".join(table_lines(as_rows(value), columns, None if whole else CELL_CHARACTERS_MAX)))
         case "jsonl":
             for one in value if isinstance(value, list) else [value]:
-                print(json_line(one))
+                put(json_line(one))
         case "csv":
-            write_csv(sys.stdout, as_rows(value))
+            put(csv_text(as_rows(value)), end="")
         case _:
-            print(as_yaml(readable(value)), end="")
+            put(as_yaml(readable(value)), end="")
 
 
 def default_format(session: Session, value: Any) -> str:
@@ -69,12 +73,16 @@ def json_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=not writes_unicode())
 
 
-def write_csv(file: TextIO, rows: list[Any], names: list[str] | None = None) -> None:
-    """RFC 4180, with the names of the columns first (those of all ``rows``, unless ``names`` are given)."""
-    names = names or list(dict.fromkeys(name for row in rows for name in row))
-    lines = csv.writer(file, lineterminator="\r\n")
-    lines.writerow(names)
-    lines.writerows([csv_value(row.get(name)) for name in names] for row in rows)
+def csv_text(rows: list[Any]) -> str:
+    """RFC 4180, with the names of the columns first."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_line(names) + "".join(csv_line([row.get(name) for name in names]) for row in rows)
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow([csv_value(value) for value in values])
+    return line.getvalue()
 
 
 def csv_value(value: Any) -> str:

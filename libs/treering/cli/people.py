@@ -18,3 +18,8 @@ def names_of(home: Path) -> dict[str, str]:
         return proven_names(at).names
     except (OSError, Refused):
         return {}
+
+
+def who(name: str, via: str) -> str:
+    """Who did something, and through which job when it was one that had their rights."""
+    return f"{name} via {via.replace(':', '/', 1)}" if via else name

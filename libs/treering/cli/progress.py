@@ -12,6 +12,7 @@ from rich.text import Text
 
 from treering.cli.stages import STAGES, Stages
 from treering.cli.times import between_seconds, human
+from treering.kernel.plain_text import harmless, with_colours
 
 LINE_CHARACTERS_MAX = 64 * 1024
 MARKS = {"past": "[green]+[/]", "now": "[bold cyan]>[/]", "ahead": "[dim].[/]"}
@@ -50,10 +51,10 @@ class Display(Stages):
     def line(self, text: str) -> None:
         """One line of the console; of one that was written over (a progress bar), how it was last."""
         shown = text.rstrip("\r").rpartition("\r")[2]
-        self.console.print(Text.from_ansi(shown), soft_wrap=True)
+        self.console.print(Text.from_ansi(with_colours(shown)), soft_wrap=True)
 
     def note(self, line: str) -> None:
-        self.console.print(Text(f"treering: {line}", style="dim"))
+        self.console.print(Text(harmless(f"treering: {line}"), style="dim"))
 
     def reached(self, status: str, at: str) -> None:
         self.since.append((status, at))

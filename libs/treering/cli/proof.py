@@ -10,6 +10,7 @@ import click
 
 from treering.cli.lazy import Verb, common_options
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.kernel.refusal import Refused, os_words
 
 if TYPE_CHECKING:  # most commands have nothing to verify
@@ -124,6 +125,7 @@ def included(found: Included) -> dict[str, Any]:
         "position": found.entry.position,
         "at": found.commit.at.isoformat(),
         "actor": found.commit.actor,
+        **({"via": found.commit.via} if found.commit.via else {}),
         "events": msgspec.json.decode(found.commit.events),
         "log": found.head.origin,
         "size": found.head.size,
@@ -136,6 +138,9 @@ def extended(found: Extended) -> dict[str, Any]:
 
 
 def write(file: str, data: bytes) -> None:
+    if file == STDOUT and sys.stdout.isatty():
+        put(data.decode(errors="replace"), end="")
+        return
     if file == STDOUT:
         sys.stdout.buffer.write(data)
         return

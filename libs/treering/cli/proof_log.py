@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from treering.cli.lazy import Verb
 from treering.cli.proof import FileVerb, extended, holding, key_of, write
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.errors import NotRunning
 from treering.config import Home
 from treering.kernel.refusal import Refused
@@ -28,10 +28,10 @@ def key(session: Session, new: bool, yes: bool) -> None:
         session.show({"set_aside": set_aside(session, yes)})
         return
     try:
-        print(key_of(session))
+        put(key_of(session))
     except Refused:
         with session.client() as client:
-            print(client.get("/v1/log/checkpoint")["key"])
+            put(client.get("/v1/log/checkpoint")["key"])
 
 
 def set_aside(session: Session, yes: bool) -> list[str]:
@@ -67,7 +67,7 @@ def checkpoint(session: Session) -> None:
     if session.output or session.query:
         session.show(answer)
     else:
-        sys.stdout.write(answer["note"])
+        put(answer["note"], end="")
 
 
 def last_signed(home: Home) -> dict[str, Any]:

@@ -14,17 +14,24 @@ publisher = LazyGroup("publisher", help="Let programs publish events over NATS i
 
 @publisher.command("add", help="Let a program publish into the workspace; says where its credential is.")
 @named
+@click.option("--source", "sources", multiple=True, metavar="PREFIX", help="Only events whose source begins so.")
+@click.option("--type", "types", multiple=True, metavar="PATTERN", help="Only this type, or with * at the end.")
 @click.pass_obj
-def add(session: Session, name: str) -> None:
+def add(session: Session, name: str, sources: tuple[str, ...], types: tuple[str, ...]) -> None:
     from treering.adapters.nats_accounts import add_publisher
     from treering.adapters.nats_credentials import keys_folder
 
     require_workspace(session)
     home = session.home.absolute()
-    made = changed(session, "publisher.not_accepted", add_publisher(home, name, session.workspace))
+    adding = add_publisher(home, name, session.workspace, sources, types)
+    made = changed(session, "publisher.not_accepted", adding)
     file = keys_folder(home) / f"{made.user}.json"
-    shown = {"name": name, "workspace": made.bound_to, "user": made.user, "subject": f"pub.{name}"}
-    session.show({**shown, "credential": str(file)})
+    session.show(
+        {
+            "name": name, "workspace": made.bound_to, "user": made.user, "subject": f"pub.{name}",
+            "sources": list(made.sources), "types": list(made.types), "credential": str(file),
+        }
+    )  # fmt: skip
 
 
 @publisher.command("remove", help="Shut it out from now on; its connections are closed.")
@@ -39,4 +46,4 @@ def remove(session: Session, name: str) -> None:
 @publisher.command("list", help="Who may publish into the workspace, since when, and who let them.")
 @click.pass_obj
 def list_all(session: Session) -> None:
-    session.table(in_force(session, "publisher"), COLUMNS)
+    session.table(in_force(session, "publisher"), {**COLUMNS, "Sources": "sources", "Types": "types"})

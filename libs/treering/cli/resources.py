@@ -12,6 +12,7 @@ from treering.cli.names import named, pairs
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
+from treering.cli.terminal import put
 
 workspace = group_of(WORKSPACE)
 experiment = group_of(EXPERIMENT)
@@ -65,7 +66,7 @@ def create_compute(
     size: str | None,
 ) -> None:
     if min_instances or size:
-        print("note: nodes join by themselves; --size and --min-instances mean nothing here", file=sys.stderr)
+        put("note: nodes join by themselves; --size and --min-instances mean nothing here", file=sys.stderr)
     kind = COMPUTE_TYPES[compute_type]
     body = {"compute_type": kind, "nodes_max": max_instances, "description": description, "tags": pairs(tags, "--tags")}
     with session.client() as client:

@@ -13,6 +13,7 @@ from treering.cli.names import named
 from treering.cli.run_shapes import API, iso, number, one_run
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
+from treering.cli.terminal import put
 
 if TYPE_CHECKING:
     from treering.client.http import Client
@@ -40,7 +41,7 @@ def metrics(session: Session, name: str, keys: tuple[str, ...], last: bool, line
             session.table(list(points), COLUMNS)
             return
         for one in points:
-            print(json.dumps(one))
+            put(json.dumps(one))
 
 
 def history(client: Client, run_id: str, key: str) -> Iterator[Shape]:

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from treering.cli.session import Session
-from treering.config import default_home
+from treering.config import SERVICES, default_home
 
 PASSED_ON = {"ignore_unknown_options": True, "help_option_names": list[str]()}
 
@@ -23,7 +23,7 @@ def become(context: click.Context, arguments: tuple[str, ...]) -> NoReturn:
     at_home = ["--home", str(home)] if home != default_home() and "--home" not in arguments else []
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "treering_services", *arguments, *at_home])
+    os.execv(sys.executable, [sys.executable, *SERVICES, *arguments, *at_home])
 
 
 @click.command("up", context_settings=PASSED_ON)

@@ -12,12 +12,11 @@ import click
 
 from treering.client.urls import segment
 from treering.config import default_home
+from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import plural, singular
 
 if TYPE_CHECKING:  # a command that asks nobody starts without it
     from treering.client.http import Client
-
-PAGE_MAX = 1000
 
 
 @dataclass

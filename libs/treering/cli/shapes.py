@@ -26,6 +26,7 @@ def history(resource: Shape, people: dict[str, str]) -> Shape:
         },
         "position": resource["position"],
         "commit_count": resource["version"],
+        **({"warning": resource["warning"]} if resource.get("warning") else {}),
         "timeline": [{"status": status, "since": since} for status, since in resource["timeline"]],
     }
 
@@ -94,6 +95,9 @@ def job(resource: Shape) -> Shape:
         "inputs": {name: input_of(given) for name, given in spec.get("inputs", {}).items()},
         "outputs": outputs_of(spec, state),
         "resources": {"instance_count": spec.get("instance_count", 1)},
+        **({"identity": {"type": spec["identity"]}} if spec.get("identity") else {}),
+        **({"submitted_via": state["via"]} if state.get("via") else {}),
+        **({"network": spec["network"]} if spec.get("network") else {}),
         "limits": {"timeout": spec["timeout_seconds"]} if spec.get("timeout_seconds") else {},
         "tags": spec.get("tags", {}),
         "archived": resource.get("archived", False),
@@ -133,7 +137,7 @@ def registration(one: Shape) -> Shape:
 def properties(spec: Shape, state: Shape) -> Shape:
     """What the run was like: attempt, node, why it failed, its logs and the commit of its code."""
     named = {"code": "error_code", "message": "error_message"}
-    facts = ("attempt", "node", "exit_code", "code", "message", "seconds", "logs")
+    facts = ("attempt", "node", "sandbox", "exit_code", "code", "message", "seconds", "logs")
     known = {named.get(name, name): state[name] for name in facts if state.get(name) not in (None, "")}
     git = {f"azureml.git.{name}": value for name, value in spec.get("git", {}).items()}
     return {**known, "code_digest": spec.get("code", ""), **git}

@@ -6,11 +6,14 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from treering.cli.job_wait import ask_why_waiting
 from treering.cli.session import Session
+from treering.cli.terminal import put
 from treering.client.errors import ApiError, Unreachable
 from treering.client.http import LOST
 from treering.client.sse import messages
@@ -27,6 +30,10 @@ STATUSES = {
     "job.failed": "Failed",
     "job.canceled": "Canceled",
 }
+WAITING = ("Queued", "Preparing")
+WAITING_LOOK_SECONDS = 3.0
+WAITING_TOLD_SECONDS = 60.0
+RESET = "\x1b[0m"
 
 
 class Stages:
@@ -34,21 +41,25 @@ class Stages:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
+        self.coloured = False
         self.since: list[tuple[str, str]] = [(status, since) for status, since in job["timeline"]]
+        self.over = threading.Event()
 
     def __enter__(self) -> Self:
         self.note(f"job {self.job['name']} is {self.job['status']}")
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.coloured and sys.stdout.isatty():
+            put(RESET, end="", console=True)  # what comes after is not the job's to colour
         sys.stdout.flush()
 
     def write(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        self.coloured |= "\x1b[" in text
+        put(text, end="", flush=True, console=True)
 
     def note(self, line: str) -> None:
-        print(f"treering: {line}", file=sys.stderr, flush=True)
+        put(f"treering: {line}", file=sys.stderr, flush=True)
 
     def reached(self, status: str, at: str) -> None:
         """The job is in a new status since ``at``."""
@@ -58,9 +69,24 @@ class Stages:
     @contextmanager
     def following(self, session: Session) -> Iterator[None]:
         """Hear of new statuses until the block ends. Watching goes on without them when that fails."""
-        thread = threading.Thread(target=self.hear, args=(session,), daemon=True)
-        thread.start()
-        yield
+        for follow in (self.hear, self.tell_why_it_waits):
+            threading.Thread(target=follow, args=(session,), daemon=True).start()
+        try:
+            yield
+        finally:
+            self.over.set()
+
+    def tell_why_it_waits(self, session: Session) -> None:
+        """While the job waits for a slot: soon, then when it changes, and now and then."""
+        told, told_at = "", 0.0
+        with suppress(ApiError, Unreachable, ValueError, *LOST), session.client() as client:
+            while not self.over.wait(WAITING_LOOK_SECONDS):
+                if self.since and self.since[-1][0] not in WAITING:
+                    continue
+                why = ask_why_waiting(session, client, self.job["name"])
+                if why and not self.over.is_set() and (why != told or monotonic() - told_at >= WAITING_TOLD_SECONDS):
+                    told, told_at = why, monotonic()
+                    self.note(why)
 
     def hear(self, session: Session) -> None:
         fields = {"ws": session.workspace, "kind": "job", "name": self.job["name"], "since": self.job["position"]}

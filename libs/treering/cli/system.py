@@ -9,8 +9,8 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.session import Session
-
-LAG_MAX = 1000  # positions a view may be behind while it still counts as ready
+from treering.cli.terminal import put
+from treering.kernel.shared_limits import LAG_MAX
 
 
 @click.command("status", cls=Verb)
@@ -24,7 +24,7 @@ def status(context: click.Context) -> None:
     wrong = faults(said)
     session.show({"ready": not wrong, "url": url, **said})
     for fault in wrong:
-        print(f"not ready: {fault}", file=sys.stderr)
+        put(f"not ready: {fault}", file=sys.stderr)
     context.exit(1 if wrong else 0)
 
 

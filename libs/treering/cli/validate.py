@@ -9,6 +9,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.session import Session
+from treering.cli.terminal import put
 
 
 @click.command("validate", cls=Verb)
@@ -32,11 +33,14 @@ def validate(context: click.Context, places: tuple[Path, ...], files: tuple[Path
                     "kind": one.kind,
                     "accepted": one.accepted,
                     "problems": list(map(dataclasses.asdict, one.problems)),
+                    **({"notes": list(map(dataclasses.asdict, one.notes))} if one.notes else {}),
                 }
                 for file, one in judgements.items()
             ]
         )
     else:
         for file, one in judgements.items():
-            print("\n".join(map(str, one.problems)) if one.problems else f"{file}: accepted ({one.kind})")
+            for note in one.notes:
+                put(f"note: {note}")
+            put("\n".join(map(str, one.problems)) if one.problems else f"{file}: accepted ({one.kind})")
     context.exit(0 if all(one.accepted for one in judgements.values()) else 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 from uuid import uuid4
 
+from treering.adapters.tree_walk import Bounds
 from treering.client.download import Downloaded
 from treering.client.http import LOST, Client
 from treering.client.urls import query
@@ -17,23 +19,19 @@ from treering.kernel.safe_path import SafePath
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 SCHEME = "mlflow-artifacts:/"
 CHUNK_BYTES = 1024 * 1024
-FILES_MAX = 100_000
-DEPTH_MAX = 64
 
 
 def download_artifacts(client: Client, uri: str, folder: Path) -> Downloaded:
     """Lay out below ``folder`` what stands at ``mlflow-artifacts:/...`` or ``runs:/RUN/...``.
 
-    Raises ``Refused`` (``model.path`` for other places, ``path.unsafe``, ``file.unwritable``), ``ApiError``,
-    ``Unreachable``.
+    Raises ``Refused`` (``model.path`` for other places, ``path.unsafe``, ``file.unwritable``, ``tree.too_*``),
+    ``ApiError``, ``Unreachable``.
     """
     root = root_of(client, uri)
     files, size_bytes = 0, 0
-    for path in walked(client, root, ""):
+    for path in walked(client, root, "", Bounds(repr(uri[:200]))):
         size_bytes += file_into(client, f"{root}/{path}", SafePath.parse(path).under(folder))
         files += 1
-        if files > FILES_MAX:
-            raise Refused("model.path", f"{uri!r} has more than {FILES_MAX} files")
     return Downloaded(files, size_bytes)
 
 
@@ -48,14 +46,14 @@ def root_of(client: Client, uri: str) -> str:
     return uri.removeprefix(SCHEME).strip("/")
 
 
-def walked(client: Client, root: str, below: str, depth: int = 0) -> Iterator[str]:
+def walked(client: Client, root: str, below: str, bounds: Bounds, depth: int = 0) -> Iterator[str]:
     """Every file below ``root``, by its path from there."""
-    if depth > DEPTH_MAX:
-        raise Refused("model.path", f"{below[:200]!r} is more than {DEPTH_MAX} folders deep")
+    bounds.enter(below, depth)
     for one in client.get(ARTIFACTS + query({"path": f"{root}/{below}".rstrip("/")})).get("files", []):
+        bounds.meet()
         path = f"{below}/{one['path'].rpartition('/')[2]}".lstrip("/")
         if one.get("is_dir"):
-            yield from walked(client, root, path, depth + 1)
+            yield from walked(client, root, path, bounds, depth + 1)
         else:
             yield path
 
@@ -80,6 +78,8 @@ def received(client: Client, path: str, file: IO[bytes]) -> int:
         with client.reply("GET", f"{ARTIFACTS}/{quote(path)}") as reply:
             while chunk := reply.read(CHUNK_BYTES):
                 file.write(chunk)
+            if reply.length:  # the server broke off; a read of so many bytes does not say so
+                raise http.client.IncompleteRead(b"", reply.length)
             return file.tell()
     except LOST as error:
         raise client.lost(error) from error

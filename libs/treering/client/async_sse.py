@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 from treering.client.connections import CONNECT_TIMEOUT_SECONDS
-from treering.client.errors import ApiError, Unreachable
+from treering.client.errors import PASSING, ApiError, Unreachable
 from treering.client.http import Client, pause_seconds, refusal
 from treering.client.sse import LINE_BYTES_MAX, SILENCE_SECONDS, SILENT_TRIES_MAX, Message, Parser
+from treering.kernel.pages import NEXT_HEADER
 
 HEAD_BYTES_MAX = 64 * 1024
 REFUSAL_BYTES_MAX = 64 * 1024
@@ -26,23 +28,32 @@ async def messages(client: Client, path: str, *, ends: bool = False, last_id: st
         silent += 1
         parser = Parser(last_id)
         try:
-            async for data in body(client, path, last_id):
-                for message in parser.feed(data):
-                    silent, last_id = 0, message.id or last_id
-                    yield message
-            if ends:
-                return
+            async with answered(client, path, last_id) as (headers, parts):
+                async for data in parts:
+                    for message in parser.feed(data):
+                        silent = 0
+                        yield message
+                if ends:
+                    silent, last_id = 0, headers.get(NEXT_HEADER, "")
+                    if not last_id:
+                        return
+                    continue
         except ApiError as error:
-            if error.status != 503:
+            if error.status not in PASSING:
                 raise
             why = error.detail
         except LOST as error:
             why = str(error) or type(error).__name__
+        last_id = parser.last_id
     raise Unreachable(f"the stream from {client.connections.url} broke {SILENT_TRIES_MAX} times: {why}")
 
 
-async def body(client: Client, path: str, last_id: str) -> AsyncIterator[bytes]:
-    """The bytes of one answer as they come; ``ApiError`` for a refusal, one of ``LOST`` when it breaks off."""
+@asynccontextmanager
+async def answered(
+    client: Client, path: str, last_id: str
+) -> AsyncIterator[tuple[dict[str, str], AsyncIterator[bytes]]]:
+    """The headers of an answer, and its bytes as they come; ``ApiError`` for a refusal, one of ``LOST`` when it breaks
+    off."""
     at = client.connections
     async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
         context = ssl.create_default_context() if at.secure else None
@@ -56,9 +67,7 @@ async def body(client: Client, path: str, last_id: str) -> AsyncIterator[bytes]:
         if status >= 400:
             async with asyncio.timeout(SILENCE_SECONDS):
                 raise refusal(status, await reader.read(REFUSAL_BYTES_MAX))
-        parts = chunks(reader) if headers.get("transfer-encoding") == "chunked" else plain(reader)
-        async for data in parts:
-            yield data
+        yield headers, chunks(reader) if headers.get("transfer-encoding") == "chunked" else plain(reader)
     finally:
         writer.transport.abort()
 

@@ -13,6 +13,7 @@ from treering.adapters.http_blobs import HttpBlobs
 from treering.adapters.trees import TreeFile, read_manifest
 from treering.client.http import Client
 from treering.kernel.blobs import PREFIX
+from treering.kernel.ending import run_together
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
 
@@ -41,12 +42,7 @@ async def tree_into(blobs: HttpBlobs, digest: str, folder: Path) -> Downloaded:
         async with permits:
             await file_into(blobs, file, SafePath.parse(file.path).under(folder))
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            for file in manifest.files:
-                tasks.start_soon(fetch, file)
-    except ExceptionGroup as group:  # the first failure ended the others
-        raise group.exceptions[0] from None
+    await run_together(*(fetch(file) for file in manifest.files))
     return Downloaded(len(manifest.files), sum(file.size for file in manifest.files))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Too slow, too much of this caller, too much of all: the same request may be answered in a moment.
+PASSING = frozenset({408, 429, 503})
+
 
 class ApiError(Exception):
     """The installation said no: ``code`` (``kind.reason``) is stable, ``detail`` for people, ``status`` is HTTP's."""

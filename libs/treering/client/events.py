@@ -19,6 +19,7 @@ from treering.client import async_sse, sse
 from treering.client.errors import ApiError
 from treering.client.http import Client
 from treering.client.urls import query
+from treering.kernel.shared_limits import PAGE_MAX
 
 Since = int | str | None
 ATTRIBUTES = {
@@ -44,6 +45,7 @@ class Event(Struct, frozen=True, rename=ATTRIBUTES):
     data_content_type: str = ""
     recorded_time: datetime | None = None  # of a published event, whose ``time`` is what its publisher said
     published: bool = False  # by a publisher: whatever its type says, it is no event of treering's own
+    via: str = ""  # the job that acted with the rights of ``actor``
     place: str = ""
 
 
@@ -65,7 +67,8 @@ def watch(
     types = type if isinstance(type, str) else ",".join(type)
     text = "" if since is None else str(since)
     place = text if "." in text else ""
-    fields = {"ws": workspace, "kind": kind, "name": name, "type": types, "follow": follow}
+    fields: dict[str, object] = {"ws": workspace, "kind": kind, "name": name, "type": types, "follow": follow}
+    fields["limit"] = None if follow else PAGE_MAX
     fields["since"] = "" if place else text
     return Watch(f"/v1/events{query(fields)}", place, follow)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from treering.client.connections import Connections
-from treering.client.errors import ApiError, NotRunning, Unreachable
+from treering.client.errors import PASSING, ApiError, NotRunning, Unreachable
 from treering.client.urls import query, tracking_uri
 from treering.config import default_home
 from treering.kernel.refusal import Refused
@@ -80,8 +80,8 @@ class Client:
 
         return events(self, watch(workspace, kind, name, type, since, follow))
 
-    def publisher(self, workspace: str = "main", *, source: str, outbox: Path | None = None) -> Publisher:
-        """Publishes events of ``source`` into a workspace; see publisher.py."""
+    def publisher(self, workspace: str = "main", *, source: str = "", outbox: Path | None = None) -> Publisher:
+        """Publishes events of ``source`` into a workspace, see publisher.py; in a job it may be left out."""
         from treering.client.publisher import Publisher
 
         return Publisher(self, workspace, source=source, outbox=outbox)
@@ -101,14 +101,14 @@ class Client:
         return parsed(self.ask("POST", path, json.dumps(body).encode(), headers))
 
     def ask(self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}) -> bytes:
-        """One request, said again while the connection is lost or the reply is 503; the body of the reply."""
+        """One request, said again while the connection is lost or the refusal will pass; the body of the reply."""
         for attempt in range(TRIES_MAX):
             last = attempt == TRIES_MAX - 1
             try:
                 with self.reply(method, path, body, headers) as reply:
                     return read_all(reply)
             except ApiError as error:
-                if error.status != 503 or last:
+                if error.status not in PASSING or last or error.code == "view.incomplete":  # that does not pass
                     raise
             except LOST as error:
                 if last:
@@ -221,6 +221,6 @@ def pause_seconds(attempt: int) -> float:
 
 def first_line(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        return file.read_text().strip() if file.is_file() else ""  # a FIFO would never answer
     except (OSError, UnicodeDecodeError):
         return ""

@@ -30,7 +30,6 @@ from treering.kernel.log import LogUnavailable, encoder
 WAIT_SECONDS = 20.0
 ANSWER_SECONDS = 10.0  # behind the end of the wait
 LATER = ("log.unavailable", "service.busy", "service.failed")
-OURS = "/treering/"
 
 
 class Asked(Struct, frozen=True):
@@ -108,4 +107,4 @@ async def answered(client: Client, subject: str, asked: Asked) -> Batch:
 
 def place_of(event: Event) -> str:
     """The id of an event of treering's own says where it stands; one that was published is alone in its commit."""
-    return event.id if event.source.startswith(OURS) else f"{event.position}.0"
+    return f"{event.position}.0" if event.published else event.id

@@ -12,13 +12,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from treering.adapters.sqlite_open import open_shared
 from treering.kernel.refusal import Refused
 
 if TYPE_CHECKING:
     from treering.client.publisher import NotStored, Waiting
 
 WAITING_MAX = 1_000_000
-BUSY_MILLISECONDS = 10_000
+BUSY_SECONDS = 10.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
   number INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, body BLOB NOT NULL
@@ -38,10 +39,7 @@ class Outbox:
         self.waiting_max = waiting_max
         self.lock = threading.Lock()
         try:
-            self.db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-            self.db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = FULL")
+            self.db = open_shared(file, "FULL", BUSY_SECONDS)
             self.db.executescript(SCHEMA)
         except sqlite3.Error as error:
             raise Refused("outbox.unusable", f"{file} cannot be an outbox: {error}") from None

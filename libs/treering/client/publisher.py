@@ -24,9 +24,8 @@ from treering.client.errors import ApiError, Unreachable
 from treering.client.http import Client, pause_seconds
 from treering.client.urls import segment
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import EVENTS_BYTES_MAX, EVENTS_MAX
 
-BATCH_MAX = 500
-BATCH_BYTES_MAX = 512 * 1024
 WAITING_MAX = 10_000
 REFUSED_MAX = 1000
 CLOSE_SECONDS = 30.0
@@ -104,14 +103,14 @@ def bounded(waiting: deque[Waiting] | list[Waiting], count_max: int, bytes_max: 
 
 class Publisher:
     """A thread of its own sends. ``on_refused`` is called there for each event that is refused for good; without it
-    the last thousand are in ``refused``."""
+    the last thousand are in ``refused``. A job may leave ``source`` out: its events then have the job's."""
 
     def __init__(
         self,
         client: Client,
         workspace: str = "main",
         *,
-        source: str,
+        source: str = "",
         outbox: Path | None = None,
         waiting_max: int = WAITING_MAX,
         on_refused: Callable[[NotStored], None] | None = None,
@@ -133,12 +132,16 @@ class Publisher:
         cause: str = "",
     ) -> str:  # fmt: skip
         """Hand an event over; its id. With an outbox it is on disk when this returns. TypeError for data that is
-        no JSON, ``Refused("publisher.closed")`` after ``close``."""
+        no JSON, ``Refused("publisher.closed")`` after ``close``, ``Refused("event.malformed")`` for a time without an
+        offset from UTC."""
         if self.ending:
-            raise Refused("publisher.closed", "this publisher is closed")
-        event = {"specversion": "1.0", "id": id or uuid4().hex, "source": self.source, "type": type}
-        event["time"] = (time or datetime.now(UTC)).isoformat()
-        more = {"subject": subject, "cause": cause, "data": data}
+            raise Refused("publisher.closed", "this publisher is closed; make another one")
+        time = time or datetime.now(UTC)
+        if time.tzinfo is None:
+            why = "it has no offset from UTC, so nobody knows when that was; give one with a tzinfo"
+            raise Refused("event.malformed", f"time is {time.isoformat()}; {why}")
+        event = {"specversion": "1.0", "id": id or uuid4().hex, "type": type, "time": time.isoformat()}
+        more = {"source": self.source, "subject": subject, "cause": cause, "data": data}
         event |= {name: value for name, value in more.items() if value not in ("", None)}
         self.box.put(json.dumps(event, allow_nan=False).encode())
         with self.state:
@@ -179,7 +182,7 @@ class Publisher:
 
     def send_some(self) -> bool:
         """One batch; False when the log did not take any of it for now."""
-        batch = self.box.first(BATCH_MAX, BATCH_BYTES_MAX)
+        batch = self.box.first(EVENTS_MAX, EVENTS_BYTES_MAX)
         body = b"[" + b",".join(one.body for one in batch) + b"]"
         headers = {"Content-Type": "application/cloudevents-batch+json"}
         answer = json.loads(self.client.ask("POST", self.path, body, headers))

@@ -6,8 +6,9 @@ import http.client
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from treering.client.errors import ApiError, Unreachable
+from treering.client.errors import PASSING, ApiError, Unreachable
 from treering.client.http import LOST, Client, pause
+from treering.kernel.pages import NEXT_HEADER
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
 SILENT_TRIES_MAX = 10
@@ -25,7 +26,8 @@ class Parser:
 
     def __init__(self, last_id: str = "") -> None:
         self.rest = b""
-        self.event, self.last_id, self.data = "", last_id, list[str]()
+        self.event, self.id, self.data = "", last_id, list[str]()
+        self.last_id = last_id  # of what has come to its end, a heartbeat too: from there on is asked for again
 
     def feed(self, data: bytes) -> Iterator[Message]:
         """ValueError for a line that has no end."""
@@ -39,6 +41,7 @@ class Parser:
 
     def line(self, line: str) -> Message | None:
         if not line:
+            self.last_id = self.id
             message = Message(self.event or "message", self.last_id, "\n".join(self.data)) if self.data else None
             self.event, self.data = "", []
             return message
@@ -49,13 +52,15 @@ class Parser:
         elif field == "event":
             self.event = value
         elif field == "id":
-            self.last_id = value
+            self.id = value
         return None
 
 
 def messages(client: Client, path: str, *, ends: bool = False, last_id: str = "") -> Iterator[Message]:
     """Every event of the stream at ``path``, behind the one with ``last_id``. Unless it ``ends``, a stream that is
     over is opened again: the reader stops when it has enough.
+
+    One that ``ends`` comes in pages, and ends with the last.
 
     Raises ``ApiError`` when the stream is refused, ``Unreachable`` after ten tries in a row that brought nothing.
     """
@@ -65,28 +70,31 @@ def messages(client: Client, path: str, *, ends: bool = False, last_id: str = ""
         if silent:
             pause(silent)
         silent += 1
+        parser = Parser(last_id)
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
         if last_id:
             headers["Last-Event-ID"] = last_id
         try:
             with client.reply("GET", path, headers=headers, timeout_seconds=SILENCE_SECONDS) as reply:
-                for message in decoded(reply, last_id):
+                for message in decoded(reply, parser):
                     silent = 0
-                    last_id = message.id or last_id
                     yield message
                 if ends:
-                    return
+                    silent, last_id = 0, reply.getheader(NEXT_HEADER, "")
+                    if not last_id:
+                        return
+                    continue
         except ApiError as error:
-            if error.status != 503:
+            if error.status not in PASSING:
                 raise
             why = error.detail
         except (*LOST, ValueError) as error:
             why = str(error) or type(error).__name__
+        last_id = parser.last_id
     raise Unreachable(f"the stream from {client.connections.url} broke {SILENT_TRIES_MAX} times: {why}")
 
 
-def decoded(reply: http.client.HTTPResponse, last_id: str = "") -> Iterator[Message]:
+def decoded(reply: http.client.HTTPResponse, parser: Parser) -> Iterator[Message]:
     """The events of one reply."""
-    parser = Parser(last_id)
     while raw := reply.readline(LINE_BYTES_MAX + 1):
         yield from parser.feed(raw)

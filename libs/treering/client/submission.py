@@ -15,6 +15,7 @@ from anyio.to_thread import run_sync
 
 from treering.adapters.git_facts import git_facts
 from treering.adapters.http_blobs import HttpBlobs
+from treering.adapters.regular_files import open_regular
 from treering.adapters.trees import put_tree
 from treering.client.http import Client
 from treering.client.urls import segment
@@ -62,7 +63,7 @@ async def with_digest(blobs: HttpBlobs, given: InputSpec, local: Path | None) ->
     if local is None:
         return given
     if given.type == "uri_file":
-        return msgspec.structs.replace(given, digest=await put_once(blobs, local))
+        return msgspec.structs.replace(given, digest=await put_once(blobs, await run_sync(local.resolve)))
     return msgspec.structs.replace(given, digest=(await put_tree(blobs, local, ignore=False)).digest)
 
 
@@ -72,7 +73,7 @@ async def put_once(blobs: HttpBlobs, file: Path) -> str:
 
 
 def digest_of_file(file: Path) -> str:
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         return PREFIX + hashlib.file_digest(opened, "sha256").hexdigest()
 
 
@@ -98,7 +99,9 @@ def spec_of(
         outputs=draft.outputs,
         environment_variables=draft.environment_variables,
         timeout_seconds=draft.timeout_seconds,
+        network=draft.network,
         instance_count=draft.instance_count,
+        identity="user_identity" if draft.identity == "user_identity" else "",
         git=git,
     )
     said: dict[str, Any] = msgspec.to_builtins(spec)

@@ -27,7 +27,13 @@ def tracking_uri(base: str, workspace: str) -> str:
 
 
 def segment(name: str) -> str:
-    """A name as one part of a path."""
+    """A name as one part of a path. ``Refused("name.invalid")`` for one that would be taken for several, or for
+    none: servers decode a path before they divide it."""
+    if "/" in name or name in (".", ".."):
+        raise Refused(
+            "name.invalid",
+            f"{name[:100]!r} cannot be a name: it would be read as a path; a name has no '/', and is not '.' or '..'",
+        )
     try:
         return quote(name, safe=":@")
     except UnicodeEncodeError:

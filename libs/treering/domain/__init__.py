@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
 from treering.domain.experiment import EXPERIMENT
+from treering.domain.installation import INSTALLATION
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.metric_stream import METRIC_STREAM
@@ -40,6 +42,7 @@ KINDS: dict[str, Aggregate[Any, Any, Any]] = {
         CREDENTIAL,
         WITNESS,
         METRIC_STREAM,
+        INSTALLATION,
         REGISTERED_MODEL,
         MODEL,
         LOGGED_MODEL,
@@ -54,14 +57,19 @@ WATCHED = TYPES - set(EVENT.event_types)  # a published event is told under its 
 
 
 def is_reserved(type: str) -> bool:
-    """Would an event of this type be taken for one of ours? Whatever its case, and blanks around it."""
-    return type.strip().lower().startswith(RESERVED)
+    """Would an event of this type be taken for one of ours? Whatever its case and width, and blanks around it."""
+    return folded(type).startswith(RESERVED)
+
+
+def folded(type: str) -> str:
+    """The same for two types that look alike: in lower case, and of full-width letters the plain ones."""
+    return unicodedata.normalize("NFKC", type).strip().casefold()
 
 
 def kind_named(name: str) -> Aggregate[Any, Any, Any]:
     """The kind of this name, or ``Refused("kind.unknown")`` with those there are."""
     if name not in KINDS:
-        raise Refused("kind.unknown", f"kind is {name[:80]!r}, which there is not{instead(name, KINDS)}")
+        raise Refused("kind.unknown", f"there is no kind {name[:80]!r}{instead(name, KINDS)}")
     return KINDS[name]
 
 
@@ -74,13 +82,13 @@ def check_watched(types: Iterable[str]) -> None:
         begin = type.removesuffix("*")
         known = type in WATCHED if begin == type else any(one.startswith(begin) for one in WATCHED)
         if is_reserved(begin) and not known:
-            kind = begin.strip().lower().partition(".")[0]
+            kind = folded(begin).partition(".")[0]
             near = {one for one in WATCHED if one.startswith(f"{kind}.")} or WATCHED
-            raise Refused("type.unknown", f"type is {type[:80]!r}, which there is not{instead(type, near)}")
+            raise Refused("type.unknown", f"there is no event type {type[:80]!r}{instead(type, near)}")
 
 
 def check_status(kind: str, status: str) -> None:
     """``Refused("status.unknown")`` for one that no resource of ``kind`` ever has."""
     known = kind_named(kind).statuses
     if status not in known:
-        raise Refused("status.unknown", f"status is {status[:80]!r}, which no {kind} has{instead(status, known)}")
+        raise Refused("status.unknown", f"no {kind} has the status {status[:80]!r}{instead(status, known)}")

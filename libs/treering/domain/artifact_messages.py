@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from treering.kernel.aggregate import Command, Event
 from treering.kernel.blobs import checked_digest
+from treering.kernel.bounds import Name, Size, Text
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
 
@@ -18,27 +19,27 @@ from treering.kernel.safe_path import SafePath
 class LogArtifact(Command, frozen=True, tag="log_artifact"):
     """Put the blob ``digest``, which is stored already, at ``path`` below the owner's artifact root."""
 
-    path: str
-    digest: str
-    size_bytes: int
+    path: Text
+    digest: Name
+    size_bytes: Size
 
 
 class DeleteArtifact(Command, frozen=True, tag="delete_artifact"):
     """Take away the file at ``path``, or all below the folder ``path``; "" is everything the owner has."""
 
-    path: str
+    path: Text
 
 
 class ArtifactLogged(Event, frozen=True):
     """Each owning kind has its own tag for it."""
 
-    path: str
-    digest: str
-    size_bytes: int
+    path: Text
+    digest: Name
+    size_bytes: Size
 
 
 class ArtifactDeleted(Event, frozen=True):
-    path: str
+    path: Text
 
 
 class LastArtifact(NamedTuple):
@@ -58,7 +59,7 @@ def checked_log(command: LogArtifact, last: LastArtifact | None) -> bool:
     checked_path(command.path)
     checked_digest(command.digest)
     if command.size_bytes < 0:
-        raise Refused("artifact.size_invalid", f"size_bytes is {command.size_bytes}, it counts from 0")
+        raise Refused("artifact.size_invalid", f"size_bytes is {command.size_bytes}; it must be 0 or more")
     return last != LastArtifact(command.path, command.digest)
 
 

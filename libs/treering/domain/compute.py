@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import Annotated, Literal, assert_never
 
 import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Small, Tags, Text, rule
 from treering.kernel.refusal import Refused
 
 NODES_MAX = 10_000
+Nodes = Annotated[Small, rule(minimum=1, maximum=NODES_MAX)]
 
 
 class CreateCompute(Command, frozen=True, tag="create"):
     compute_type: Literal["local", "nodes"] = "nodes"
-    description: str = ""
-    nodes_max: int = 100
-    tags: dict[str, str] = {}
+    description: Text = ""
+    nodes_max: Nodes = 100
+    tags: Tags = {}
 
 
 class DeleteCompute(Command, frozen=True, tag="delete"):
@@ -32,9 +34,9 @@ ComputeCommand = CreateCompute | DeleteCompute
 
 class ComputeCreated(Event, frozen=True, tag="compute.created"):
     compute_type: Literal["local", "nodes"] = "nodes"
-    description: str = ""
-    nodes_max: int = 100
-    tags: dict[str, str] = {}
+    description: Text = ""
+    nodes_max: Nodes = 100
+    tags: Tags = {}
 
 
 class ComputeDeleted(Event, frozen=True, tag="compute.deleted"):

@@ -14,7 +14,9 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec import Struct
 
+from treering.domain.publisher_limits import check_limits
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Name, Names
 from treering.kernel.refusal import Refused
 
 NAME = re.compile(r"(?:[0-9a-f]{64})?")
@@ -26,18 +28,21 @@ Sort = Literal["user", "publisher", "subscriber"]
 class GrantCredential(Command, frozen=True, tag="grant"):
     """``name``: SHA-256 commitment to a person's name, in hex; ``key``: fingerprint of the secret, in hex.
 
-    ``found``: nobody said so, it was found among the files; when it was really made is not known.
+    ``found``: nobody said so, it was found among the files; when it was really made is not known. ``sources`` and
+    ``types`` limit what a publisher may publish (see ``publisher_limits``).
     """
 
     sort: Sort
-    rights: list[str]
-    name: str = ""
-    key: str = ""
+    rights: Names
+    name: Name = ""
+    key: Name = ""
     found: bool = False
+    sources: Names = []
+    types: Names = []
 
 
 class RenameCredential(Command, frozen=True, tag="rename"):
-    name: str
+    name: Name
 
 
 class EraseCredentialName(Command, frozen=True, tag="erase_name"):
@@ -47,7 +52,7 @@ class EraseCredentialName(Command, frozen=True, tag="erase_name"):
 class RotateCredential(Command, frozen=True, tag="rotate"):
     """The secret is another one now."""
 
-    key: str
+    key: Name
     found: bool = False
 
 
@@ -60,14 +65,16 @@ CredentialCommand = GrantCredential | RenameCredential | EraseCredentialName | R
 
 class CredentialGranted(Event, frozen=True, tag="credential.granted"):
     sort: Sort
-    rights: list[str]
-    name: str = ""
-    key: str = ""
+    rights: Names
+    name: Name = ""
+    key: Name = ""
     found: bool = False
+    sources: Names = []
+    types: Names = []
 
 
 class CredentialRenamed(Event, frozen=True, tag="credential.renamed"):
-    name: str
+    name: Name
 
 
 class CredentialNameErased(Event, frozen=True, tag="credential.name_erased"):
@@ -75,7 +82,7 @@ class CredentialNameErased(Event, frozen=True, tag="credential.name_erased"):
 
 
 class CredentialRotated(Event, frozen=True, tag="credential.rotated"):
-    key: str
+    key: Name
     found: bool = False
 
 
@@ -94,12 +101,15 @@ class Credential(Struct, frozen=True, omit_defaults=True):
     rights: list[str] = []
     commitment: str = ""
     key: str = ""
+    sources: list[str] = []
+    types: list[str] = []
 
 
 def evolve(state: Credential, event: CredentialEvent) -> Credential:
     match event:
         case CredentialGranted():
-            return Credential("granted", event.sort, event.rights, event.name, event.key)
+            limits = (event.sources, event.types)
+            return Credential("granted", event.sort, event.rights, event.name, event.key, *limits)
         case CredentialRenamed():
             return msgspec.structs.replace(state, commitment=event.name)
         case CredentialNameErased():
@@ -137,13 +147,15 @@ def decide(state: Credential, command: CredentialCommand) -> list[CredentialEven
 
 def grant(state: Credential, command: GrantCredential) -> list[CredentialEvent]:
     check_hex(command.name, command.key)
+    check_limits(command.sources, command.types)
     if not 1 <= len(command.rights) <= RIGHTS_MAX:
         raise Refused("credential.invalid", f"rights has {len(command.rights)} entries; it must have 1 to {RIGHTS_MAX}")
     if state.status != "granted":
-        return [CredentialGranted(command.sort, command.rights, command.name, command.key, command.found)]
+        limits = (command.sources, command.types)
+        return [CredentialGranted(command.sort, command.rights, command.name, command.key, command.found, *limits)]
     held, said = (
-        (state.sort, state.rights, state.commitment, state.key),
-        (command.sort, command.rights, command.name, command.key),
+        (state.sort, state.rights, state.commitment, state.key, state.sources, state.types),
+        (command.sort, command.rights, command.name, command.key, command.sources, command.types),
     )
     if held == said:
         return []

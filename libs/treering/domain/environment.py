@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Tags, Text
 from treering.kernel.refusal import Refused
 
 
 class CreateEnvironment(Command, frozen=True, tag="create"):
     spec: EnvironmentSpec
-    description: str = ""
-    tags: dict[str, str] = {}
+    description: Text = ""
+    tags: Tags = {}
 
 
 class ArchiveEnvironment(Command, frozen=True, tag="archive"):
@@ -34,8 +35,8 @@ EnvironmentCommand = CreateEnvironment | ArchiveEnvironment | RestoreEnvironment
 
 class EnvironmentCreated(Event, frozen=True, tag="environment.created"):
     spec: EnvironmentSpec
-    description: str = ""
-    tags: dict[str, str] = {}
+    description: Text = ""
+    tags: Tags = {}
 
 
 class EnvironmentArchived(Event, frozen=True, tag="environment.archived"):

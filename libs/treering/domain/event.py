@@ -11,36 +11,39 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Free, Name, Text, rule
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME_CHARACTERS_MAX
+
+Identifier = Annotated[Name, rule(minLength=1, maxLength=NAME_CHARACTERS_MAX)]  # a source, an id or a type
 
 
 class PublishEvent(Command, frozen=True, tag="publish"):
     """The attributes of a CloudEvent 1.0. ``subject`` is ``kind/name`` of the resource it is about, or empty."""
 
-    source: str
-    id: str
-    event_type: str
-    subject: str = ""
+    source: Text
+    id: Name
+    event_type: Name
+    subject: Name = ""
     time: datetime | None = None
-    data: Any = None
-    cause: str = ""
+    data: Free = None
+    cause: Name = ""
 
 
 class EventPublished(Event, frozen=True, tag="event.published"):
-    source: str
-    id: str
-    event_type: str
-    subject: str = ""
+    source: Text
+    id: Name
+    event_type: Name
+    subject: Name = ""
     time: datetime | None = None
-    data: Any = None
-    cause: str = ""
+    data: Free = None
+    cause: Name = ""
 
 
 class Published(Struct, frozen=True, omit_defaults=True):
@@ -77,6 +80,8 @@ def decide(published: Published, command: PublishEvent) -> list[EventPublished]:
         value = getattr(command, name)
         if not value or len(value) > NAME_CHARACTERS_MAX:
             raise Refused("event.invalid", f"{name} has {len(value)} characters; it needs 1 to {NAME_CHARACTERS_MAX}")
+    if "\n" in command.source + command.id:  # the key is made of both, with a line end between them
+        raise Refused("event.invalid", "source or id has a line end in it; use printable characters")
     event = EventPublished(
         command.source, command.id, command.event_type, command.subject, command.time, command.data, command.cause
     )

@@ -8,29 +8,30 @@ The name is the event type. Whether a schema is one is checked at the door, wher
 
 from __future__ import annotations
 
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import FreeObject, Text
 from treering.kernel.refusal import Refused
 
-Schema = dict[str, Any]
+Schema = FreeObject
 
 
 class CreateEventSchema(Command, frozen=True, tag="create"):
     """JSON Schema, draft 2020-12, of the event's ``data``."""
 
     schema: Schema
-    description: str = ""
+    description: Text = ""
 
 
 class UpdateEventSchema(Command, frozen=True, tag="update"):
     """Events published before are as they were."""
 
     schema: Schema
-    description: str | None = None
+    description: Text | None = None
 
 
 class ArchiveEventSchema(Command, frozen=True, tag="archive"):
@@ -46,12 +47,12 @@ EventSchemaCommand = CreateEventSchema | UpdateEventSchema | ArchiveEventSchema 
 
 class EventSchemaCreated(Event, frozen=True, tag="event_schema.created"):
     schema: Schema
-    description: str = ""
+    description: Text = ""
 
 
 class EventSchemaUpdated(Event, frozen=True, tag="event_schema.updated"):
     schema: Schema
-    description: str | None = None
+    description: Text | None = None
 
 
 class EventSchemaArchived(Event, frozen=True, tag="event_schema.archived"):

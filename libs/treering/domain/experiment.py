@@ -39,7 +39,9 @@ from treering.domain.experiment_messages import (
     SetExperimentTags,
     UpdateExperiment,
 )
-from treering.kernel.aggregate import Aggregate, Summary
+from treering.kernel.aggregate import Aggregate, Birth, Summary
+from treering.kernel.gathered import check_gathered
+from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX
 
@@ -107,6 +109,7 @@ def decide(experiment: Experiment, command: ExperimentCommand) -> list[Experimen
             return if_changed(experiment, ExperimentUpdated(command.display_name, command.description, command.tags))
         case SetExperimentTags():
             must_be_active(experiment)
+            check_gathered("tags", experiment.tags, command.tags)
             return if_changed(experiment, ExperimentTagsSet(command.tags))
         case DeleteExperimentTag():
             must_be_active(experiment)
@@ -132,6 +135,8 @@ def create(experiment: Experiment, command: CreateExperiment) -> list[Experiment
         command.display_name, command.description, command.tags, command.name, command.artifact_location
     )
     if experiment.status == "absent" and not experiment.holder:
+        if command.name:  # else it has its key for a name
+            check_new_name(EXPERIMENT.kind, command.name)
         return [event]
     if experiment.status != "absent" and evolve(experiment, event) == experiment:
         return []
@@ -142,6 +147,8 @@ def rename(experiment: Experiment, command: RenameExperiment) -> list[Experiment
     must_be_active(experiment)
     if not command.away and experiment.holder:
         raise Refused("experiment.exists", f"the name {command.name[:80]!r} belongs to another experiment by now")
+    if command.name != experiment.name:
+        check_new_name(EXPERIMENT.kind, command.name)
     return if_changed(experiment, ExperimentRenamed(command.name, command.away))
 
 
@@ -175,6 +182,11 @@ def summary(experiment: Experiment) -> Summary:
     return Summary(experiment.status, labels=experiment.tags, archived=experiment.status == "archived")
 
 
+def birth(event: ExperimentEvent) -> Birth | None:
+    """Who reserved the name before, for an experiment that was called so, did not create this one."""
+    return Birth() if isinstance(event, ExperimentCreated) else None
+
+
 EXPERIMENT: Aggregate[ExperimentCommand, ExperimentEvent, Experiment] = Aggregate(
     "experiment",
     state=Experiment,
@@ -183,5 +195,6 @@ EXPERIMENT: Aggregate[ExperimentCommand, ExperimentEvent, Experiment] = Aggregat
     decide=decide,
     evolve=evolve,
     summary=summary,
+    birth=birth,
     shown_statuses=("reserved",),
 )

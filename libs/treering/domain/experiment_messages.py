@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treering.kernel.aggregate import Command, Event
+from treering.kernel.bounds import Name, Tags, Text, Title
 
 # Commands: what someone asks for.
 
@@ -10,44 +11,44 @@ from treering.kernel.aggregate import Command, Event
 class CreateExperiment(Command, frozen=True, tag="create"):
     """``name`` only where it is not the key. ``artifact_location`` "" is the installation's own store."""
 
-    display_name: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
-    name: str = ""
-    artifact_location: str = ""
+    display_name: Title = ""
+    description: Text = ""
+    tags: Tags = {}
+    name: Name = ""
+    artifact_location: Title = ""
 
 
 class UpdateExperiment(Command, frozen=True, tag="update"):
     """``tags`` takes the place of all there are."""
 
-    display_name: str | None = None
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    display_name: Title | None = None
+    description: Text | None = None
+    tags: Tags | None = None
 
 
 class SetExperimentTags(Command, frozen=True, tag="set_tags"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class DeleteExperimentTag(Command, frozen=True, tag="delete_tag"):
-    key: str
+    key: Name
 
 
 class RenameExperiment(Command, frozen=True, tag="rename"):
     """``away``: the new name is not that of the experiment's own key, which others may have from then on."""
 
-    name: str
+    name: Name
     away: bool = True
 
 
 class ReserveExperimentName(Command, frozen=True, tag="reserve_name"):
     """To the key of the name: keep it for the experiment with the key ``experiment``."""
 
-    experiment: str
+    experiment: Name
 
 
 class ReleaseExperimentName(Command, frozen=True, tag="release_name"):
-    experiment: str
+    experiment: Name
 
 
 class ArchiveExperiment(Command, frozen=True, tag="archive"):
@@ -67,38 +68,38 @@ ExperimentCommand = (
 
 
 class ExperimentCreated(Event, frozen=True, tag="experiment.created"):
-    display_name: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
-    name: str = ""
-    artifact_location: str = ""
+    display_name: Title = ""
+    description: Text = ""
+    tags: Tags = {}
+    name: Name = ""
+    artifact_location: Title = ""
 
 
 class ExperimentUpdated(Event, frozen=True, tag="experiment.updated"):
-    display_name: str | None = None
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    display_name: Title | None = None
+    description: Text | None = None
+    tags: Tags | None = None
 
 
 class ExperimentTagsSet(Event, frozen=True, tag="experiment.tags_set"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class ExperimentTagDeleted(Event, frozen=True, tag="experiment.tag_deleted"):
-    key: str
+    key: Name
 
 
 class ExperimentRenamed(Event, frozen=True, tag="experiment.renamed"):
-    name: str
+    name: Name
     away: bool = True
 
 
 class ExperimentNameReserved(Event, frozen=True, tag="experiment.name_reserved"):
-    experiment: str
+    experiment: Name
 
 
 class ExperimentNameReleased(Event, frozen=True, tag="experiment.name_released"):
-    experiment: str
+    experiment: Name
 
 
 class ExperimentArchived(Event, frozen=True, tag="experiment.archived"):

@@ -2,7 +2,7 @@
 
     (Absent) --submitted--> Queued --assigned--> Preparing --started--> Running --finalizing--> Finalizing
                               ^                      |                     |                        |
-                              '---- lost, to try again (a node died) ------'------------------------'
+                              '---- lost, to try again (the node failed) --'------------------------'
     Queued ------------------------------ canceled --> Canceled
     Preparing, Running, Finalizing --cancel_requested--> CancelRequested --canceled--> Canceled
     Preparing, Running, Finalizing, CancelRequested --completed--> Completed, --failed--> Failed
@@ -41,6 +41,7 @@ from treering.domain.job_messages import (
     JobStarted,
     JobSubmitted,
     JobUpdated,
+    LoseAttempt,
     LoseJob,
     OutputData,
     OutputRegistered,
@@ -88,13 +89,15 @@ class Job(Struct, frozen=True, omit_defaults=True):
     seconds: float = 0.0
     archived: bool = False
     registered: dict[str, Registration] = {}  # by output
+    via: str = ""  # the job that submitted it
+    sandbox: str = ""  # of the attempt that runs or ran last
 
 
 def evolve(job: Job, event: JobEvent) -> Job:
     change = msgspec.structs.replace
     match event:
         case JobSubmitted():
-            return Job(status="Queued", spec=event.spec)
+            return Job(status="Queued", spec=event.spec, via=event.via)
         case JobUpdated():
             return change(job, spec=updated(job.spec, event))
         case JobAssigned():
@@ -102,7 +105,7 @@ def evolve(job: Job, event: JobEvent) -> Job:
                 job, status="Preparing", attempt=event.attempt, node=event.node, incarnation=event.incarnation
             )
         case JobStarted():
-            return change(job, status="Running")
+            return change(job, status="Running", sandbox=event.sandbox)
         case JobFinalizing():
             return change(job, status="Finalizing")
         case JobCompleted():
@@ -172,6 +175,8 @@ def decide(job: Job, command: JobCommand) -> list[JobEvent]:
             return fail(job, command)
         case ConfirmCancel():
             return confirm_cancel(job, command)
+        case LoseAttempt():
+            return lose_attempt(job, command)
         case RegisterOutput():
             must_have_named(job, command.output)
             if command.output in job.registered:
@@ -187,10 +192,12 @@ def decide(job: Job, command: JobCommand) -> list[JobEvent]:
 
 def submit(job: Job, command: SubmitJob) -> list[JobEvent]:
     if job.status == "Absent":
-        return [JobSubmitted(command.spec)]
+        return [JobSubmitted(command.spec, command.via)]
     if job.spec == command.spec:
         return []  # The client retried: the job is already there.
-    raise Refused("job.exists", "a job of this name exists already; choose another name, or none to have one made")
+    raise Refused(
+        "job.exists", "a job of this name exists already; choose another name, or leave it out and one is made"
+    )
 
 
 def update(job: Job, command: UpdateJob) -> list[JobEvent]:
@@ -236,17 +243,24 @@ def lose(job: Job, command: LoseJob) -> list[JobEvent]:
     if job.attempt != command.attempt or job.status not in HELD:
         return []  # Somebody else noticed first, or the executor finished in time.
     if job.status == "CancelRequested":
-        return [JobLost(job.attempt, command.reason), JobCanceled(job.attempt)]
+        return [JobLost(command.attempt, command.reason), JobCanceled(command.attempt)]
     if job.attempt < ATTEMPTS_MAX:
-        return [JobLost(job.attempt, command.reason)]
-    message = f"its node was lost in each of {ATTEMPTS_MAX} attempts; the last time: {command.reason}"
-    return [JobLost(job.attempt, command.reason), JobFailed(job.attempt, "node_lost", message)]
+        return [JobLost(command.attempt, command.reason)]
+    message = f"each of its {ATTEMPTS_MAX} attempts was lost; the last one: {command.reason}"
+    return [JobLost(command.attempt, command.reason), JobFailed(command.attempt, "node_lost", message)]
+
+
+def lose_attempt(job: Job, command: LoseAttempt) -> list[JobEvent]:
+    if job.attempt == command.attempt and job.status not in HELD:
+        return []  # Said twice, or the scheduler noticed first.
+    must_hold(job, command)
+    return lose(job, LoseJob(command.attempt, command.reason))
 
 
 def start(job: Job, command: StartJob) -> list[JobEvent]:
     must_hold(job, command)
     if job.status == "Preparing":
-        return [JobStarted(command.attempt, command.node)]
+        return [JobStarted(command.attempt, command.node, command.sandbox)]
     if job.status == "CancelRequested":
         raise Refused("job.cancel_requested", "the job was canceled before it started")
     return []

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import Meta
 
 from treering.domain.job_spec import JobSpec
 from treering.kernel.aggregate import Command, Event
+from treering.kernel.bounds import ITEMS_MAX, Count, Line, Name, Seconds, Size, Small, Tags, Text, Title
 
 # Commands: what someone asks for.
 
 
 class SubmitJob(Command, frozen=True, tag="submit"):
+    """``via``: the job whose script submits it, with its submitter's rights; "" for people."""
+
     spec: JobSpec
+    via: Name = ""
 
 
 class UpdateJob(Command, frozen=True, tag="update"):
-    display_name: str | None = None
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    display_name: Title | None = None
+    description: Text | None = None
+    tags: Tags | None = None
 
 
 class CancelJob(Command, frozen=True, tag="cancel"):
-    reason: str = ""
+    reason: Text = ""
 
 
 class ArchiveJob(Command, frozen=True, tag="archive"):
@@ -36,25 +41,27 @@ class RestoreJob(Command, frozen=True, tag="restore"):
 
 class AssignJob(Command, frozen=True, tag="assign"):
     sent_by: ClassVar[str] = "scheduler"
-    attempt: int
-    node: str
-    incarnation: str
+    attempt: Small
+    node: Name
+    incarnation: Name
 
 
 class LoseJob(Command, frozen=True, tag="lose"):
     sent_by: ClassVar[str] = "scheduler"
-    attempt: int
-    reason: str
+    attempt: Small
+    reason: Text
 
 
 class ExecutorCommand(Command, frozen=True):
     sent_by: ClassVar[str] = "executor"
-    attempt: int
-    node: str
+    attempt: Small
+    node: Name
 
 
 class StartJob(ExecutorCommand, frozen=True, tag="start"):
-    pass
+    """``sandbox`` keeps the command apart: "bubblewrap", "user" or "none"; "" from executors that had none yet."""
+
+    sandbox: Line = ""
 
 
 class FinalizeJob(ExecutorCommand, frozen=True, tag="finalize"):
@@ -64,51 +71,57 @@ class FinalizeJob(ExecutorCommand, frozen=True, tag="finalize"):
 class OutputData(msgspec.Struct, frozen=True):
     """What an output turned out to be: a tree (or blob) digest, and how much it is."""
 
-    digest: str
-    files: int
-    size_bytes: int
+    digest: Name
+    files: Count
+    size_bytes: Size
 
 
 class CompleteJob(ExecutorCommand, frozen=True, tag="complete"):
-    outputs: dict[str, OutputData] = {}
-    logs: str = ""  # digest of the tree of logs
-    seconds: float = 0.0
+    outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
+    logs: Name = ""  # digest of the tree of logs
+    seconds: Seconds = 0.0
 
 
 class FailJob(ExecutorCommand, frozen=True, tag="fail"):
-    code: str  # "exit_code", "timeout", "environment.unsolvable", ...
-    message: str
-    exit_code: int | None = None
-    outputs: dict[str, OutputData] = {}
-    logs: str = ""
-    seconds: float = 0.0
+    code: Name  # "exit_code", "timeout", "environment.unsolvable", ...
+    message: Text
+    exit_code: Small | None = None
+    outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
+    logs: Name = ""
+    seconds: Seconds = 0.0
 
 
 class ConfirmCancel(ExecutorCommand, frozen=True, tag="confirm_cancel"):
-    outputs: dict[str, OutputData] = {}
-    logs: str = ""
-    seconds: float = 0.0
+    outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
+    logs: Name = ""
+    seconds: Seconds = 0.0
+
+
+class LoseAttempt(ExecutorCommand, frozen=True, tag="lose_attempt"):
+    """The node itself failed on the attempt, and nothing of it runs any more: the job is to be tried again."""
+
+    reason: Text
 
 
 class RegisterOutput(Command, frozen=True, tag="register_output"):
     """An output with a name is to be version ``version`` of ``model``. Of several who say so the first one holds."""
 
-    output: str
-    model: str
-    version: int
+    output: Name
+    model: Name
+    version: Count
 
 
 class RefuseOutput(Command, frozen=True, tag="refuse_output"):
     """An output with a name cannot be registered: the code and the words of the refusal."""
 
-    output: str
-    code: str
-    message: str
+    output: Name
+    code: Name
+    message: Text
 
 
 JobCommand = (
     SubmitJob | UpdateJob | CancelJob | ArchiveJob | RestoreJob
-    | AssignJob | LoseJob | StartJob | FinalizeJob | CompleteJob | FailJob | ConfirmCancel
+    | AssignJob | LoseJob | StartJob | FinalizeJob | CompleteJob | FailJob | ConfirmCancel | LoseAttempt
     | RegisterOutput | RefuseOutput
 )  # fmt: skip
 
@@ -117,60 +130,62 @@ JobCommand = (
 
 class JobSubmitted(Event, frozen=True, tag="job.submitted"):
     spec: JobSpec
+    via: Name = ""
 
 
 class JobUpdated(Event, frozen=True, tag="job.updated"):
-    display_name: str | None = None
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    display_name: Title | None = None
+    description: Text | None = None
+    tags: Tags | None = None
 
 
 class JobAssigned(Event, frozen=True, tag="job.assigned"):
-    attempt: int
-    node: str
-    incarnation: str
+    attempt: Small
+    node: Name
+    incarnation: Name
 
 
 class JobStarted(Event, frozen=True, tag="job.started"):
-    attempt: int
-    node: str
+    attempt: Small
+    node: Name
+    sandbox: Line = ""
 
 
 class JobFinalizing(Event, frozen=True, tag="job.finalizing"):
-    attempt: int
+    attempt: Small
 
 
 class JobCompleted(Event, frozen=True, tag="job.completed"):
-    attempt: int
-    outputs: dict[str, OutputData] = {}
-    logs: str = ""
-    seconds: float = 0.0
+    attempt: Small
+    outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
+    logs: Name = ""
+    seconds: Seconds = 0.0
 
 
 class JobFailed(Event, frozen=True, tag="job.failed"):
-    attempt: int
-    code: str
-    message: str
-    exit_code: int | None = None
-    outputs: dict[str, OutputData] = {}
-    logs: str = ""
-    seconds: float = 0.0
+    attempt: Small
+    code: Name
+    message: Text
+    exit_code: Small | None = None
+    outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
+    logs: Name = ""
+    seconds: Seconds = 0.0
 
 
 class JobLost(Event, frozen=True, tag="job.lost"):
-    attempt: int
-    reason: str
+    attempt: Small
+    reason: Text
 
 
 class JobCancelRequested(Event, frozen=True, tag="job.cancel_requested"):
-    reason: str = ""
+    reason: Text = ""
 
 
 class JobCanceled(Event, frozen=True, tag="job.canceled"):
-    attempt: int = 0
-    outputs: dict[str, OutputData] = {}
-    logs: str = ""
-    seconds: float = 0.0
+    attempt: Small = 0
+    outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
+    logs: Name = ""
+    seconds: Seconds = 0.0
 
 
 class JobArchived(Event, frozen=True, tag="job.archived"):
@@ -182,15 +197,15 @@ class JobRestored(Event, frozen=True, tag="job.restored"):
 
 
 class OutputRegistered(Event, frozen=True, tag="job.output_registered"):
-    output: str
-    model: str
-    version: int
+    output: Name
+    model: Name
+    version: Count
 
 
 class RegistrationFailed(Event, frozen=True, tag="job.registration_failed"):
-    output: str
-    code: str
-    message: str
+    output: Name
+    code: Name
+    message: Text
 
 
 JobEvent = (

@@ -5,26 +5,29 @@ It is written once, into ``job.submitted``, so that nobody who carries the job o
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from treering.kernel.bounds import ITEMS_MAX, AnySeconds, Float64, Int64, Line, Name, Small, Tags, Text, Title
 
 LiteralType = Literal["string", "number", "integer", "boolean"]
 DataType = Literal["uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"]
 InputMode = Literal["ro_mount", "download", "direct", "eval_mount", "eval_download"]
 OutputMode = Literal["rw_mount", "upload", "direct"]
-Scalar = str | int | float | bool
+Network = Literal["full", "none"]  # "none": only the gateway can be reached
+Scalar = Text | Int64 | Float64 | bool
 MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
     """A Python and what is installed in it; ``image`` is the container image the user named, if any."""
 
-    python: str = ""
-    requirements: tuple[str, ...] = ()
-    image: str = ""
-    variables: dict[str, str] = {}
-    source: str = ""  # where it came from, for people: "azureml:name:1", "conda.yml", "azureml://registries/..."
+    python: Line = ""
+    requirements: Annotated[tuple[Text, ...], Meta(max_length=ITEMS_MAX)] = ()
+    image: Line = ""
+    variables: Tags = {}
+    source: Text = ""  # where it came from, for people: "azureml:name:1", "conda.yml", "azureml://registries/..."
 
 
 class InputSpec(Struct, frozen=True, omit_defaults=True):
@@ -32,8 +35,8 @@ class InputSpec(Struct, frozen=True, omit_defaults=True):
 
     type: LiteralType | DataType
     value: Scalar | None = None
-    path: str = ""
-    digest: str = ""  # of a blob (uri_file) or of a tree manifest (everything else) in the blob store
+    path: Text = ""
+    digest: Name = ""  # of a blob (uri_file) or of a tree manifest (everything else) in the blob store
     mode: InputMode = "ro_mount"
 
 
@@ -41,10 +44,10 @@ class OutputSpec(Struct, frozen=True, omit_defaults=True):
     """``name``: it is registered under it when the job has completed; without a ``version``, as the next one."""
 
     type: DataType = "uri_folder"
-    path: str = ""
+    path: Text = ""
     mode: OutputMode = "rw_mount"
-    name: str = ""
-    version: str = ""
+    name: Name = ""
+    version: Name = ""
 
 
 def is_model_output(output: OutputSpec) -> bool:
@@ -52,21 +55,27 @@ def is_model_output(output: OutputSpec) -> bool:
     return bool(output.name) and output.type in MODEL_TYPES
 
 
-class JobSpec(Struct, frozen=True, omit_defaults=True):
-    """A command job. ``code`` is the digest of the tree of its source folder ("" for none)."""
+Identity = Literal["", "aml_token", "user_identity"]
 
-    command: str
+
+class JobSpec(Struct, frozen=True, omit_defaults=True):
+    """A command job. ``code`` is the digest of the tree of its source folder ("" for none). ``identity`` says with
+    whose rights its script uses the platform: its own ("" or Azure's word for it, aml_token), or its submitter's."""
+
+    command: Text
     environment: EnvironmentSpec
-    code: str = ""
-    code_path: str = ""
-    compute: str = "local"
-    experiment: str = "Default"
-    display_name: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
-    inputs: dict[str, InputSpec] = {}
-    outputs: dict[str, OutputSpec] = {}
-    environment_variables: dict[str, str] = {}
-    timeout_seconds: float | None = None
-    instance_count: int = 1
-    git: dict[str, str] = {}  # of the source folder: repository, branch, commit, dirty
+    code: Name = ""
+    code_path: Text = ""
+    compute: Name = "local"
+    experiment: Name = "Default"
+    display_name: Title = ""
+    description: Text = ""
+    tags: Tags = {}
+    inputs: Annotated[dict[Name, InputSpec], Meta(max_length=ITEMS_MAX)] = {}
+    outputs: Annotated[dict[Name, OutputSpec], Meta(max_length=ITEMS_MAX)] = {}
+    environment_variables: Tags = {}
+    timeout_seconds: AnySeconds | None = None
+    instance_count: Small = 1
+    identity: Identity = ""
+    network: Network = "full"
+    git: Tags = {}  # of the source folder: repository, branch, commit, dirty

@@ -25,6 +25,9 @@ from treering.domain.artifact_messages import (
     said,
 )
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Name, Tags, Title
+from treering.kernel.gathered import check_gathered
+from treering.kernel.new_name import check_visible
 from treering.kernel.refusal import Refused
 
 Status = Literal["pending", "ready", "failed"]
@@ -33,29 +36,29 @@ Status = Literal["pending", "ready", "failed"]
 class LoggedModelSpec(Struct, frozen=True, omit_defaults=True):
     """What never changes. ``artifact_uri`` is the folder of its files; ids are MLflow's."""
 
-    experiment_id: str
-    name: str
-    artifact_uri: str
-    model_type: str = ""
-    source_run_id: str = ""
+    experiment_id: Name
+    name: Name
+    artifact_uri: Title
+    model_type: Name = ""
+    source_run_id: Name = ""
 
 
 class CreateLoggedModel(Command, frozen=True, tag="create"):
     spec: LoggedModelSpec
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    params: Tags = {}
+    tags: Tags = {}
 
 
 class LogModelParams(Command, frozen=True, tag="log_params"):
-    params: dict[str, str]
+    params: Tags
 
 
 class TagLoggedModel(Command, frozen=True, tag="tag"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class UntagLoggedModel(Command, frozen=True, tag="untag"):
-    key: str
+    key: Name
 
 
 class FinalizeLoggedModel(Command, frozen=True, tag="finalize"):
@@ -78,20 +81,20 @@ LoggedModelCommand = (
 
 class LoggedModelCreated(Event, frozen=True, tag="logged_model.created"):
     spec: LoggedModelSpec
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    params: Tags = {}
+    tags: Tags = {}
 
 
 class ModelParamsLogged(Event, frozen=True, tag="logged_model.params_logged"):
-    params: dict[str, str]
+    params: Tags
 
 
 class LoggedModelTagged(Event, frozen=True, tag="logged_model.tagged"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class LoggedModelUntagged(Event, frozen=True, tag="logged_model.untagged"):
-    key: str
+    key: Name
 
 
 class LoggedModelFinalized(Event, frozen=True, tag="logged_model.finalized"):
@@ -162,6 +165,7 @@ def decide(model: LoggedModel, command: LoggedModelCommand) -> list[LoggedModelE
         case TagLoggedModel():
             must_exist(model)
             new = {key: value for key, value in command.tags.items() if model.tags.get(key) != value}
+            check_gathered("tags", model.tags, new)
             return [LoggedModelTagged(new)] if new else []
         case UntagLoggedModel():
             must_exist(model)
@@ -188,6 +192,7 @@ def decide(model: LoggedModel, command: LoggedModelCommand) -> list[LoggedModelE
 
 def create(model: LoggedModel, command: CreateLoggedModel) -> list[LoggedModelEvent]:
     if model.status == "absent":
+        check_visible(LOGGED_MODEL.kind, command.spec.name)
         return [LoggedModelCreated(command.spec, command.params, command.tags)]
     if model == LoggedModel("pending", command.spec, command.params, command.tags):
         return []
@@ -202,6 +207,7 @@ def log_params(model: LoggedModel, command: LogModelParams) -> list[LoggedModelE
             detail = f"parameter {key!r} is {known[:200]!r} and cannot become {value[:200]!r}"
             raise Refused("logged_model.param_changed", detail)
     new = {key: value for key, value in command.params.items() if key not in model.params}
+    check_gathered("parameters", model.params, new)
     return [ModelParamsLogged(new)] if new else []
 
 

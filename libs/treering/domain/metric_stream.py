@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Name, Size
 from treering.kernel.refusal import Refused
 
 KEY = "MET"
@@ -23,15 +24,15 @@ ROOT = re.compile("[0-9a-f]{64}")
 class SealMetricStream(Command, frozen=True, tag="seal"):
     sent_by: ClassVar[str] = "monitor"
 
-    positions: int
-    root: str
+    positions: Size
+    root: Name
 
 
 class MetricStreamSealed(Event, frozen=True, tag="metric_stream.sealed"):
     """The first ``positions`` messages had this root (RFC 6962, SHA-256, in hex)."""
 
-    positions: int
-    root: str
+    positions: Size
+    root: Name
 
 
 class MetricStream(Struct, frozen=True, omit_defaults=True):

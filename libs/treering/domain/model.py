@@ -12,12 +12,14 @@ Versions are made over MLflow's API and from YAML alike, and are the same resour
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Birth, Command, Event, Summary
+from treering.kernel.bounds import AllTags, Count, FreeObject, Name, Tags, Text, Title
+from treering.kernel.gathered import check_gathered
 from treering.kernel.refusal import Refused
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
@@ -29,18 +31,18 @@ class ModelSpec(Struct, frozen=True, omit_defaults=True):
     """What a version is: where its files are (``source`` as MLflow says it, ``storage`` where that leads, ``path`` as
     somebody wrote it), the tree of them when they are stored here, and what it was made by."""
 
-    name: str
-    version: int
-    source: str
-    storage: str = ""
+    name: Name
+    version: Count
+    source: Text
+    storage: Title = ""
     type: ModelType = "mlflow_model"
-    digest: str = ""
-    run_id: str = ""
-    run_link: str = ""
-    model_id: str = ""  # of the logged model
-    path: str = ""
-    flavors: dict[str, Any] = {}
-    properties: dict[str, str] = {}
+    digest: Name = ""
+    run_id: Name = ""
+    run_link: Title = ""
+    model_id: Name = ""  # of the logged model
+    path: Text = ""
+    flavors: FreeObject = {}
+    properties: Tags = {}
 
 
 class ModelState(Struct, frozen=True, omit_defaults=True):
@@ -49,33 +51,33 @@ class ModelState(Struct, frozen=True, omit_defaults=True):
     status: Literal["absent", "active", "deleted", "renamed"] = "absent"
     archived: bool = False
     spec: ModelSpec | None = None
-    description: str | None = None
-    tags: dict[str, str] = {}
+    description: Text | None = None
+    tags: AllTags = {}
     stage: Stage = "None"
     with_registered_model: bool = False  # it was deleted because its registered model was
-    previous: str = ""
-    to: str = ""
+    previous: Name = ""
+    to: Name = ""
     created_at: datetime | None = None  # set when it was created under another name
-    created_by: str = ""  # the same
+    created_by: Name = ""  # the same
     was: Literal["active", "deleted"] = "active"  # before it was renamed
 
 
 class CreateModel(Command, frozen=True, tag="create"):
     spec: ModelSpec
-    description: str | None = None
-    tags: dict[str, str] = {}
+    description: Text | None = None
+    tags: Tags = {}
 
 
 class UpdateModel(Command, frozen=True, tag="update"):
-    description: str | None
+    description: Text | None
 
 
 class TagModel(Command, frozen=True, tag="tag"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class UntagModel(Command, frozen=True, tag="untag"):
-    key: str
+    key: Name
 
 
 class ChangeStage(Command, frozen=True, tag="change_stage"):
@@ -101,11 +103,11 @@ class DeleteModel(Command, frozen=True, tag="delete"):
 class RenameModel(Command, frozen=True, tag="rename"):
     """This version is ``to`` (another key) from now on."""
 
-    to: str
+    to: Name
 
 
 class TransferModel(Command, frozen=True, tag="transfer"):
-    previous: str
+    previous: Name
     state: ModelState
 
 
@@ -117,20 +119,20 @@ ModelCommand = (
 
 class ModelCreated(Event, frozen=True, tag="model.created"):
     spec: ModelSpec
-    description: str | None = None
-    tags: dict[str, str] = {}
+    description: Text | None = None
+    tags: Tags = {}
 
 
 class ModelUpdated(Event, frozen=True, tag="model.updated"):
-    description: str | None = None
+    description: Text | None = None
 
 
 class ModelTagged(Event, frozen=True, tag="model.tagged"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class ModelUntagged(Event, frozen=True, tag="model.untagged"):
-    key: str
+    key: Name
 
 
 class StageChanged(Event, frozen=True, tag="model.stage_changed"):
@@ -153,11 +155,11 @@ class ModelDeleted(Event, frozen=True, tag="model.deleted"):
 
 
 class ModelRenamed(Event, frozen=True, tag="model.renamed"):
-    to: str
+    to: Name
 
 
 class ModelTransferred(Event, frozen=True, tag="model.transferred"):
-    previous: str
+    previous: Name
     state: ModelState
 
 
@@ -205,6 +207,7 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
         case TagModel():
             must_be_there(model)
             new = {key: value for key, value in command.tags.items() if model.tags.get(key) != value}
+            check_gathered("tags", model.tags, new)
             return [ModelTagged(new)] if new else []
         case UntagModel():
             must_be_there(model)

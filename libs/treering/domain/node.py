@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Line, Name, Small, Text
 from treering.kernel.refusal import Refused
 
 SLOTS_MAX = 4096
@@ -19,40 +20,44 @@ SLOTS_MAX = 4096
 
 class JoinNode(Command, frozen=True, tag="join"):
     sent_by: ClassVar[str] = "executor"
-    incarnation: str
-    compute: str
-    slots: int
-    containment: str = ""
+    incarnation: Name
+    compute: Name
+    slots: Small
+    containment: Line = ""
+    sandbox: Line = ""
+    ports: Line = ""
 
 
 class LeaveNode(Command, frozen=True, tag="leave"):
     sent_by: ClassVar[str] = "executor"
-    incarnation: str
+    incarnation: Name
 
 
 class LoseNode(Command, frozen=True, tag="lose"):
     sent_by: ClassVar[str] = "scheduler"
-    incarnation: str
-    reason: str
+    incarnation: Name
+    reason: Text
 
 
 NodeCommand = JoinNode | LeaveNode | LoseNode
 
 
 class NodeJoined(Event, frozen=True, tag="node.joined"):
-    incarnation: str
-    compute: str
-    slots: int
-    containment: str = ""
+    incarnation: Name
+    compute: Name
+    slots: Small
+    containment: Line = ""
+    sandbox: Line = ""  # what keeps jobs apart: "bubblewrap", "user", "none", "refused"
+    ports: Line = ""  # of NATS, to jobs: "closed", or "open: " and why; "" from executors that did not report it
 
 
 class NodeLeft(Event, frozen=True, tag="node.left"):
-    incarnation: str
+    incarnation: Name
 
 
 class NodeLost(Event, frozen=True, tag="node.lost"):
-    incarnation: str
-    reason: str
+    incarnation: Name
+    reason: Text
 
 
 NodeEvent = NodeJoined | NodeLeft | NodeLost
@@ -64,6 +69,8 @@ class Node(Struct, frozen=True, omit_defaults=True):
     compute: str = ""
     slots: int = 0
     containment: str = ""
+    sandbox: str = ""
+    ports: str = ""
     past: tuple[str, ...] = ()  # the last incarnations that are over: they never come back
 
 
@@ -71,7 +78,8 @@ def evolve(node: Node, event: NodeEvent) -> Node:
     match event:
         case NodeJoined():
             past = (*node.past, node.incarnation)[-8:] if node.incarnation else ()
-            return Node("online", event.incarnation, event.compute, event.slots, event.containment, past)
+            how = (event.containment, event.sandbox, event.ports)
+            return Node("online", event.incarnation, event.compute, event.slots, *how, past)
         case NodeLeft():
             return msgspec.structs.replace(node, status="left")
         case NodeLost():
@@ -105,7 +113,8 @@ def join(node: Node, command: JoinNode) -> list[NodeEvent]:
         if node.status == "online":
             return []
         raise Refused("node.fenced", f"this incarnation was declared {node.status}; join as a new one")
-    return [NodeJoined(command.incarnation, command.compute, command.slots, command.containment)]
+    how = (command.containment, command.sandbox, command.ports)
+    return [NodeJoined(command.incarnation, command.compute, command.slots, *how)]
 
 
 def summary(node: Node) -> Summary:

@@ -60,6 +60,8 @@ from treering.domain.registered_model_messages import (
     VersionReturned,
 )
 from treering.kernel.aggregate import Aggregate, Birth, Summary
+from treering.kernel.gathered import check_gathered
+from treering.kernel.new_name import check_new_name, check_visible
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME, NAME_CHARACTERS_MAX
 
@@ -175,6 +177,7 @@ def decide(model: RegisteredModel, command: RegisteredModelCommand) -> list[Regi
         case TagRegisteredModel():
             must_be_active(model)
             new = {key: value for key, value in command.tags.items() if model.holding.tags.get(key) != value}
+            check_gathered("tags", model.holding.tags, new)
             return [RegisteredModelTagged(new)] if new else []
         case UntagRegisteredModel():
             must_be_active(model)
@@ -223,6 +226,7 @@ def create(model: RegisteredModel, command: CreateRegisteredModel) -> list[Regis
     if not command.name:
         raise Refused("registered_model.name", "name is empty; a registered model needs one")
     if model.status in ("absent", "deleted", "renamed"):
+        check_new_name(REGISTERED_MODEL.kind, command.name)
         return [RegisteredModelCreated(command.name, command.description, command.tags, command.request)]
     holding = model.holding
     same = (holding.name, holding.description, holding.tags) == (command.name, command.description, command.tags)
@@ -243,6 +247,8 @@ def assign_alias(model: RegisteredModel, command: AssignAlias) -> list[Registere
     if not 1 <= command.version <= holding.version_last or command.version in holding.removed:
         raise Refused("model.absent", f"there is no version {command.version} of {holding.name!r}")
     before = holding.aliases.get(command.alias, 0)
+    if not before:
+        check_visible(REGISTERED_MODEL.kind, command.alias)
     return [] if before == command.version else [AliasAssigned(command.alias, command.version, before)]
 
 
@@ -294,6 +300,7 @@ def rename(model: RegisteredModel, command: RenameRegisteredModel) -> list[Regis
     if model.status == "renamed" and model.to == command.to:
         return []
     must_be_active(model)
+    check_new_name(REGISTERED_MODEL.kind, command.to)
     return [RegisteredModelRenamed(command.to)]
 
 

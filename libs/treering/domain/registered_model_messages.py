@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from treering.kernel.aggregate import Command, Event
+from treering.kernel.bounds import PARTS_MAX, AllTags, Count, Name, Tags, Text
 
 
 class Holding(Struct, frozen=True, omit_defaults=True):
@@ -18,15 +20,15 @@ class Holding(Struct, frozen=True, omit_defaults=True):
     back with their version.
     """
 
-    name: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
-    aliases: dict[str, int] = {}  # alias -> version
-    version_last: int = 0
-    removed: tuple[int, ...] = ()
+    name: Name = ""
+    description: Text = ""
+    tags: AllTags = {}
+    aliases: Annotated[dict[Name, Count], Meta(max_length=PARTS_MAX)] = {}  # alias -> version
+    version_last: Count = 0
+    removed: Annotated[tuple[Count, ...], Meta(max_length=PARTS_MAX)] = ()
     created_at: datetime | None = None  # set when it was created under another name
-    created_by: str = ""  # the same
-    lapsed: dict[str, int] = {}  # alias -> version
+    created_by: Name = ""  # the same
+    lapsed: Annotated[dict[Name, Count], Meta(max_length=PARTS_MAX)] = {}  # alias -> version
 
 
 # Commands: what someone asks for.
@@ -35,67 +37,67 @@ class Holding(Struct, frozen=True, omit_defaults=True):
 class CreateRegisteredModel(Command, frozen=True, tag="create"):
     """``request`` is the id of the request: it tells a repeated one from a second one."""
 
-    name: str
-    description: str = ""
-    tags: dict[str, str] = {}
-    request: str = ""
+    name: Name
+    description: Text = ""
+    tags: Tags = {}
+    request: Name = ""
 
 
 class UpdateRegisteredModel(Command, frozen=True, tag="update"):
-    description: str
+    description: Text
 
 
 class TagRegisteredModel(Command, frozen=True, tag="tag"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class UntagRegisteredModel(Command, frozen=True, tag="untag"):
-    key: str
+    key: Name
 
 
 class AssignAlias(Command, frozen=True, tag="assign_alias"):
-    alias: str
-    version: int
+    alias: Name
+    version: Count
 
 
 class RemoveAlias(Command, frozen=True, tag="remove_alias"):
-    alias: str
+    alias: Name
 
 
 class AddVersion(Command, frozen=True, tag="add_version"):
     """Take ``version``. When it is ``next``, it must be higher than all that were taken before."""
 
-    version: int
+    version: Count
     next: bool = False
-    request: str = ""
+    request: Name = ""
 
 
 class RemoveVersion(Command, frozen=True, tag="remove_version"):
-    version: int
+    version: Count
 
 
 class ReturnVersion(Command, frozen=True, tag="return_version"):
-    version: int
+    version: Count
 
 
 class ReserveName(Command, frozen=True, tag="reserve"):
     """Keep this name for the model that is called ``holder`` now and is being renamed."""
 
-    holder: str
+    holder: Name
 
 
 class ReleaseName(Command, frozen=True, tag="release"):
-    holder: str
+    holder: Name
 
 
 class RenameRegisteredModel(Command, frozen=True, tag="rename"):
-    to: str
+    to: Name
 
 
 class TransferRegisteredModel(Command, frozen=True, tag="transfer"):
     """What was called ``previous`` is called by this name from now on."""
 
-    previous: str
+    previous: Name
     holding: Holding
     archived: bool = False
 
@@ -127,63 +129,63 @@ RegisteredModelCommand = (
 
 
 class RegisteredModelCreated(Event, frozen=True, tag="registered_model.created"):
-    name: str
-    description: str = ""
-    tags: dict[str, str] = {}
-    request: str = ""
+    name: Name
+    description: Text = ""
+    tags: Tags = {}
+    request: Name = ""
 
 
 class RegisteredModelUpdated(Event, frozen=True, tag="registered_model.updated"):
-    description: str
+    description: Text
 
 
 class RegisteredModelTagged(Event, frozen=True, tag="registered_model.tagged"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class RegisteredModelUntagged(Event, frozen=True, tag="registered_model.untagged"):
-    key: str
+    key: Name
 
 
 class AliasAssigned(Event, frozen=True, tag="registered_model.alias_assigned"):
-    alias: str
-    version: int
-    before: int = 0  # the version that had it until now
+    alias: Name
+    version: Count
+    before: Count = 0  # the version that had it until now
 
 
 class AliasRemoved(Event, frozen=True, tag="registered_model.alias_removed"):
-    alias: str
-    version: int
+    alias: Name
+    version: Count
 
 
 class VersionAdded(Event, frozen=True, tag="registered_model.version_added"):
-    version: int
-    request: str = ""
+    version: Count
+    request: Name = ""
 
 
 class VersionRemoved(Event, frozen=True, tag="registered_model.version_removed"):
-    version: int
-    aliases: tuple[str, ...] = ()  # that went with it
+    version: Count
+    aliases: Annotated[tuple[Name, ...], Meta(max_length=PARTS_MAX)] = ()  # that went with it
 
 
 class VersionReturned(Event, frozen=True, tag="registered_model.version_returned"):
-    version: int
+    version: Count
 
 
 class NameReserved(Event, frozen=True, tag="registered_model.name_reserved"):
-    holder: str
+    holder: Name
 
 
 class NameReleased(Event, frozen=True, tag="registered_model.name_released"):
-    holder: str
+    holder: Name
 
 
 class RegisteredModelRenamed(Event, frozen=True, tag="registered_model.renamed"):
-    to: str
+    to: Name
 
 
 class RegisteredModelTransferred(Event, frozen=True, tag="registered_model.transferred"):
-    previous: str
+    previous: Name
     holding: Holding
     archived: bool = False
 

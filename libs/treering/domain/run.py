@@ -49,10 +49,12 @@ from treering.domain.run_messages import (
     UpdateRun,
 )
 from treering.kernel.aggregate import Aggregate, Summary
+from treering.kernel.gathered import check_gathered
 from treering.kernel.refusal import Refused
 
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name as a tag too, and the two never differ
 SHOWN_CHARACTERS_MAX = 250
+DATASETS_MAX = 1000  # of one run, as of one request
 
 
 class Run(Struct, frozen=True, omit_defaults=True):
@@ -169,9 +171,11 @@ def log(run: Run, command: LogToRun) -> list[RunEvent]:
     events: list[RunEvent] = []
     params = {key: value for key, value in command.params.items() if key not in run.params}
     if params:
+        check_gathered("parameters", run.params, params)
         events.append(RunParamsLogged(params))
     tags = {key: value for key, value in command.tags.items() if run.tags.get(key) != value}
     if tags:
+        check_gathered("tags", run.tags, tags)
         events.append(RunTagsSet(tags))
     return events
 
@@ -196,6 +200,8 @@ def log_inputs(run: Run, command: LogRunInputs) -> list[RunEvent]:
         pair = (dataset.name, dataset.digest)
         if pair not in run.datasets:
             new.setdefault(pair, dataset)
+    if len(run.datasets) + len(new) > DATASETS_MAX:
+        raise Refused("request.too_many_parts", f"a run keeps at most {DATASETS_MAX} data sets, and this would be more")
     models = [model for model in dict.fromkeys(command.models) if model not in run.model_inputs]
     return [RunInputsLogged(list(new.values()), models)] if new or models else []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from treering.domain.artifact_messages import ArtifactDeleted, ArtifactLogged, DeleteArtifact, LogArtifact
 from treering.kernel.aggregate import Command, Event
+from treering.kernel.bounds import ITEMS_MAX, Int64, Milliseconds, Name, Names, Tags, Text
 
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 
@@ -15,20 +16,20 @@ RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 class Dataset(Struct, frozen=True, omit_defaults=True):
     """A data set a run used, as the script described it; (name, digest) says which."""
 
-    name: str
-    digest: str
-    source_type: str
-    source: str
-    schema: str = ""
-    profile: str = ""
-    tags: dict[str, str] = {}  # of this use, e.g. mlflow.data.context: "training"
+    name: Name
+    digest: Name
+    source_type: Name
+    source: Text
+    schema: Text = ""
+    profile: Text = ""
+    tags: Tags = {}  # of this use, e.g. mlflow.data.context: "training"
 
 
 class ModelOutput(Struct, frozen=True):
     """A logged model that a run made, at a step."""
 
-    model_id: str
-    step: int = 0
+    model_id: Name
+    step: Int64 = 0
 
 
 # Commands: what someone asks for.
@@ -37,29 +38,29 @@ class ModelOutput(Struct, frozen=True):
 class CreateRun(Command, frozen=True, tag="create"):
     """``experiment`` is its key. ``of_job``: the run of the job with the same name, made by its first write."""
 
-    experiment: str
-    name: str = ""
-    user: str = ""
-    start_time: int = 0
-    tags: dict[str, str] = {}
+    experiment: Name
+    name: Name = ""
+    user: Name = ""
+    start_time: Milliseconds = 0
+    tags: Tags = {}
     of_job: bool = False
 
 
 class LogToRun(Command, frozen=True, tag="log"):
     """A batch, applied whole or not at all. A parameter that is there keeps its value: another one is refused."""
 
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    params: Tags = {}
+    tags: Tags = {}
 
 
 class DeleteRunTag(Command, frozen=True, tag="delete_tag"):
-    key: str
+    key: Name
 
 
 class UpdateRun(Command, frozen=True, tag="update"):
     status: RunStatus | None = None
-    end_time: int | None = None
-    name: str | None = None
+    end_time: Milliseconds | None = None
+    name: Name | None = None
 
 
 class DeleteRun(Command, frozen=True, tag="delete"):
@@ -71,12 +72,12 @@ class RestoreRun(Command, frozen=True, tag="restore"):
 
 
 class LogRunInputs(Command, frozen=True, tag="log_inputs"):
-    datasets: list[Dataset] = []
-    models: list[str] = []  # ids of logged models
+    datasets: Annotated[list[Dataset], Meta(max_length=ITEMS_MAX)] = []
+    models: Names = []  # ids of logged models
 
 
 class LogRunOutputs(Command, frozen=True, tag="log_outputs"):
-    models: list[ModelOutput]
+    models: Annotated[list[ModelOutput], Meta(max_length=ITEMS_MAX)]
 
 
 RunCommand = (
@@ -88,30 +89,30 @@ RunCommand = (
 
 
 class RunCreated(Event, frozen=True, tag="run.created"):
-    experiment: str
-    name: str = ""
-    user: str = ""
-    start_time: int = 0
-    tags: dict[str, str] = {}
+    experiment: Name
+    name: Name = ""
+    user: Name = ""
+    start_time: Milliseconds = 0
+    tags: Tags = {}
     of_job: bool = False
 
 
 class RunParamsLogged(Event, frozen=True, tag="run.params_logged"):
-    params: dict[str, str]
+    params: Tags
 
 
 class RunTagsSet(Event, frozen=True, tag="run.tags_set"):
-    tags: dict[str, str]
+    tags: Tags
 
 
 class RunTagDeleted(Event, frozen=True, tag="run.tag_deleted"):
-    key: str
+    key: Name
 
 
 class RunUpdated(Event, frozen=True, tag="run.updated"):
     status: RunStatus | None = None
-    end_time: int | None = None
-    name: str | None = None
+    end_time: Milliseconds | None = None
+    name: Name | None = None
 
 
 class RunDeleted(Event, frozen=True, tag="run.deleted"):
@@ -123,12 +124,12 @@ class RunRestored(Event, frozen=True, tag="run.restored"):
 
 
 class RunInputsLogged(Event, frozen=True, tag="run.inputs_logged"):
-    datasets: list[Dataset] = []
-    models: list[str] = []
+    datasets: Annotated[list[Dataset], Meta(max_length=ITEMS_MAX)] = []
+    models: Names = []
 
 
 class RunOutputsLogged(Event, frozen=True, tag="run.outputs_logged"):
-    models: list[ModelOutput]
+    models: Annotated[list[ModelOutput], Meta(max_length=ITEMS_MAX)]
 
 
 class RunArtifactLogged(ArtifactLogged, frozen=True, tag="run.artifact_logged"):

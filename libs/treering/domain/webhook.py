@@ -17,130 +17,35 @@ import msgspec
 from msgspec import Struct
 
 from treering.domain.mlflow_events import selected
-from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.domain.webhook_messages import (
+    ATTEMPTS_MAX,
+    TEXT_CHARACTERS_MAX,
+    TIMEOUT_SECONDS_MAX,
+    TITLE_CHARACTERS_MAX,
+    TYPE_CHARACTERS_MAX,
+    TYPES_MAX,
+    URL_CHARACTERS_MAX,
+    Body,
+    CreateWebhook,
+    DeleteWebhook,
+    PauseWebhook,
+    ReplayWebhook,
+    ResumeWebhook,
+    RotateSecret,
+    UpdateWebhook,
+    WebhookCommand,
+    WebhookCreated,
+    WebhookDeleted,
+    WebhookEvent,
+    WebhookPaused,
+    WebhookReplayRequested,
+    WebhookResumed,
+    WebhookSecretRotated,
+    WebhookUpdated,
+)
+from treering.kernel.aggregate import Aggregate, Summary
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
-
-URL_CHARACTERS_MAX = 2048
-TEXT_CHARACTERS_MAX = 4096
-TITLE_CHARACTERS_MAX = 255
-TYPES_MAX = 64
-ATTEMPTS_MAX = 20
-TIMEOUT_SECONDS_MAX = 30
-Body = Literal["cloudevents", "eventgrid", "mlflow"]
-
-
-class CreateWebhook(Command, frozen=True, tag="create"):
-    """``since``: the position behind which its first event is. ``types`` may end in ``*``; what is empty selects
-    all: ``kind`` every kind, ``resource`` (its name) every one of them. With the body ``mlflow`` types are MLflow's
-    own, such as ``model_version.created``. ``paused``: it is made, and told nothing until it is resumed."""
-
-    url: str
-    since: int = 0
-    kind: str = ""
-    resource: str = ""
-    types: list[str] = []
-    body: Body = "cloudevents"
-    attempts_max: int = 8
-    timeout_seconds: int = 10
-    description: str = ""
-    secret: str = ""  # the id of the sealed file it is in, never the secret; "" is unsigned, for mlflow only
-    title: str = ""  # what MLflow calls its name; two may have the same
-    paused: bool = False
-
-
-class UpdateWebhook(Command, frozen=True, tag="update"):
-    url: str | None = None
-    types: list[str] | None = None
-    attempts_max: int | None = None
-    timeout_seconds: int | None = None
-    description: str | None = None
-    secret: str | None = None
-    title: str | None = None
-
-
-class RotateSecret(Command, frozen=True, tag="rotate_secret"):
-    """``secret``: the id of the file the new one is in. The one there was is good until ``previous_until``; None: no
-    more."""
-
-    secret: str
-    previous_until: datetime | None = None
-
-
-class PauseWebhook(Command, frozen=True, tag="pause"):
-    pass
-
-
-class ResumeWebhook(Command, frozen=True, tag="resume"):
-    pass
-
-
-class ReplayWebhook(Command, frozen=True, tag="replay"):
-    """Tell it again of everything behind ``since``. ``request`` is the asker's own id, so that twice is once."""
-
-    since: int
-    request: str
-
-
-class DeleteWebhook(Command, frozen=True, tag="delete"):
-    pass
-
-
-WebhookCommand = (
-    CreateWebhook | UpdateWebhook | RotateSecret | PauseWebhook | ResumeWebhook | ReplayWebhook | DeleteWebhook
-)
-
-
-class WebhookCreated(Event, frozen=True, tag="webhook.created"):
-    url: str
-    since: int = 0
-    kind: str = ""
-    resource: str = ""
-    types: list[str] = []
-    body: Body = "cloudevents"
-    attempts_max: int = 8
-    timeout_seconds: int = 10
-    description: str = ""
-    secret: str = ""
-    title: str = ""
-
-
-class WebhookUpdated(Event, frozen=True, tag="webhook.updated"):
-    url: str | None = None
-    types: list[str] | None = None
-    attempts_max: int | None = None
-    timeout_seconds: int | None = None
-    description: str | None = None
-    secret: str | None = None
-    title: str | None = None
-
-
-class WebhookSecretRotated(Event, frozen=True, tag="webhook.secret_rotated"):
-    secret: str
-    previous_until: datetime | None = None
-
-
-class WebhookPaused(Event, frozen=True, tag="webhook.paused"):
-    pass
-
-
-class WebhookResumed(Event, frozen=True, tag="webhook.resumed"):
-    pass
-
-
-class WebhookReplayRequested(Event, frozen=True, tag="webhook.replay_requested"):
-    since: int
-    request: str
-
-
-class WebhookDeleted(Event, frozen=True, tag="webhook.deleted"):
-    pass
-
-
-WebhookEvent = (
-    WebhookCreated | WebhookUpdated | WebhookSecretRotated | WebhookPaused | WebhookResumed | WebhookReplayRequested
-    | WebhookDeleted
-)  # fmt: skip
 
 
 class Webhook(Struct, frozen=True, omit_defaults=True):
@@ -282,7 +187,7 @@ def check_types(types: list[str], body: Body) -> None:
     if len(types) > TYPES_MAX:
         raise Refused("webhook.invalid", f"types has {len(types)} entries, at most {TYPES_MAX} are allowed")
     for one in types:
-        if not 1 <= len(one) <= 255 or "," in one:
+        if not 1 <= len(one) <= TYPE_CHARACTERS_MAX or "," in one:
             raise Refused("webhook.invalid", f"types has {one[:60]!r}; write an event type, or job.* for all of jobs")
         if body == "mlflow" and not selected([one]):
             raise Refused("webhook.invalid", f"types has {one[:60]!r}; MLflow has model_version.created and the like")

@@ -12,6 +12,7 @@ from typing import Literal, assert_never
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Title
 from treering.kernel.refusal import Refused
 
 TARGET_CHARACTERS_MAX = 4096
@@ -22,7 +23,7 @@ class AddWitness(Command, frozen=True, tag="add"):
     """``found``: nobody said so, it was found in the file; when it was really added is not known."""
 
     sort: Sort
-    target: str
+    target: Title
     required: bool = False
     found: bool = False
 
@@ -36,7 +37,7 @@ WitnessCommand = AddWitness | RemoveWitness
 
 class WitnessAdded(Event, frozen=True, tag="witness.added"):
     sort: Sort
-    target: str
+    target: Title
     required: bool = False
     found: bool = False
 

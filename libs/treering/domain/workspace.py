@@ -20,20 +20,24 @@ from treering.domain.artifact_messages import (
     checked_log,
     said,
 )
+from treering.domain.job_spec import Network
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
+from treering.kernel.bounds import Tags, Text, Title
 from treering.kernel.refusal import Refused
 
 
 class CreateWorkspace(Command, frozen=True, tag="create"):
-    display_name: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
+    display_name: Title = ""
+    description: Text = ""
+    tags: Tags = {}
+    network: Network = "full"  # "none": of every job in it
 
 
 class UpdateWorkspace(Command, frozen=True, tag="update"):
-    display_name: str | None = None
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    display_name: Title | None = None
+    description: Text | None = None
+    tags: Tags | None = None
+    network: Network | None = None
 
 
 class ArchiveWorkspace(Command, frozen=True, tag="archive"):
@@ -50,15 +54,17 @@ WorkspaceCommand = (
 
 
 class WorkspaceCreated(Event, frozen=True, tag="workspace.created"):
-    display_name: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
+    display_name: Title = ""
+    description: Text = ""
+    tags: Tags = {}
+    network: Network = "full"
 
 
 class WorkspaceUpdated(Event, frozen=True, tag="workspace.updated"):
-    display_name: str | None = None
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    display_name: Title | None = None
+    description: Text | None = None
+    tags: Tags | None = None
+    network: Network | None = None
 
 
 class WorkspaceArchived(Event, frozen=True, tag="workspace.archived"):
@@ -93,12 +99,13 @@ class Workspace(Struct, frozen=True, omit_defaults=True):
     description: str = ""
     tags: dict[str, str] = {}
     artifact: LastArtifact | None = None
+    network: Network = "full"
 
 
 def evolve(workspace: Workspace, event: WorkspaceEvent) -> Workspace:
     match event:
         case WorkspaceCreated():
-            return Workspace("active", event.display_name, event.description, event.tags)
+            return Workspace("active", event.display_name, event.description, event.tags, network=event.network)
         case WorkspaceUpdated():
             new = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
             return msgspec.structs.replace(workspace, **new)
@@ -118,7 +125,7 @@ def decide(workspace: Workspace, command: WorkspaceCommand) -> list[WorkspaceEve
             return create(workspace, command)
         case UpdateWorkspace():
             must_exist(workspace)
-            event = WorkspaceUpdated(command.display_name, command.description, command.tags)
+            event = WorkspaceUpdated(command.display_name, command.description, command.tags, command.network)
             return [event] if evolve(workspace, event) != workspace else []
         case ArchiveWorkspace():
             must_exist(workspace)
@@ -139,11 +146,12 @@ def decide(workspace: Workspace, command: WorkspaceCommand) -> list[WorkspaceEve
 
 def create(workspace: Workspace, command: CreateWorkspace) -> list[WorkspaceEvent]:
     if workspace.status == "absent":
-        return [WorkspaceCreated(command.display_name, command.description, command.tags)]
-    same = (workspace.display_name, workspace.description, workspace.tags) == (
+        return [WorkspaceCreated(command.display_name, command.description, command.tags, command.network)]
+    same = (workspace.display_name, workspace.description, workspace.tags, workspace.network) == (
         command.display_name,
         command.description,
         command.tags,
+        command.network,
     )
     if same:
         return []

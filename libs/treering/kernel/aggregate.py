@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_ty
 import msgspec
 from msgspec import Struct
 
+from treering.kernel.stored import StoredDecoder
 from treering.kernel.upcasters import EventDecoder, Upcast
 
 C = TypeVar("C")
 E = TypeVar("E")
 S = TypeVar("S")
+ANY_SERVICE = "services"  # ``sent_by`` of what each service may ask, and no user
 
 
 class Command(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -79,7 +81,7 @@ class Aggregate(Generic[C, E, S]):
         self.commands: msgspec.json.Decoder[C] = msgspec.json.Decoder(commands)
         self.events: EventDecoder[E] = EventDecoder(events, self.event_types, upcasters)
         self.statuses = frozenset((*words(get_type_hints(state).get("status")), *shown_statuses))
-        self.states: msgspec.json.Decoder[S] = msgspec.json.Decoder(state)
+        self.states: StoredDecoder[S] = StoredDecoder(state)
 
     def fold(self, events: Iterable[E], state: S | None = None) -> S:
         return reduce(self.evolve, events, self.initial if state is None else state)

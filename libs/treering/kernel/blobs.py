@@ -18,7 +18,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Blobs(Protocol):
-    """Raises ``Refused``: ``blob.digest_invalid``, ``blob.digest_mismatch``, ``blob.absent``."""
+    """Raises ``Refused``: ``blob.digest_invalid``, ``blob.digest_mismatch``, ``blob.absent``, ``blob.damaged``."""
 
     async def put_bytes(self, data: bytes) -> str:
         """Store ``data``; its digest."""
@@ -41,7 +41,10 @@ class Blobs(Protocol):
         ...
 
     def read(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
-        """The blob from byte ``start`` in chunks; a missing blob is refused when the first is asked for."""
+        """The blob from byte ``start`` in chunks; a missing blob is refused when the first is asked for.
+
+        One whose content is not what its name says is refused before the last chunk: who has all chunks has the blob.
+        """
         ...
 
 
@@ -58,3 +61,9 @@ def digest_of(data: bytes) -> str:
 
 def absent(digest: str) -> Refused:
     return Refused("blob.absent", f"there is no blob {digest}; put it first")
+
+
+def damaged(digest: str) -> Refused:
+    """What is stored under ``digest`` is something else by now."""
+    mend = "put it back with `treering blob verify --mend-from BACKUP`, or upload it again"
+    return Refused("blob.damaged", f"the blob {digest} was changed where it is kept, so it is not used; {mend}")

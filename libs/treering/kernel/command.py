@@ -7,24 +7,27 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from treering.kernel.bounds import Line, Name
 from treering.kernel.refusal import Refused
 
 
 class Context(Struct, frozen=True, omit_defaults=True):
-    """Where a command comes from; it becomes part of the commit."""
+    """Where a command comes from; it becomes part of the commit. ``via`` is the job that acts with the rights of
+    ``actor``, "" when the actor acts itself."""
 
-    command_id: str
+    command_id: Line
     at: datetime
-    actor: str
-    cause: str = ""
-    trace: str = ""
+    actor: Name
+    cause: Name = ""
+    trace: Line = ""
+    via: Name = ""
 
 
 class CommandMessage(Struct, frozen=True, omit_defaults=True):
     """The body of a request on ``cmd.<service>.<kind>``."""
 
-    workspace: str
-    key: str
+    workspace: Name
+    key: Name
     context: Context
     command: msgspec.Raw
 

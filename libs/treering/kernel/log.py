@@ -36,7 +36,8 @@ class Commit(Struct, frozen=True, omit_defaults=True):
 
     ``id`` is unique per (subject, command), so an append said twice is stored once. ``version`` counts
     the aggregate's commits from 1. ``cause`` is the id of the commit or request that led to this one,
-    ``trace`` a W3C traceparent. ``events`` stays as bytes: only the kind knows its events.
+    ``trace`` a W3C traceparent. ``events`` stays as bytes: only the kind knows its events. ``via`` is who acted
+    with the rights of ``actor`` (``job:<name>``), "" when the actor did it itself.
     """
 
     id: str
@@ -48,10 +49,20 @@ class Commit(Struct, frozen=True, omit_defaults=True):
     trace: str = ""
     prev: str = ""
     events: msgspec.Raw = msgspec.Raw(b"[]")
+    via: str = ""
 
 
 commits: msgspec.json.Decoder[Commit] = msgspec.json.Decoder(Commit)
 encoder = msgspec.json.Encoder()
+UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+def read_commit(body: bytes) -> Commit | None:
+    """The commit that ``body`` is; None for bytes that are none: whoever follows the log goes on behind them."""
+    try:
+        return commits.decode(body)
+    except UNDECODABLE:
+        return None
 
 
 class Entry(NamedTuple):
@@ -96,7 +107,7 @@ class EventLog(Protocol):
 
 def commit_hash(subject: str, body: bytes) -> str:
     """SHA-256 in hex over subject and stored bytes: what ``prev`` and the second copy hold."""
-    return hashlib.sha256(subject.encode() + b"\n" + body).hexdigest()
+    return hashlib.sha256(subject.encode(errors="surrogateescape") + b"\n" + body).hexdigest()
 
 
 def commit_id(subject: str, command_id: str) -> str:

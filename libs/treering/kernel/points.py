@@ -8,10 +8,12 @@ its first commit), its experiment and its start. None of these ever change.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from treering.kernel.bounds import PARTS_MAX, Float64, Int64, MetricKey, Name, Position
+from treering.kernel.stored import StoredDecoder
 
 SUBJECT = "points"
 
@@ -22,32 +24,32 @@ class Series(Struct, frozen=True, omit_defaults=True, array_like=True):
     ``model_id`` and the data set are set when the points were measured on a model, or with a data set.
     """
 
-    key: str
-    values: list[float | None]
-    timestamps: list[int]  # milliseconds since 1970
-    steps: list[int]
-    model_id: str = ""
-    dataset_name: str = ""
-    dataset_digest: str = ""
+    key: MetricKey
+    values: Annotated[list[Float64 | None], Meta(max_length=PARTS_MAX)]
+    timestamps: Annotated[list[Int64], Meta(max_length=PARTS_MAX)]  # milliseconds since 1970
+    steps: Annotated[list[Int64], Meta(max_length=PARTS_MAX)]
+    model_id: Name = ""
+    dataset_name: Name = ""
+    dataset_digest: Name = ""
 
 
 class RunPoints(Struct, frozen=True, omit_defaults=True):
     """What one request logged to one run. ``actor`` logged it."""
 
-    run_id: str
-    number: int
-    experiment: int
-    start_time: int  # milliseconds since 1970
-    actor: str
-    series: list[Series]
+    run_id: Name
+    number: Position
+    experiment: Position
+    start_time: Int64  # milliseconds since 1970
+    actor: Name
+    series: Annotated[list[Series], Meta(max_length=PARTS_MAX)]
 
 
 class Points(Struct, frozen=True):
     """The body of one message. ``id`` is also its Nats-Msg-Id."""
 
-    id: str
+    id: Name
     at: datetime
-    runs: list[RunPoints]
+    runs: Annotated[list[RunPoints], Meta(max_length=PARTS_MAX)]
 
 
 class PointsEntry(NamedTuple):
@@ -58,4 +60,4 @@ class PointsEntry(NamedTuple):
     points: Points
 
 
-decoder: msgspec.json.Decoder[Points] = msgspec.json.Decoder(Points)
+decoder: StoredDecoder[Points] = StoredDecoder(Points)  # of what is stored: other releases had other bounds

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from treering.kernel.clock import monotonic_seconds
+from treering.kernel.disk import until_written
+from treering.kernel.ending import end
 from treering.kernel.feed import Feed
 from treering.kernel.log import Entry, EventLog, LogDamaged
 from treering.kernel.refusal import Refused
@@ -20,6 +23,10 @@ from treering.kernel.refusal import Refused
 class Checkpoint(NamedTuple):
     position: int
     hash: str  # of the commit at that position, "" at the start
+
+
+class ViewDamaged(Refused):
+    """What is stored of the view was changed behind its back. It is not served; the view is computed again."""
 
 
 class ViewStore(Protocol):
@@ -31,6 +38,20 @@ class ViewStore(Protocol):
 
     async def apply(self, entries: Sequence[Entry]) -> None:
         """Rows and checkpoint of a batch, in one transaction."""
+        ...
+
+
+@runtime_checkable
+class RemakableStore(ViewStore, Protocol):
+    """A store that finds out when it was changed behind its back, and can begin again from nothing."""
+
+    @property
+    def damaged(self) -> asyncio.Event:
+        """Set when it is to be made again, by whoever found it changed."""
+        ...
+
+    async def make_again(self) -> None:
+        """Throw away what is damaged, so that the checkpoint is lower. Clears ``damaged``."""
         ...
 
 
@@ -61,7 +82,30 @@ class Projector:
         self.moved_at_seconds = monotonic_seconds()
 
     async def run(self) -> None:
-        """Project until cancelled; raises LogDamaged when the log answers with what the view has passed."""
+        """Project until cancelled; raises LogDamaged when the log answers with what the view has passed.
+
+        A view whose storage was damaged is made again from the log.
+        """
+        if not isinstance(self.view, RemakableStore):
+            await self.project()
+            return
+        while True:
+            await self.project_until(self.view.damaged)
+            await until_written(self.view.make_again, self.view.name)
+
+    async def project_until(self, damaged: asyncio.Event) -> None:
+        projecting, told = asyncio.ensure_future(self.project()), asyncio.ensure_future(damaged.wait())
+        try:
+            await asyncio.wait({projecting, told}, return_when=asyncio.FIRST_COMPLETED)
+            if projecting.done():
+                projecting.result()
+        except ViewDamaged:
+            await damaged.wait()
+        finally:
+            await end(projecting, told)
+
+    async def project(self) -> None:
+        """Apply what the log has behind the view's checkpoint, and then what comes."""
         self.advance((await self.view.checkpoint()).position)  # Somebody may wait for it already.
         async for batch in self.batches():
             if batch[0].position <= self.position:
@@ -69,7 +113,7 @@ class Projector:
                     f"{self.view.name} has reached position {self.position}, "
                     f"and the log now sends {batch[0].position}: positions were used twice"
                 )
-            await self.view.apply(batch)
+            await until_written(partial(self.view.apply, batch), self.view.name)
             self.advance(batch[-1].position)
             if self.gather_seconds and not self.readers:
                 await self.gather()

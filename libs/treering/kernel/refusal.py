@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 LISTED_MAX = 12
 COMPARED_MAX = 2000
+COMPARED_CHARACTERS_MAX = 40_000  # publishers can make long words that are alike: 1,000 of them took 4.5 s
 
 
 class Refused(Exception):
@@ -23,7 +24,8 @@ def instead(word: str, known: Collection[str]) -> str:
     """What ends the sentence "there is no ...": the known word most like it, and those there are."""
     import difflib  # only who refuses needs it
 
-    near = difflib.get_close_matches(word[:100], list(known), n=1) if len(known) <= COMPARED_MAX else []
+    few = len(known) <= COMPARED_MAX and sum(map(len, known)) <= COMPARED_CHARACTERS_MAX
+    near = difflib.get_close_matches(word[:100], list(known), n=1) if few else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = sorted(known)[:LISTED_MAX]
     more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""

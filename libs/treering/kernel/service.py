@@ -6,9 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from treering.kernel.clock import monotonic_seconds
+from treering.kernel.ending import end, run_together
+from treering.kernel.refusal import os_words
+
 T = TypeVar("T")
 START_TIMEOUT_SECONDS = 60.0
-STOP_TIMEOUT_SECONDS = 15.0
+STOP_TIMEOUT_SECONDS = 6.0
+STOP_SECONDS_MIN = 0.1
 
 
 class ServiceFailed(Exception):
@@ -34,7 +39,7 @@ class Service:
         try:
             await asyncio.wait({self.task, waiter}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            waiter.cancel()
+            await end(waiter)
         if self.task.done():
             await self.task
         if not self.started.is_set():
@@ -57,20 +62,18 @@ class Service:
             self.task.result()
 
     async def stop(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
-        """End the service and wait until it has cleaned up, in at most ``timeout_seconds``."""
-        if self.task is None:
-            return
-        self.task.cancel()
-        await asyncio.wait({self.task}, timeout=timeout_seconds)
-        if self.task.done() and not self.task.cancelled():
-            self.task.exception()  # it has been told already
+        """End the service; it has ``timeout_seconds`` to clean up."""
+        if self.task is not None:
+            await end(self.task, grace_seconds=timeout_seconds)
 
 
-def first_cause(error: BaseException) -> str:
+def first_cause(error: BaseException | None) -> str:
     """The sentence a person needs of an exception, however many groups wrap it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    if isinstance(error, OSError):
+        return os_words(error)
+    return str(error) or (type(error).__name__ if error else "")
 
 
 async def run_until_failure(
@@ -79,24 +82,29 @@ async def run_until_failure(
     all_started: Callable[[], None] = lambda: None,
     *,
     ordered: bool = True,
+    stop_seconds_max: float = STOP_TIMEOUT_SECONDS,
 ) -> None:
-    """Start the services (one after the other, or together), say so, then wait for ``stopped`` or the first
-    failure, which is raised; stop them in reverse order. Both count during the start too: a service that waits for one
-    that has failed meanwhile would never be ready."""
+    """Start the services (one after the other, or together), say so, then wait for ``stopped`` or the first failure,
+    which is raised; stop them in reverse order, within ``stop_seconds_max``. Both count during the start too: a service
+    that waits for one that has failed meanwhile would never be ready."""
     starting = asyncio.create_task(start_all(services, ordered=ordered))
-    end = asyncio.create_task(first_of(stopped, services))
+    ending = asyncio.create_task(first_of(stopped, services))
     try:
-        await asyncio.wait({starting, end}, return_when=asyncio.FIRST_COMPLETED)
-        if not end.done():
+        await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
             await starting
             all_started()
-        await end
+        await ending
     finally:
-        for task in (starting, end):
-            task.cancel()
-        await asyncio.gather(starting, end, return_exceptions=True)
-        for service in reversed(services):
-            await service.stop()
+        await end(starting, ending)
+        await stop_all(services, stop_seconds_max)
+
+
+async def stop_all(services: list[Service], seconds_max: float) -> None:
+    """Stop them in reverse order, one after the other, all within ``seconds_max``."""
+    over_at_seconds = monotonic_seconds() + seconds_max
+    for service in reversed(services):
+        await service.stop(max(STOP_SECONDS_MIN, over_at_seconds - monotonic_seconds()))
 
 
 async def start_all(services: list[Service], *, ordered: bool) -> None:
@@ -104,28 +112,25 @@ async def start_all(services: list[Service], *, ordered: bool) -> None:
         for service in services:
             await service.start()
     else:
-        await asyncio.gather(*(service.start() for service in services))
+        await run_together(*(service.start() for service in services))
 
 
 async def unless_stopped(stopped: asyncio.Event, work: Awaitable[T]) -> T | None:
     """What ``work`` gives; None when ``stopped`` came first, and then it has cleaned up."""
-    working, end = asyncio.ensure_future(work), asyncio.create_task(stopped.wait())
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stopped.wait())
     try:
-        await asyncio.wait({working, end}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         return await working if working.done() else None
     finally:
-        for task in (working, end):
-            task.cancel()
-        await asyncio.gather(working, end, return_exceptions=True)
+        await end(working, stopping)
 
 
 async def first_of(stopped: asyncio.Event, services: list[Service]) -> None:
     watchers = [asyncio.create_task(service.failed()) for service in services]
-    end = asyncio.create_task(stopped.wait())
+    stopping = asyncio.create_task(stopped.wait())
     try:
-        done, _ = await asyncio.wait({*watchers, end}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*watchers, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             await task
     finally:
-        for task in (*watchers, end):
-            task.cancel()
+        await end(*watchers, stopping)

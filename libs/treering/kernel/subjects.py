@@ -40,6 +40,20 @@ def address_of(subject: str) -> Address:
     return Address(decode_token(workspace), kind, decode_token(key))
 
 
+def address_or_none(subject: str) -> Address | None:
+    """The resource whose subject this is; None for any other text, which others may have put into the stream."""
+    try:
+        subject.encode()  # The server takes any bytes; what is no text is the name of nothing.
+        return address_of(subject)
+    except ValueError:
+        return None
+
+
+def address_said(subject: str) -> str:
+    """``kind/name`` of the resource of a subject, or the subject when it is none of a resource."""
+    return str(address_or_none(subject) or subject)
+
+
 def plural(kind: str) -> str:
     """A kind as it is called in paths: jobs, witnesses."""
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"

@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from treering.kernel.stored import StoredDecoder
+
 E = TypeVar("E")
 Plain = dict[str, Any]  # an event as JSON says it, its type under "type"
 Upcast = Callable[[Plain], list[Plain]]
@@ -26,11 +28,10 @@ class EventDecoder(Generic[E]):
         if alive := sorted(set(upcasters) & set(types)):
             raise ValueError(f"{', '.join(alive)} cannot be upcast: the kind still has this type")
         self.upcasters = upcasters
-        self.now: msgspec.json.Decoder[list[E]] = msgspec.json.Decoder(list[events])
-        self.type = list[events]
+        self.now: StoredDecoder[list[E]] = StoredDecoder(list[events])
 
     def decode(self, data: bytes | msgspec.Raw) -> list[E]:
-        """The events of one commit; msgspec.ValidationError for what no release of ours has written."""
+        """The events of one commit, whatever their size; msgspec.ValidationError for what no release has written."""
         try:
             return self.now.decode(data)
         except msgspec.ValidationError:
@@ -41,7 +42,11 @@ class EventDecoder(Generic[E]):
             if not any(event.get("type") in self.upcasters for event in old):
                 raise
         today = [new for event in old for new in upcast(event, self.upcasters)]
-        return msgspec.convert(today, self.type)
+        return self.now.decode(msgspec.json.encode(today))
+
+    def check(self, data: bytes | msgspec.Raw) -> None:
+        """msgspec.ValidationError for events that are beyond the bounds of their fields: they must not be written."""
+        self.now.check(data)
 
 
 def upcast(event: Plain, upcasters: Mapping[str, Upcast], steps_max: int = STEPS_MAX) -> list[Plain]:

@@ -12,13 +12,15 @@ from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate
 from treering.kernel.command import Context, Written
+from treering.kernel.decoding import with_given
 from treering.kernel.log import Commit, Conflict, Entry, EventLog, commit_hash, commit_id, encoder
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import Address
+from treering.kernel.subjects import Address, address_said
 
 S = TypeVar("S")
 ATTEMPTS_MAX = 8
 KNOWN_MAX = 4_000
+COMMIT_BYTES_MAX = 1024 * 1024 - 4096  # a message has at most 1 MiB, its headers included
 RECENT_MAX = 16
 
 
@@ -98,18 +100,29 @@ class Writer(Generic[S]):
             cause=context.cause,
             trace=context.trace,
             prev=known.hash,
-            events=msgspec.Raw(encoder.encode(events)),
+            events=self.checked(encoder.encode(events)),
+            via=context.via,
         )
         body = encoder.encode(commit)
+        if len(body) > COMMIT_BYTES_MAX:
+            raise Refused("commit.too_large", f"this would be {len(body)} bytes in the log; {COMMIT_BYTES_MAX} fit in")
+        state = self.aggregate.fold(events, known.state)  # before they are stored: what cannot be folded never is
         try:
             appended = await self.log.append(subject, body, id=id, expected=known.position)
         except Conflict:
             return None
         if appended.duplicate:
             return None
-        state = self.aggregate.fold(events, known.state)
         self.remember(address, advance(known, state, appended.position, subject, body, id))
         return Written(appended.position, commit.version)
+
+    def checked(self, events: bytes) -> msgspec.Raw:
+        """``Refused("commit.out_of_bounds")`` for events that some view could not hold: no commit can be taken back."""
+        try:
+            self.aggregate.events.check(events)
+        except msgspec.ValidationError as error:
+            raise Refused("commit.out_of_bounds", with_given(str(error), events)) from None
+        return msgspec.Raw(events)
 
     async def catch_up(self, address: Address) -> None:
         known = self.known.get(address)
@@ -121,8 +134,16 @@ class Writer(Generic[S]):
         self.remember(address, known)
 
     def evolve(self, known: Known[S], entry: Entry) -> Known[S]:
-        commit = entry.commit()
-        state = self.aggregate.fold(self.aggregate.events.decode(commit.events), known.state)
+        try:
+            commit = entry.commit()
+            state = self.aggregate.fold(self.aggregate.events.decode(commit.events), known.state)
+        except Exception as error:  # of the pure functions too: whatever they fail on is in the log already
+            raise Refused(
+                "resource.incomplete",
+                f"{address_said(entry.subject)} cannot be changed: position {entry.position} of the log cannot be "
+                f"applied to it ({type(error).__name__}: {str(error)[:200]}). Other resources are not concerned; "
+                "`treering doctor` lists what is incomplete",
+            ) from error
         return advance(known, state, entry.position, entry.subject, entry.body, commit.id)
 
     def remember(self, address: Address, known: Known[S]) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from treering.domain.job_spec import InputSpec, OutputSpec, Scalar
+from treering.domain.job_spec import InputSpec, Network, OutputSpec, Scalar
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 from treering.specs import nodes
+from treering.specs.checks import folded
 from treering.specs.data_draft import read_inputs, read_outputs
 from treering.specs.environment_draft import EnvironmentDraft, read_environment
 from treering.specs.kind_of import kind_of
@@ -52,6 +53,8 @@ class JobDraft:
     timeout_seconds: float | None
     instance_count: int
     distribution: dict[str, Scalar]
+    identity: str
+    network: Network = "full"
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
@@ -102,6 +105,8 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         timeout_seconds=None if timeout is None else float(timeout),
         instance_count=whole(root.map("resources"), "instance_count") or 1,
         distribution=values(root.map("distribution")),
+        identity=folded(root.map("identity").text("type")),
+        network="none" if root.text("network") == "none" else "full",
     )
 
 

@@ -113,10 +113,16 @@ class Report:
     need_files: bool = True
     problems: list[Problem] = field(default_factory=list)
     opened: dict[Path, MapNode | None] = field(default_factory=dict)
+    notes: list[Problem] = field(default_factory=list)
 
     def add(self, at: Place, key: str, message: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(Problem(at.file, at.line, key, message))
+
+    def note(self, at: Place, key: str, message: str) -> None:
+        """Something to know about a file that is accepted."""
+        if len(self.notes) < PROBLEMS_MAX:
+            self.notes.append(Problem(at.file, at.line, key, message))
 
     def with_bindings(self) -> Report:
         return replace(self, bindings=True)

@@ -11,21 +11,21 @@ from collections.abc import Collection, Mapping
 
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec, is_model_output
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import checked_name
+from treering.kernel.subjects import NAME_CHARACTERS_MAX, checked_name
 from treering.specs import expressions
 from treering.specs.bindings import Names, fault
 from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
+from treering.specs.references import parse_reference
 from treering.specs.requirements import python_versions, requirements
 
-NAME_CHARACTERS_MAX = 255
 VERSION_DIGITS_MAX = 9
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
 VARIABLE = re.compile(r"[^=\0]+")
 
 
 def check_job(spec: JobSpec) -> None:
-    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``name.invalid``,
-    ``expression.*``, ``input.unsupported``, ``environment.*``.
+    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``job.nul``, ``name.invalid``,
+    ``expression.*``, ``input.unsupported``, ``output.path``, ``output.version``, ``environment.*``.
     """
     check_names("inputs", spec.inputs)
     check_names("outputs", spec.outputs)
@@ -38,6 +38,7 @@ def check_job(spec: JobSpec) -> None:
     for name, output in spec.outputs.items():
         check_output(name, output)
     check_variables("environment_variables", spec.environment_variables)
+    check_plain("experiment", spec.experiment)
     check_environment(spec.environment)
 
 
@@ -74,6 +75,7 @@ def check_expressions(key: str, text: str, spec: JobSpec) -> None:
 
 def check_input(name: str, given: InputSpec) -> None:
     """A literal holds no expression, or inputs could name each other in a circle; data lies where a node can get it."""
+    check_plain(f"inputs.{name}", given.path, given.value)
     if isinstance(given.value, str) and expressions.OPEN in given.value:
         raise Refused("expression.misplaced", f"inputs.{name}: {expressions.IN_A_VALUE}")
     if given.value is None and not can_be_fetched(given):
@@ -81,7 +83,12 @@ def check_input(name: str, given: InputSpec) -> None:
 
 
 def check_output(name: str, output: OutputSpec) -> None:
-    """The name and version of a model that is to be made of it; other types are not registered."""
+    """Where it is to be kept, and the name and version of a model that is to be made of it; other types are not
+    registered."""
+    if output.path and expressions.OPEN not in output.path and parse_reference(output.path).form == "local":
+        where = f"outputs.{name}.path is {output.path[:200]!r}, a path of a machine"
+        advice = f"leave it out: the command writes to ${{{{outputs.{name}}}}}, and the installation keeps that"
+        raise Refused("output.path", f"{where}; {advice}")
     if not is_model_output(output):
         return
     checked_name(output.name, f"outputs.{name}.name")
@@ -101,6 +108,12 @@ def unfetchable(name: str, given: InputSpec) -> Refused:
     where = f"{given.path[:200]!r} with type {given.type}"
     hint = "give a local path, an http(s) address of a file, or mode direct to hand the address to the command"
     return Refused("input.unsupported", f"inputs.{name}: {where} cannot be fetched here; {hint}")
+
+
+def check_plain(key: str, *texts: object) -> None:
+    """What becomes part of the command or of its variables, beside those themselves."""
+    if any(isinstance(text, str) and "\0" in text for text in texts):
+        raise Refused("job.nul", f"{key} has a NUL character, which no program can be given; remove it")
 
 
 def check_variables(key: str, variables: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ class Judgement:
 
     kind: str
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -54,7 +55,7 @@ def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
         report.add(root.at, "type", f"{kind!r} is no kind treering knows; it knows {', '.join(KINDS)}")
     else:
         report.add(root.at, "", "its kind cannot be told; say it with $schema or type")
-    return Judgement(kind, tuple(report.problems))
+    return Judgement(kind, tuple(report.problems), tuple(report.notes))
 
 
 def judge_files(root: MapNode, kind: str, path: Path, report: Report) -> None:

@@ -41,9 +41,10 @@ def read_yaml(path: Path) -> MapNode:
 def read_text(path: Path) -> str:
     """The text of a file of at most BYTES_MAX bytes of UTF-8; raises ``Unreadable``."""
     at = Place(str(path))
-    if not path.is_file():
-        raise Unreadable("yaml.unreadable", at, "there is no such file")
     try:
+        if not path.is_file():  # a FIFO would wait for ever, and a device has no end
+            why = "is not a regular file; give the path of one" if path.exists() else "there is no such file"
+            raise Unreadable("yaml.unreadable", at, why)
         with path.open("rb") as file:
             raw = file.read(BYTES_MAX + 1)
     except OSError as error:

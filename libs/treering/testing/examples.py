@@ -32,6 +32,7 @@ from treering.domain.experiment_messages import (
     SetExperimentTags,
     UpdateExperiment,
 )
+from treering.domain.installation import ClearAlert, RaiseAlert
 from treering.domain.job_messages import (
     ArchiveJob,
     AssignJob,
@@ -40,6 +41,7 @@ from treering.domain.job_messages import (
     ConfirmCancel,
     FailJob,
     FinalizeJob,
+    LoseAttempt,
     LoseJob,
     OutputData,
     RefuseOutput,
@@ -64,7 +66,7 @@ from treering.domain.run_messages import (
     RestoreRun,
     UpdateRun,
 )
-from treering.domain.webhook import (
+from treering.domain.webhook_messages import (
     CreateWebhook,
     DeleteWebhook,
     PauseWebhook,
@@ -128,6 +130,7 @@ COMMANDS: dict[str, list[Command]] = {
         RestoreJob(),
         *(AssignJob(attempt, "n1", f"i{attempt}") for attempt in (1, 2, 3)),
         *(LoseJob(attempt, "its node is gone") for attempt in (1, 2, 3)),
+        *(LoseAttempt(attempt, "n1", "the spawner was ended") for attempt in (1, 2, 3)),
         *(StartJob(attempt, "n1") for attempt in (1, 2, 3)),
         FinalizeJob(1, "n1"),
         *(CompleteJob(attempt, "n1", {"model": OutputData(DIGEST, 1, 10)}, DIGEST, 1.5) for attempt in (1, 2)),
@@ -169,6 +172,7 @@ COMMANDS: dict[str, list[Command]] = {
     "credential": [
         GrantCredential("user", ["everything"], "a" * 64, "b" * 16),
         GrantCredential("publisher", ["publish"], key="c" * 16, found=True),
+        GrantCredential("publisher", ["publish"], sources=["/ci"], types=["build.*"]),
         RenameCredential("d" * 64),
         EraseCredentialName(),
         RotateCredential("e" * 16),
@@ -176,6 +180,11 @@ COMMANDS: dict[str, list[Command]] = {
     ],
     "witness": [AddWitness("file", "/mnt/other/treering.checkpoint", required=True), RemoveWitness()],
     "metric_stream": [SealMetricStream(3, "a" * 64), SealMetricStream(7, "b" * 64)],
+    "installation": [
+        RaiseAlert("view.incomplete", "the view cannot show it", "tracking", "main", "run/r1", 7),
+        RaiseAlert("disk.full", "there is no room"),
+        ClearAlert("it is shown again"),
+    ],
     "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
     **MODEL_COMMANDS,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import make_credentials, read_credential
 from treering.adapters.nats_server import NatsServer, free_port
 from treering.adapters.streams import bootstrap
+from treering.kernel.ending import run_each, run_together
 
 HOST = "127.0.0.1"
 
@@ -62,7 +62,7 @@ async def running_nats(
         servers = [NatsServer(folder / "home", store_bytes_max=store_bytes_max)]
     running = RunningNats(servers)
     try:
-        await asyncio.gather(*(server.start() for server in servers))
+        await run_together(*(server.start() for server in servers))
         if streams:
             client = await running.connect("bootstrap")
             await bootstrap(client, replicas=cluster)
@@ -71,7 +71,7 @@ async def running_nats(
     finally:
         for client in running.clients:
             await close(client)
-        await asyncio.gather(*(server.stop() for server in servers))
+        await run_each(*(server.stop() for server in servers))
 
 
 def cluster_of(folder: Path, nodes: int) -> list[NatsServer]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from treering.views.saved_questions import AskQuery
 
 PAGES_MAX = 100
-COLUMNS = ["who", "sort", "rights", "workspace", "since", "by", "position"]
+COLUMNS = ["who", "sort", "rights", "sources", "types", "workspace", "since", "by", "position"]
 Row = dict[str, Any]
 
 
@@ -27,7 +27,8 @@ def access_rows(db: Database, query: AskQuery) -> list[Row]:
         match row.type:
             case "credential.granted":
                 sort, _, who = row.name.partition(":")
-                held[key] = granted(row, who, sort, data["rights"])
+                limits = {"sources": data.get("sources", []), "types": data.get("types", [])}
+                held[key] = granted(row, who, sort, data["rights"]) | limits
             case "witness.added":
                 held[key] = granted(row, data["target"], "witness", ["checkpoints"])
             case "credential.revoked" | "witness.removed":
@@ -50,8 +51,8 @@ def changes(db: Database, until: str) -> Iterator[AuditRow]:
 
 def granted(row: AuditRow, who: str, sort: str, rights: list[str]) -> Row:
     return {
-        "who": who, "sort": sort, "rights": rights, "workspace": row.workspace, "since": row.at, "by": row.actor,
-        "position": row.position,
+        "who": who, "sort": sort, "rights": rights, "sources": [], "types": [], "workspace": row.workspace,
+        "since": row.at, "by": row.actor, "position": row.position,
     }  # fmt: skip
 
 

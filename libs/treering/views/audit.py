@@ -16,13 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
-from treering.kernel.log import Entry, LogDamaged
+from treering.kernel.log import Entry
 from treering.kernel.subjects import address_of, decode_token
 from treering.views.moments import fixed_time
 
 INDEX_BITS = 20  # a commit of 1 MiB cannot hold 2**20 events; 43 bits are left for its position
 PLACES_MAX = 10_000
-ROW = f"({', '.join('?' * 12)})"
+ROW = f"({', '.join('?' * 13)})"
 INSERT = f"INSERT INTO event_rows VALUES {ROW}"
 # Each statement makes Python let go of its lock and fetch it back, from a loop that is busy reading the log.
 ROWS_AT_ONCE = 50
@@ -74,6 +74,7 @@ class Stored(Struct, frozen=True, gc=False):
     events: list[msgspec.Raw]
     cause: str = ""
     trace: str = ""
+    via: str = ""
 
 
 class Tag(Struct, frozen=True, gc=False):
@@ -100,7 +101,7 @@ class AuditView:
     """The ``id`` of a row is its position and index in one number, so that rows are appended in order."""
 
     name = "audit"
-    version = "3"
+    version = "4"
     schema = f"""
     CREATE TABLE IF NOT EXISTS groups (
       gid INTEGER PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, type TEXT NOT NULL,
@@ -109,7 +110,7 @@ class AuditView:
     CREATE TABLE IF NOT EXISTS event_rows (
       id INTEGER PRIMARY KEY, gid INTEGER NOT NULL, key TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
       cause TEXT NOT NULL, command_id TEXT NOT NULL, commit_id TEXT NOT NULL, trace TEXT NOT NULL,
-      about TEXT NOT NULL, published TEXT NOT NULL, data BLOB NOT NULL
+      about TEXT NOT NULL, published TEXT NOT NULL, data BLOB NOT NULL, via TEXT NOT NULL
     );
     CREATE TABLE IF NOT EXISTS hours (
       hour TEXT PRIMARY KEY, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, events INTEGER NOT NULL
@@ -120,17 +121,17 @@ class AuditView:
     CREATE VIEW IF NOT EXISTS events AS SELECT
       id, id >> {INDEX_BITS} AS position, id & {(1 << INDEX_BITS) - 1} AS "index", workspace, kind, key AS name,
       type, at, actor, cause, command_id, commit_id, trace, about, published,
-      data FROM event_rows JOIN groups USING (gid);
+      data, via FROM event_rows JOIN groups USING (gid);
     """
 
     def __init__(self) -> None:
         self.groups: dict[tuple[str, str], int] = {}  # by the subject without its key, and the type
-        self.made_some = False
+
+    def forget(self) -> None:
+        """The numbers of groups that an undone transaction made are free again."""
+        self.groups.clear()
 
     def project(self, db: Database, entries: Sequence[Entry]) -> None:
-        if self.made_some:  # Was the transaction that made them undone? Then their numbers are free again.
-            self.groups.clear()
-            self.made_some = False
         rows = self.rows(db, entries)
         insert(db, rows)
         count(db, rows)
@@ -138,13 +139,10 @@ class AuditView:
     def rows(self, db: Database, entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
         for position, subject, body in entries:
-            try:
-                commit = stored.decode(body)
-                place, _, token = subject.rpartition(".")
-                key = decode_token(token)
-                at = fixed_time(commit.at)
-            except (msgspec.MsgspecError, ValueError) as error:
-                raise LogDamaged(f"position {position} of the log is not a commit: {error}") from None
+            commit = stored.decode(body)
+            place, _, token = subject.rpartition(".")
+            key = decode_token(token)
+            at = fixed_time(commit.at)
             published = place.endswith(PUBLISHED)
             for index, event in enumerate(commit.events):
                 tag = tags.decode(event)
@@ -153,17 +151,14 @@ class AuditView:
                     position << INDEX_BITS | index, gid, key,
                     at, commit.actor, commit.cause, commit.command_id, commit.id, commit.trace,
                     tag.subject if published else "", tag.event_type if published else "", event,
+                    commit.via,
                 ))  # fmt: skip
         return rows
 
     def intern(self, db: Database, subject: str, type: str) -> int:
-        """The number of a group; LogDamaged when the subject is not that of a resource."""
-        try:
-            address = address_of(subject)
-        except ValueError as error:
-            raise LogDamaged(f"the log holds what is no commit of a resource: {error}") from None
+        """The number of a group; ValueError when the subject is not that of a resource."""
+        address = address_of(subject)
         group = Group(address.workspace, address.kind, type)
-        self.made_some = True
         db.execute("INSERT OR IGNORE INTO groups (workspace, kind, type) VALUES (?, ?, ?)", group)
         row = db.execute(f"SELECT gid FROM groups WHERE {GROUP_KEY}", group).fetchone()
         if len(self.groups) >= PLACES_MAX:

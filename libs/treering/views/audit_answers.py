@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from treering.adapters.incomplete import require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain.job import JOB
 from treering.domain.run import RUN
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 from treering.views.audit import INDEX_BITS
 from treering.views.event_filters import ID_MAX, ids, scope_of
 from treering.views.queries import (
@@ -60,6 +62,7 @@ def story(db: Database, query: StoryQuery) -> StoryAnswer:
     limit = checked_limit(query.limit)
     after = row_id(query.page) if query.page else 0
     twin = TWINS.get(query.kind, query.kind)
+    require_complete(db, *(Address(query.workspace, kind, query.name) for kind in {query.kind, twin}))
     asked = {"workspace": query.workspace, "kind": query.kind, "twin": twin, "name": query.name}
     asked |= {"about": f"{query.kind}/{query.name}", "about_twin": f"{twin}/{query.name}"}
     found = db.execute(STORY, {**asked, "after": after, "limit": limit + 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -9,23 +10,32 @@ import msgspec
 from msgspec import Struct
 
 from treering.domain.event import EVENT, EventPublished
-from treering.kernel.log import Commit, Entry, encoder
-from treering.kernel.subjects import Address, address_of
+from treering.kernel.log import UNDECODABLE, Commit, Entry, encoder, read_commit
+from treering.kernel.subjects import Address, address_or_none
+from treering.kernel.uri_reference import readings
 
 SPECIFICATION = "1.0"
 JSON = "application/json"
+FIRST = re.compile(r"[/?#;]")  # ends the first part of a path
 OUR_SOURCES = "/treering/"  # what nobody else may publish under: it would look like an event of ours
 
 
 def is_our_source(source: str) -> bool:
-    """Would an event of this source be taken for one of ours? Whatever its case, and blanks around it."""
-    return source.strip().lower().startswith(OUR_SOURCES)
+    """Would an event of this source be taken for one of ours? However it is spelled: in another case, encoded, with
+    dots, blanks or more slashes, with a query, a fragment or parameters behind it."""
+    return any(FIRST.split(form.lstrip("/"), maxsplit=1)[0] == OUR_SOURCES.strip("/") for form in readings(source))
+
+
+def source_of_job(workspace: str, name: str) -> str:
+    """Under which a job publishes, and nobody else: what it is called here."""
+    return f"{OUR_SOURCES}{workspace}/job/{name}"
 
 
 class CloudEvent(Struct, frozen=True, omit_defaults=True):
-    """``position``, ``actor``, ``commandid``, ``cause``, ``traceparent``, ``recordedtime`` and ``published`` are our
-    extension attributes. ``published`` true: a publisher said it, whatever its type says; events of ours have it not.
-    ``time`` of a published event is what its publisher said; when it was stored is ``recordedtime``."""
+    """``position``, ``actor``, ``via``, ``commandid``, ``cause``, ``traceparent``, ``recordedtime`` and ``published``
+    are our extension attributes. ``via`` is the job that acted with the rights of ``actor``. ``published`` true: a
+    publisher said it, whatever its type says; events of ours have it not. ``time`` of a published event is what its
+    publisher said; when it was stored is ``recordedtime``."""
 
     specversion: str
     id: str
@@ -42,6 +52,7 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
     traceparent: str = ""
     recordedtime: datetime | None = None
     published: bool = False
+    via: str = ""
 
 
 class Tag(Struct, frozen=True):
@@ -66,18 +77,34 @@ publications: msgspec.json.Decoder[EventPublished] = msgspec.json.Decoder(EventP
 
 
 def cloud_events(entry: Entry) -> Iterator[Numbered]:
-    """The events of a commit. One that somebody published comes out as it came in, with our attributes."""
-    address, commit = address_of(entry.subject), entry.commit()
-    for index, body in enumerate(bodies.decode(commit.events)):
-        make = from_publisher if address.kind == EVENT.kind else from_ours
-        yield Numbered(entry.position, index, make(address, commit, body, entry.position, index))
+    """The events of a commit. One that somebody published comes out as it came in, with our attributes.
+
+    What is no commit, or no event, is left out: the views report it, and subscribers go on behind it.
+    """
+    address, commit = address_or_none(entry.subject), read_commit(entry.body)
+    if address is None or commit is None:
+        return
+    make = from_publisher if address.kind == EVENT.kind else from_ours
+    for index, body in enumerate(events_in(commit)):
+        try:
+            event = make(address, commit, body, entry.position, index)
+        except UNDECODABLE:
+            continue
+        yield Numbered(entry.position, index, event)
+
+
+def events_in(commit: Commit) -> list[msgspec.Raw]:
+    try:
+        return bodies.decode(commit.events)
+    except UNDECODABLE:
+        return []
 
 
 def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
     return CloudEvent(
         SPECIFICATION, f"{position}.{index}", f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, position,
         subject=str(address), time=commit.at, datacontenttype=JSON, data=body, actor=commit.actor,
-        commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace,
+        commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace, via=commit.via,
     )  # fmt: skip
 
 
@@ -90,5 +117,5 @@ def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position
         datacontenttype=JSON if has_data else "",
         data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.UNSET,
         actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
-        recordedtime=commit.at, published=True,
+        recordedtime=commit.at, published=True, via=commit.via,
     )  # fmt: skip

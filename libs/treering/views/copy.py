@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 
+from treering.adapters.incomplete import LOG, Incomplete, reason, refused
 from treering.adapters.log_copy import copy_damaged, leaf_of
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS, kind_named
@@ -35,32 +37,53 @@ def folded(db: Database, address: Address, position: int, path: Path) -> Resourc
     for entry in history(db, address, path):
         if entry.position > position:
             break
-        found = fold(address, found, entry, entry.commit())
+        found = folded_with(address, found, entry)
     return resource_then(address, found[0]) if found else None
+
+
+def folded_with(address: Address, before: tuple[Row, int] | None, entry: Entry) -> tuple[Row, int]:
+    """``Refused("view.incomplete")`` when ``entry`` cannot be applied: what the resource was from then on is not
+    known."""
+    try:
+        return fold(address, before, entry, entry.commit())
+    except Exception as error:
+        raise refused(Incomplete(address.subject, LOG, entry.position, reason(error))) from error
 
 
 def list_at(db: Database, firsts: Sequence[int], position: int, path: Path) -> tuple[list[Resource], int]:
     """The resources whose first commits are at ``firsts``, as they were at ``position``, as many as one answer
     holds; and the first commit of the last of them, 0 when all are there."""
     found: list[Resource] = []
-    size = 0
+    size, mark = 0, 0
     for first in firsts:
         row = db.execute("SELECT subject FROM commits WHERE position = ?", (first,)).fetchone()
         if row is None:
             raise copy_damaged(first, path)
-        resource = folded(db, address_of(row["subject"]), position, path)
+        try:
+            resource = folded(db, address_of(row["subject"]), position, path)
+        except Refused as refusal:
+            if refusal.code != "view.incomplete":
+                raise
+            continue  # Lists leave out what cannot be shown, as those of now do.
         if resource is None:
             raise copy_damaged(first, path)
         size += RESOURCE_BYTES + len(bytes(resource.state))
         if found and size > ANSWER_BYTES_MAX:
-            return found, firsts[len(found) - 1]
+            return found, mark
         found.append(resource)
+        mark = first
     return found, 0
 
 
 def diff(db: Database, address: Address, since: int, until: int, path: Path) -> Difference | None:
     """How a resource changed; None when it did not."""
-    return difference(address, history(db, address, path), since, until)
+    entries = list(takewhile(lambda entry: entry.position <= until, history(db, address, path)))
+    for entry in entries:
+        try:
+            KINDS[address.kind].events.decode(entry.commit().events)
+        except Exception as error:
+            raise refused(Incomplete(address.subject, LOG, entry.position, reason(error))) from error
+    return difference(address, entries, since, until)
 
 
 def history(db: Database, address: Address, path: Path) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.event import EVENT
+from treering.domain.webhook_messages import TYPES_MAX
 from treering.kernel.refusal import Refused
 from treering.views.audit import HOUR, INDEX_BITS
 from treering.views.known import check_known, types_seen
@@ -18,7 +19,6 @@ from treering.views.moments import moment
 from treering.views.search import match_of
 
 ID_MAX = 2**63 - 1
-TYPES_MAX = 64
 BETWEEN = "id BETWEEN ? AND ?"
 
 

@@ -31,7 +31,7 @@ def check_known(db: Database, asked: Naming) -> None:
     """``Refused``: ``kind.unknown``, ``type.unknown`` or ``actor.unknown``. The view may hold kinds and types of a
     newer release; they are known."""
     if asked.kind and asked.kind not in KINDS and not has(db, "SELECT 1 FROM groups WHERE kind = ?", asked.kind):
-        raise Refused("kind.unknown", f"kind is {asked.kind[:80]!r}, which there is not{instead(asked.kind, KINDS)}")
+        raise Refused("kind.unknown", f"there is no kind {asked.kind[:80]!r}{instead(asked.kind, KINDS)}")
     if asked.unseen:
         return
     for type in filter(None, asked.type.split(",")):
@@ -39,7 +39,7 @@ def check_known(db: Database, asked: Naming) -> None:
             near = {one for one in TYPES if not asked.kind or one.startswith(f"{asked.kind}.")} | set(
                 types_seen(db, "*", SEEN_MAX)
             )
-            raise Refused("type.unknown", f"type is {type[:80]!r}, which no event has{instead(type, near)}")
+            raise Refused("type.unknown", f"there is no event of the type {type[:80]!r}{instead(type, near)}")
     if asked.actor and not has_acted_or_may(db, asked.actor):
         near = set(words_of(db, "actor", "", LAST, SEEN_MAX))
         raise Refused(

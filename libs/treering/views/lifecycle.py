@@ -76,23 +76,22 @@ class LifecycleView:
     def project(self, db: Database, entries: Sequence[Entry]) -> None:
         """Fold each entry; write each row once a batch."""
         batch = Batch(db)
-        try:
-            for entry in entries:
-                address = address_of(entry.subject)
-                if address.kind not in KINDS:
-                    continue  # A kind of a newer release: nobody here can fold it.
-                commit = entry.commit()
-                before = batch.touched.get(address) or self.cached.get(address)
-                if before is None and commit.version > 1:
-                    before = load(db, address)
-                batch.add(address, before, advance(address, before, commit, entry.position), entry.position)
-            batch.write()
-        except BaseException:
-            self.cached.clear()
-            raise
+        for entry in entries:
+            address = address_of(entry.subject)
+            if address.kind not in KINDS:
+                continue  # A kind of a newer release: nobody here can fold it.
+            commit = entry.commit()
+            before = batch.touched.get(address) or self.cached.get(address)
+            if before is None and commit.version > 1:
+                before = load(db, address)
+            batch.add(address, before, advance(address, before, commit, entry.position), entry.position)
+        batch.write()
         self.cached.update(batch.touched)
         while len(self.cached) > CACHED_MAX:
             self.cached.popitem(last=False)
+
+    def forget(self) -> None:
+        self.cached.clear()
 
 
 class Batch:
@@ -194,6 +193,13 @@ def load(db: Database, address: Address) -> Now | None:
         return None
     rest = {name: found[name] for name in Now._fields if name not in ("state", "archived")}
     return Now(state=KINDS[address.kind].states.decode(found["state"]), archived=bool(found["archived"]), **rest)
+
+
+def states_in(db: Database, kind: str, status: str) -> list[tuple[Address, Any]]:
+    """The resources of a kind in a status, with their states."""
+    found = db.execute("SELECT * FROM current WHERE kind = ? AND status = ?", (kind, status))
+    decode = KINDS[kind].states.decode
+    return [(Address(row["workspace"], row["kind"], row["key"]), decode(row["state"])) for row in found]
 
 
 def make_indices(db: Database) -> None:

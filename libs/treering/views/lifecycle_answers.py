@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from treering.adapters.incomplete import require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain import kind_named
 from treering.kernel.clock import now
@@ -24,7 +25,9 @@ def lifecycle(db: Database, query: LifecycleQuery) -> LifecycleAnswer:
     """Answer ``qry.lifecycle``; ``Refused`` for a kind or a resource there is not."""
     kind_named(query.kind)
     if query.name:
-        found = intervals_of(db, Address(query.workspace, query.kind, query.name))
+        address = Address(query.workspace, query.kind, query.name)
+        require_complete(db, address)
+        found = intervals_of(db, address)
         if not found:
             raise Refused(f"{query.kind}.absent", f"there is no {query.kind} {query.name[:80]!r}, and never was")
         return LifecycleAnswer(intervals=found)

@@ -10,6 +10,7 @@ WIDTH = len("2026-01-31T23:59:59.000000Z")
 SECONDS_WIDTH = len("2026-01-31T23:59:59Z")  # how a time without a fraction is written
 OFFSET_WIDTH = len("+00:00")
 POSITION_MAX = 2**63 - 1
+POSITION_DIGITS = len(str(POSITION_MAX))
 
 
 def fixed_time(at: str) -> str:
@@ -35,9 +36,12 @@ def seconds_between(since: str, until: str) -> float:
 
 def moment(text: str, field: str) -> int | str:
     """A position, or a time in the fixed form; ``Refused("query.bad_moment")`` for what is neither."""
-    if text.isascii() and text.isdigit() and int(text) <= POSITION_MAX:
+    digits = text.isascii() and text.isdigit()  # which ISO 8601 would have, without a sign between them
+    if digits and len(text) <= POSITION_DIGITS and int(text) <= POSITION_MAX:
         return int(text)
     try:
+        if digits:
+            raise ValueError
         return time_text(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise Refused("query.bad_moment", f"{field} {text[:40]!r} is neither a position nor an ISO 8601 time") from None

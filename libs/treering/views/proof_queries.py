@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
-
-Position = Annotated[int, Meta(ge=0, le=2**53)]
+from treering.kernel.bounds import Name, Position
 
 
 class CheckpointQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,9 +16,9 @@ class CheckpointQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class ProveQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """``qry.prove``: that the commit of this resource at ``position`` (0: its newest) is in the log."""
 
-    workspace: str
-    kind: str
-    name: str
+    workspace: Name
+    kind: Name
+    name: Name
     position: Position = 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from treering.kernel.bounds import Line, Name, Position, Small, Text
 from treering.views.states import Resource
 
 LIMIT_MAX = 1000
@@ -25,19 +26,19 @@ class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     treering's own events, none that somebody published under a type that looks so.
     """
 
-    workspace: str = ""
-    actor: str = ""
-    kind: str = ""
-    name: str = ""
-    type: str = ""
-    since: str = ""
-    until: str = ""
-    cause: str = ""
-    text: str = ""
+    workspace: Name = ""
+    actor: Name = ""
+    kind: Name = ""
+    name: Name = ""
+    type: Line = ""
+    since: Name = ""
+    until: Name = ""
+    cause: Name = ""
+    text: Text = ""
     oldest_first: bool = False
-    limit: int = 100  # at most LIMIT_MAX
-    page: str = ""
-    after: int = 0
+    limit: Small = 100  # at most LIMIT_MAX
+    page: Line = ""
+    after: Position = 0
     unseen: bool = False
     own: bool = False
 
@@ -45,14 +46,14 @@ class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
 class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.count``: how many events match, by one of their columns (see ``audit_counts.BY``)."""
 
-    by: str = "type"
-    workspace: str = ""
-    actor: str = ""
-    kind: str = ""
-    name: str = ""
-    type: str = ""
-    since: str = ""
-    until: str = ""
+    by: Name = "type"
+    workspace: Name = ""
+    actor: Name = ""
+    kind: Name = ""
+    name: Name = ""
+    type: Line = ""
+    since: Name = ""
+    until: Name = ""
     unseen: bool = False
     own: bool = False
 
@@ -60,28 +61,28 @@ class CountQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
 class StoryQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.story``: what happened to one resource, in order, with the published events about it."""
 
-    workspace: str
-    kind: str
-    name: str
-    limit: int = LIMIT_MAX
-    page: str = ""
+    workspace: Name
+    kind: Name
+    name: Name
+    limit: Small = LIMIT_MAX
+    page: Line = ""
 
 
 class AtQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.at``: a resource as it was at a moment."""
 
-    workspace: str
-    kind: str
-    name: str
-    at: str
+    workspace: Name
+    kind: Name
+    name: Name
+    at: Name
 
 
 class LifecycleQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.lifecycle``: the intervals of one resource, or without ``name`` a summary of its kind."""
 
-    workspace: str
-    kind: str
-    name: str = ""
+    workspace: Name
+    kind: Name
+    name: Name = ""
 
 
 class VerifyQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +97,8 @@ class AuditRow(Struct, frozen=True, omit_defaults=True):
     """One event where it stands: the ``index``-th of the commit at ``position``. ``at`` is UTC.
 
     ``about`` is the ``kind/name`` a published event says it is about, ``published`` its own type. ``data`` is the event
-    as stored; an event of more than half a megabyte is left out (``data_bytes`` says its size); the log has it.
+    as stored; an event of more than half a megabyte is left out (``data_bytes`` says its size); the log has it. ``via``
+    is the job (``job:<name>``) that acted with the rights of ``actor``.
     """
 
     position: int
@@ -115,6 +117,7 @@ class AuditRow(Struct, frozen=True, omit_defaults=True):
     about: str = ""
     published: str = ""
     data_bytes: int = 0
+    via: str = ""
 
 
 class Because(Struct, frozen=True):
@@ -209,10 +212,26 @@ class StoreStatus(Struct, frozen=True):
     lag: int  # positions behind the head of the log
 
 
+INCOMPLETE_MAX = 100
+
+
+class IncompleteRow(Struct, frozen=True):
+    """A resource that ``view`` cannot show from ``position`` of ``stream`` on; ``resource`` is ``kind/name``, or of a
+    message that is none of ours its subject."""
+
+    view: str
+    workspace: str
+    resource: str
+    stream: str
+    position: int
+    why: str
+
+
 class StatusAnswer(Struct, frozen=True):
     """``verified_until``: up to here log and copy were compared since this monitor started. ``head``: see above.
 
-    ``signed_until``: the size of the last signed checkpoint.
+    ``signed_until``: the size of the last signed checkpoint. ``incomplete``: what the monitor's views cannot show, at
+    most INCOMPLETE_MAX a view.
     """
 
     ok: bool
@@ -222,3 +241,4 @@ class StatusAnswer(Struct, frozen=True):
     verified_until: int
     head: str
     signed_until: int = 0
+    incomplete: list[IncompleteRow] = []

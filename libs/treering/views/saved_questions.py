@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
+from treering.kernel.bounds import Line, Name, Small
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import singular
 from treering.views.access_question import COLUMNS, access_rows
@@ -28,14 +29,14 @@ Row = dict[str, Any]
 class AskQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.ask``: a saved question. ``argument`` is the one thing it is about, if it is about one."""
 
-    workspace: str
-    name: str
-    argument: str = ""
-    since: str = ""
-    until: str = ""
-    kind: str = ""
-    limit: int = 100
-    page: str = ""
+    workspace: Name
+    name: Name
+    argument: Name = ""
+    since: Name = ""
+    until: Name = ""
+    kind: Name = ""
+    limit: Small = 100
+    page: Line = ""
 
 
 class AskAnswer(Struct, frozen=True):
@@ -130,13 +131,17 @@ def causes(db: Database, query: AskQuery) -> AskAnswer:
     )  # fmt: skip
     rows, next = with_causes(db, asked)
     if not rows and not query.page:
-        raise Refused(f"{asked.kind}.absent", f"nothing was ever done to {query.argument[:80]!r}")
+        raise Refused(
+            f"{asked.kind}.absent", f"nothing in the log is about {query.argument[:80]!r}; check the kind and the name"
+        )
     columns = ["at", "type", "of", "by", "position", "cause"]
     return AskAnswer(columns, [{**event(row), "cause": row.cause} for row in rows], next)
 
 
 def event(row: AuditRow) -> Row:
-    return {"at": row.at, "type": row.type, "of": f"{row.kind}/{row.name}", "by": row.actor, "position": row.position}
+    of = f"{row.kind}/{row.name}"
+    shown = {"at": row.at, "type": row.type, "of": of, "by": row.actor, "position": row.position}
+    return {**shown, "via": row.via} if row.via else shown
 
 
 def of_events(db: Database, query: AskQuery, types: Sequence[str]) -> AskAnswer:

@@ -13,8 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from treering.adapters.sqlite_reader import read_only_uri
+from treering.adapters.soundness import Soundness
+from treering.adapters.sqlite_faults import cannot_write, is_damage, not_now, roll_back
+from treering.adapters.sqlite_kinds import VIEWS, marked
+from treering.adapters.sqlite_open import lacks_checksums, make_checked, open_shared, read_only_uri, remove_database
 from treering.adapters.sqlite_view import Database
+from treering.kernel.disk import CannotWrite, until_written
+from treering.kernel.projector import ViewDamaged
 from treering.kernel.refusal import Refused
 
 T = TypeVar("T")
@@ -42,11 +47,12 @@ LAST = "SELECT id, commit_id FROM audit.event_rows WHERE id > ? ORDER BY id DESC
 
 
 class SearchIndex:
-    """``audit`` is the audit view's file, which must be there."""
+    """``audit`` is the audit view's file, which must be there; ``soundness`` that of the view."""
 
-    def __init__(self, path: Path, audit: Path) -> None:
+    def __init__(self, path: Path, audit: Path, soundness: Soundness) -> None:
         self.path = path
         self.audit = audit
+        self.soundness = soundness
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="search")
         self.db: Database | None = None
         self.poked = asyncio.Event()
@@ -67,17 +73,28 @@ class SearchIndex:
             if self.continues(self.db):
                 return
             self.db.close()
-        except sqlite3.DatabaseError:
-            pass
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        except sqlite3.DatabaseError as error:
+            if not_now(error):
+                raise cannot_write(error, self.path) from error
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        remove_database(self.path)
         self.db = self.connect_once()
 
+    async def make_again(self) -> None:
+        """Index everything again: this file, or the view it is an index of, was damaged."""
+        await self.on_thread(self.opened().close)
+        await self.on_thread(self.begin_again)
+        self.poke()
+
     def connect_once(self) -> Database:
-        db = sqlite3.connect(self.path.absolute().as_uri(), uri=True, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA busy_timeout = 5000")
+        make_checked(self.path)
+        db = open_shared(self.path, "NORMAL")
+        if not marked(db, VIEWS[NAME]):  # another file has taken its place
+            db.close()
+            remove_database(self.path)
+            return self.connect_once()
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION}")
         db.execute("ATTACH ? AS audit", (read_only_uri(self.audit),))
@@ -86,6 +103,8 @@ class SearchIndex:
     def continues(self, db: Database) -> bool:
         if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             return False
+        if lacks_checksums(db):
+            return False
         id, commit_id = db.execute("SELECT id, commit_id FROM mark").fetchone()
         found = db.execute("SELECT commit_id FROM audit.event_rows WHERE id = ?", (id,)).fetchone()
         return id == 0 or (found is not None and found[0] == commit_id)
@@ -93,8 +112,12 @@ class SearchIndex:
     async def run(self) -> None:
         """Index what comes, some time after it came, until cancelled."""
         while True:
-            while await self.on_thread(self.index_some):
-                pass
+            try:
+                while await until_written(lambda: self.on_thread(self.index_some), "the index of words"):
+                    pass
+            except ViewDamaged:
+                await self.soundness.wait()
+                continue
             await self.poked.wait()
             self.poked.clear()
             await asyncio.sleep(GATHER_SECONDS)
@@ -107,27 +130,39 @@ class SearchIndex:
         """Index all rows the audit view has now; ``Refused("view.behind")`` while that is a matter of minutes."""
         if await self.on_thread(self.is_far_behind):
             raise Refused("view.behind", "the words of older events are still being indexed; try again in a while")
-        while await self.on_thread(self.index_some):
-            pass
+        try:
+            while await self.on_thread(self.index_some):
+                pass
+        except CannotWrite as full:
+            raise Refused("disk.full", f"the words of the newest events cannot be indexed now: {full}") from None
 
     def is_far_behind(self) -> bool:
         db = self.opened()
         return db.execute(END, (mark_of(db), BACKLOG_MAX)).fetchone() is not None
 
     def index_some(self) -> bool:
-        """Index up to ROWS_MAX rows in one transaction; False when there were none."""
-        db = self.opened()
+        """Index up to ROWS_MAX rows in one transaction; False when there were none. Raises ViewDamaged."""
+        try:
+            return self.index(self.opened())
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                raise self.soundness.note(error) from error
+            raise
+
+    def index(self, db: Database) -> bool:
         before = mark_of(db)
         end = db.execute(END, (before, ROWS_MAX - 1)).fetchone() or db.execute(LAST, (before,)).fetchone()
         if end is None:
             return False
-        db.execute("BEGIN IMMEDIATE")
         try:
+            db.execute("BEGIN IMMEDIATE")
             db.execute(FILL, (before, end[0]))
             db.execute("UPDATE mark SET id = ?, commit_id = ?", tuple(end))
             db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
+        except BaseException as error:
+            roll_back(db)
+            if isinstance(error, sqlite3.OperationalError) and not_now(error):
+                raise cannot_write(error, self.path) from error
             raise
         return True
 

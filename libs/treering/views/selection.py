@@ -6,17 +6,17 @@ from msgspec import Struct
 
 from treering.kernel.subjects import Address, encode_token
 
-TYPES_MAX = 64
-
 
 class Selection(Struct, frozen=True):
-    """Empty fields select everything. A type may end in ``*``: ``job.*``. ``lines`` is JSON lines, not SSE."""
+    """Empty fields select everything. A type may end in ``*``: ``job.*``. ``lines`` is JSON lines, not SSE;
+    ``plain`` is SSE without the names of events."""
 
     workspace: str = ""
     kind: str = ""
     key: str = ""
     types: tuple[str, ...] = ()
     lines: bool = False
+    plain: bool = False
 
     @property
     def address(self) -> tuple[str, str, str]:

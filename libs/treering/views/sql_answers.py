@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from treering.adapters.sql_guard import Guard
 from treering.adapters.sqlite_view import Database
+from treering.kernel.bounds import Small, Text
 from treering.kernel.refusal import Refused
 from treering.views.sql_views import VIEWS
 
@@ -19,8 +20,8 @@ SECONDS_MAX = 10.0
 class SqlQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.sql``: one SELECT over the documented views."""
 
-    sql: str
-    limit: int = 1000  # rows, at most ROWS_MAX
+    sql: Text
+    limit: Small = 1000  # rows, at most ROWS_MAX
 
 
 class SqlAnswer(Struct, frozen=True):

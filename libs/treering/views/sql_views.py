@@ -5,12 +5,13 @@ Azure's tables have the column names of Azure Monitor, so that queries carry ove
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from treering.adapters.sql_guard import Guard, Table
 from treering.adapters.sqlite_reader import SqliteReaders
-from treering.adapters.sqlite_view import Database
+from treering.adapters.sqlite_view import Database, SqliteView
 from treering.views.audit import INDEX_BITS
 from treering.views.versions import OPEN
 
@@ -46,7 +47,7 @@ VIEWS = (
     SELECT id, id >> {INDEX_BITS} AS position, id & {(1 << INDEX_BITS) - 1} AS "index", workspace, kind, key AS name,
       type, at, actor, cause, command_id, commit_id, trace, about, published,
       CAST(data AS TEXT) AS data,
-      coalesce(person, actor) AS actor_name
+      coalesce(person, actor) AS actor_name, via
     FROM main.event_rows JOIN main.groups USING (gid) LEFT JOIN temp.people ON id_of_person = actor
     """, (*EVENT_TABLES, "temp.people")),
     SqlView("activity", "How many events of each type there were on each day", """
@@ -139,12 +140,13 @@ def make_views(db: Database) -> None:
 class SqlReaders:
     """One connection, on a thread of its own: questions in SQL wait for each other and for nobody else."""
 
-    def __init__(self, audit: Path, lifecycle: Path) -> None:
+    def __init__(self, audit: Path, lifecycle: Path, views: Sequence[SqliteView] = ()) -> None:
         self.guard = guard()
         self.people: dict[str, str] = {}
-        self.readers = SqliteReaders(audit, {LIFECYCLE: lifecycle}, threads=1, prepare=self.prepare)
+        self.readers = SqliteReaders(audit, {LIFECYCLE: lifecycle}, threads=1, prepare=self.prepare, views=views)
 
     def prepare(self, db: Database) -> None:
+        self.people = {}  # this connection was told none
         make_views(db)
         self.guard.install(db)
 

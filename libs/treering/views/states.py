@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from treering.adapters.incomplete import incomplete_keys, incomplete_subjects, require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS
 from treering.kernel.log import Commit, Entry, encoder
-from treering.kernel.subjects import Address, address_of
+from treering.kernel.pages import ROW_BYTES, rows_that_fit
+from treering.kernel.shared_limits import PAGE_MAX
+from treering.kernel.subjects import Address, address_of, address_or_none
 from treering.kernel.writer import Known, advance
 
 CACHED_MAX = 2_000
 TIMELINE_MAX = 64
-PAGE_MAX = 1000
 
 
 class Row(NamedTuple):
@@ -49,26 +52,25 @@ class StatesView:
     def project(self, db: Database, entries: Sequence[Entry]) -> None:
         """Fold each entry; write each resource once a batch."""
         touched: dict[Address, tuple[Row, int]] = {}
-        try:
-            for entry in entries:
-                address = address_of(entry.subject)
-                if address.kind not in KINDS:
-                    continue  # A kind of a newer release: the audit view keeps it, we cannot fold it.
-                commit = entry.commit()
-                before = touched.get(address) or self.cached.get(address)
-                if before is None and commit.version > 1:
-                    before = load(db, address)
-                touched[address] = fold(address, before, entry, commit)
-            db.executemany(
-                f"INSERT OR REPLACE INTO states VALUES ({', '.join('?' * 17)})",
-                [columns(address, row, first) for address, (row, first) in touched.items()],
-            )
-        except BaseException:
-            self.cached.clear()
-            raise
+        for entry in entries:
+            address = address_of(entry.subject)
+            if address.kind not in KINDS:
+                continue  # A kind of a newer release: the audit view keeps it, we cannot fold it.
+            commit = entry.commit()
+            before = touched.get(address) or self.cached.get(address)
+            if before is None and commit.version > 1:
+                before = load(db, address)
+            touched[address] = fold(address, before, entry, commit)
+        db.executemany(
+            f"INSERT OR REPLACE INTO states VALUES ({', '.join('?' * 17)})",
+            [columns(address, row, first) for address, (row, first) in touched.items()],
+        )
         self.cached.update(touched)
         while len(self.cached) > CACHED_MAX:
             self.cached.popitem(last=False)
+
+    def forget(self) -> None:
+        self.cached.clear()
 
 
 def fold(address: Address, before: tuple[Row, int] | None, entry: Entry, commit: Commit) -> tuple[Row, int]:
@@ -134,6 +136,7 @@ class Resource(msgspec.Struct, frozen=True, omit_defaults=True):
     parent: str = ""
     archived: bool = False
     labels: dict[str, str] = {}
+    warning: str = ""  # what is wrong with it now, beside the log; never of an earlier position
 
 
 def resource(row: Any) -> Resource:
@@ -146,11 +149,25 @@ def resource(row: Any) -> Resource:
 
 
 def show(db: Database, address: Address) -> Resource | None:
+    """``Refused("view.incomplete")`` for one whose entries could not all be applied."""
+    require_complete(db, address)
     found = db.execute("SELECT * FROM states WHERE workspace = ? AND kind = ? AND key = ?", address).fetchone()
     return resource(found) if found else None
 
 
-def newest(
+def newest(db: Database, workspace: str, kind: str, **wanted: Any) -> list[Resource]:
+    """The newest resources of a kind first, whatever they hold: for what looks something up among them. For
+    ``wanted`` see ``newest_rows``."""
+    return [resource(row) for row in newest_rows(db, workspace, kind, **wanted)]
+
+
+def newest_page(db: Database, workspace: str, kind: str, **wanted: Any) -> tuple[list[Resource], bool]:
+    """A page of them to answer, and whether it ended before ``limit`` because it was full."""
+    rows, cut = rows_that_fit(newest_rows(db, workspace, kind, **wanted), row_bytes)
+    return [resource(row) for row in rows], cut
+
+
+def newest_rows(
     db: Database,
     workspace: str,
     kind: str,
@@ -161,9 +178,12 @@ def newest(
     archived: bool | None = False,
     before: int = 0,
     limit: int = 100,
-) -> list[Resource]:
-    """The newest resources of a kind first. ``before`` is the page mark: the last page's smallest
-    ``first_position`` (see ``page_mark``); ``archived`` None means both."""
+) -> Iterator[sqlite3.Row]:
+    """Of the newest resources of a kind first, without those that cannot be shown.
+
+    ``before`` is the page mark: the last page's smallest ``first_position`` (see ``page_mark``); ``archived`` None
+    means both.
+    """
     wanted = ["workspace = ?", "kind = ?"]
     values: list[Any] = [workspace, kind]
     for column, value in (("status", status), ("parent", parent)):
@@ -179,8 +199,15 @@ def newest(
     if before:
         wanted.append("first_position < ?")
         values.append(before)
+    if gone := incomplete_keys(db, workspace, kind):
+        wanted.append("key NOT IN (SELECT value FROM json_each(?))")
+        values.append(encoder.encode(sorted(gone)).decode())
     sql = f"SELECT * FROM states WHERE {' AND '.join(wanted)} ORDER BY first_position DESC LIMIT ?"
-    return [resource(row) for row in db.execute(sql, [*values, min(limit, PAGE_MAX)])]
+    return db.execute(sql, [*values, min(limit, PAGE_MAX)])
+
+
+def row_bytes(row: sqlite3.Row) -> int:
+    return ROW_BYTES + sum(len(row[column]) for column in ("state", "labels", "timeline"))
 
 
 def page_mark(db: Database, address: Address) -> int:
@@ -191,10 +218,27 @@ def page_mark(db: Database, address: Address) -> int:
 
 def with_status(db: Database, kind: str, statuses: Sequence[str]) -> list[tuple[Address, Any, int]]:
     """(address, state, position) of every resource of a kind in one of ``statuses``, oldest first."""
+    gone = left_out(db)
     marks = ", ".join("?" * len(statuses))
     sql = f"SELECT * FROM states WHERE kind = ? AND status IN ({marks}) ORDER BY first_position"
     decoder = KINDS[kind].states
     return [
-        (Address(row["workspace"], row["kind"], row["key"]), decoder.decode(row["state"]), row["position"])
+        (address, decoder.decode(row["state"]), row["position"])
         for row in db.execute(sql, (kind, *statuses))
+        if (address := Address(row["workspace"], row["kind"], row["key"])) not in gone
     ]
+
+
+def made_by_another(db: Database, prefix: Address, actor: str) -> str:
+    """The key of a resource below ``prefix`` (whose key ends in a colon) that ``actor`` did not create; "" when it
+    created all of them."""
+    sql = "SELECT key FROM states WHERE workspace = ? AND kind = ? AND key > ? AND key < ? AND created_by <> ? LIMIT 1"
+    end = f"{prefix.key[:-1]};"  # ";" follows ":"
+    row = db.execute(sql, (prefix.workspace, prefix.kind, prefix.key, end, actor)).fetchone()
+    return str(row["key"]) if row else ""
+
+
+def left_out(db: Database) -> set[Address]:
+    """The resources that the view cannot show."""
+    found = (address_or_none(subject) for subject in incomplete_subjects(db))
+    return {address for address in found if address is not None}

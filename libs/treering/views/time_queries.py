@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from treering.kernel.bounds import Count, Line, Name, Position, Seconds, Small
 from treering.views.queries import Because
 from treering.views.states import Resource
 
@@ -18,15 +19,15 @@ Archived = Literal["false", "true", "any"]
 class ListAtQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.list_at``: the resources of a kind as they were, newest first; ``page`` as lists of the present have it."""
 
-    workspace: str
-    kind: str
-    at: str
-    status: str = ""
-    parent: str = ""
-    prefix: str = ""
+    workspace: Name
+    kind: Name
+    at: Name
+    status: Name = ""
+    parent: Name = ""
+    prefix: Name = ""
     archived: Archived = "false"
-    limit: int = 100
-    page: int = 0
+    limit: Small = 100
+    page: Position = 0
 
 
 class ListAtAnswer(Struct, frozen=True):
@@ -40,11 +41,11 @@ class ListAtAnswer(Struct, frozen=True):
 class DiffQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.diff``: what changed in one resource behind ``since``, up to ``until``."""
 
-    workspace: str
-    kind: str
-    name: str
-    since: str
-    until: str
+    workspace: Name
+    kind: Name
+    name: Name
+    since: Name
+    until: Name
 
 
 class FieldChange(Struct, frozen=True):
@@ -77,12 +78,12 @@ class Difference(Struct, frozen=True):
 class WorkspaceDiffQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.workspace_diff``: every resource that changed, by kind and name. Published events are left out."""
 
-    workspace: str
-    since: str
-    until: str
-    kind: str = ""
-    limit: int = 100
-    page: str = ""
+    workspace: Name
+    since: Name
+    until: Name
+    kind: Name = ""
+    limit: Small = 100
+    page: Line = ""
 
 
 class WorkspaceDiffAnswer(Struct, frozen=True):
@@ -93,9 +94,9 @@ class WorkspaceDiffAnswer(Struct, frozen=True):
 class ByParentQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.by_parent``: durations of a kind for each parent, such as the jobs of each experiment."""
 
-    workspace: str
-    kind: str
-    parent: str = ""
+    workspace: Name
+    kind: Name
+    parent: Name = ""
 
 
 class Durations(Struct, frozen=True):
@@ -118,10 +119,10 @@ class ByParentAnswer(Struct, frozen=True):
 class UsageQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.usage``: what jobs cost. ``since`` and ``until`` are days (``2026-01-31``), both included."""
 
-    workspace: str = ""
+    workspace: Name = ""
     by: Literal["workspace", "experiment", "actor", "day"] = "experiment"
-    since: str = ""
-    until: str = ""
+    since: Name = ""
+    until: Name = ""
 
 
 class UsageRow(Struct, frozen=True):
@@ -142,17 +143,17 @@ class UsageAnswer(Struct, frozen=True):
 class StuckQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.stuck``: what waits too long, is silent or fails again and again; 0 means the installation's threshold."""
 
-    workspace: str = ""
-    waiting_seconds: float = 0.0
-    silent_seconds: float = 0.0
-    failures: int = 0
+    workspace: Name = ""
+    waiting_seconds: Seconds = 0.0
+    silent_seconds: Seconds = 0.0
+    failures: Count = 0
 
 
 class StuckRow(Struct, frozen=True):
     workspace: str
     kind: str
     name: str
-    problem: Literal["waiting", "silent", "failing"]
+    problem: Literal["waiting", "silent", "failing", "still"]
     status: str
     since: str
     seconds: float

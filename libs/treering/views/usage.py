@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.job import HELD, JOB, TERMINAL, Job
+from treering.kernel.bounds import INT64_MAX
 from treering.kernel.subjects import Address
 from treering.views.moments import seconds_between
 
@@ -81,4 +82,5 @@ def held_milliseconds(job: Moment, until: str) -> int:
 
 
 def output_bytes(job: Job) -> int:
-    return sum([output.size_bytes for output in job.outputs.values()])
+    """At most what a column holds, so that a sum of amounts that nobody can have is still a sum."""
+    return min(sum([output.size_bytes for output in job.outputs.values()]), INT64_MAX)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from treering.kernel.bounds import Line, Name, Names, Position
+
 LIMIT_MAX = 1000
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 
@@ -13,7 +15,7 @@ Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 class AddressCheck(Struct, frozen=True, forbid_unknown_fields=True):
     """May this URL be connected to, as far as can be told now?"""
 
-    url: str
+    url: Line
 
 
 class AddressAnswer(Struct, frozen=True):
@@ -23,17 +25,17 @@ class AddressAnswer(Struct, frozen=True):
 
 
 class WebhookQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    workspace: str
-    name: str
+    """About the webhook as it is at ``position``: the notifier hears of a change a little later than who made it."""
+
+    workspace: Name
+    name: Name
+    position: Position = 0
 
 
-class TestQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Send one message that is no event, to the webhook as it is at ``position``; ``type`` is one of MLflow's."""
+class TestQuery(WebhookQuery, frozen=True, forbid_unknown_fields=True):
+    """Send one message that is no event; ``type`` is one of MLflow's."""
 
-    workspace: str
-    name: str
-    position: int = 0
-    type: str = ""
+    type: Name = ""
 
 
 class TestAnswer(Struct, frozen=True):
@@ -59,11 +61,9 @@ class DeliveryAnswer(Struct, frozen=True):
     last_failure: str = ""
 
 
-class DeadQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    workspace: str
-    name: str
+class DeadQuery(WebhookQuery, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 100
-    page: str = ""
+    page: Line = ""
 
 
 class DeadLetter(Struct, frozen=True):
@@ -81,12 +81,10 @@ class DeadAnswer(Struct, frozen=True):
     next: str = ""
 
 
-class RedeliverQuery(Struct, frozen=True, forbid_unknown_fields=True):
+class RedeliverQuery(WebhookQuery, frozen=True, forbid_unknown_fields=True):
     """``ids`` of dead letters; none is all of them."""
 
-    workspace: str
-    name: str
-    ids: list[str] = []
+    ids: Names = []
 
 
 class RedeliverAnswer(Struct, frozen=True):

@@ -1,9 +1,8 @@
-"""An attempt's console: every byte into a file, and live to whoever watches through the LOG stream."""
+"""An attempt's console: into a file, and live to whoever watches through the LOG stream; both have a limit."""
 
 from __future__ import annotations
 
 import asyncio
-from io import FileIO
 from pathlib import Path
 
 import structlog
@@ -12,14 +11,16 @@ from nats.aio.client import Client
 from treering.adapters.appender import REQUEST_FAILED
 from treering.adapters.free_space import require_last_room, require_room
 from treering.adapters.stalls import Stalls
+from treering.config import console_bytes_max
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, encode_token
+from treering_services.executor.console_file import ConsoleFile, Tail
 
 CHUNK_BYTES_MAX = 64 * 1024
 LIVE_BYTES_MAX = 32 * 1024 * 1024
 FLUSH_SECONDS = 0.05
 PUBLISH_TIMEOUT_SECONDS = 5.0
-CUT = b"\n[the live console ends here: it has reached its limit; the archived log has the rest]\n"
+CUT = b"\n[the live console has reached its limit; its last lines follow in the end, and the archived log has more]\n"
 GAP = b"\n[lines are missing here: the disk was nearly full; the archived log has them]\n"
 log = structlog.get_logger()
 
@@ -31,37 +32,37 @@ class Console:
     what a job says goes into the file only, as commands of clients are refused then.
     """
 
-    def __init__(self, client: Client, job: Address, attempt: int, file: Path, store: Path) -> None:
+    def __init__(
+        self, client: Client, job: Address, attempt: int, file: Path, store: Path, bytes_max: int | None = None
+    ) -> None:
         self.client = client
         self.store = store
         self.stalls = Stalls(client, "log")
-        self.missing = False
+        self.missing = self.closed = False
         self.subject = f"log.{encode_token(job.workspace)}.{encode_token(job.key)}.{attempt}"
-        self.file = file
+        self.archive = ConsoleFile(file, console_bytes_max() if bytes_max is None else bytes_max)
         self.gathered = bytearray()
+        self.unseen = Tail()
         self.live_bytes = 0
         self.flushing: asyncio.Task[None] | None = None
-        self.archive: FileIO | None = None
 
     def say(self, line: str) -> None:
         """A line of ours, marked as such."""
         self.write(f"treering: {line}\n".encode())
 
     def write(self, data: bytes) -> None:
-        self.opened().write(data)
+        self.archive.write(data)
         if self.live_bytes >= LIVE_BYTES_MAX:
+            self.unseen.add(data)
             return
         self.live_bytes += len(data)
-        self.gathered += data if self.live_bytes < LIVE_BYTES_MAX else CUT
+        if self.live_bytes < LIVE_BYTES_MAX:
+            self.gathered += data
+        else:
+            self.unseen.add(data)
+            self.gathered += CUT
         if self.flushing is None:
             self.flushing = asyncio.create_task(self.flush_soon())
-
-    def opened(self) -> FileIO:
-        """The archive, made when there is something to write: many jobs say nothing."""
-        if self.archive is None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.archive = self.file.open("ab", buffering=0)
-        return self.archive
 
     async def flush_soon(self) -> None:
         try:
@@ -93,12 +94,19 @@ class Console:
             log.warning("console.chunk_lost", subject=self.subject, why=str(error) or type(error).__name__)
 
     async def close(self) -> None:
-        """Publish what is left, then the empty message that says the attempt's console is complete."""
+        """Publish what is left, then the empty message that says the attempt's console is complete.
+
+        Those who watched it live and were cut off get its last lines too. A second time does nothing.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        if self.unseen.over_bytes:
+            self.gathered += self.unseen.lines()[1]
+        self.gathered += self.archive.close()
         if self.flushing is not None:
             await self.flushing
         while self.gathered:
             await self.flush_soon()
         if self.live_bytes:
             await self.publish(b"")
-        if self.archive is not None:
-            self.archive.close()

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import Commands
+from treering.adapters.egress import Egress
 from treering.adapters.environments import Environments
-from treering.adapters.launcher import Launch, Launcher
-from treering.domain.job_messages import CompleteJob, ConfirmCancel, FailJob, FinalizeJob, StartJob
-from treering.kernel.aggregate import Command
+from treering.adapters.launcher import KillFailed, Launch, Launcher, Running
+from treering.adapters.sandbox.port import Room
+from treering.adapters.spawner import KILL_SECONDS_MAX
+from treering.domain.job_messages import FinalizeJob, StartJob
 from treering.kernel.clock import monotonic_seconds
-from treering.kernel.log import LogUnavailable
+from treering.kernel.disk import refusal_of
+from treering.kernel.ending import end
 from treering.kernel.refusal import Refused
 from treering.tracing import Value, span
 from treering_services.executor import steps
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
+from treering_services.executor.reporting import Reporter, judge
+from treering_services.executor.stepping import DEADLINES, Step, Walk
 from treering_services.executor.workplace import Leftovers
 
 CANCEL_GRACE_SECONDS = 1.0
-RETRY_SECONDS = 0.3
+RUNNING_STOP_SECONDS = CANCEL_GRACE_SECONDS + 4 * KILL_SECONDS_MAX  # the kill itself is bounded by less
+CLOSE_SECONDS = 5.0  # for the console of an attempt about which nothing may be said any more
 EXPERIMENT_SECONDS = 2.0  # for so long a name may still mean what it meant before a renaming
 EXPERIMENTS_MAX = 1000
 log = structlog.get_logger()
@@ -46,10 +52,14 @@ class Runner:
         store: Path,
         gateway_url: Callable[[], str],
         job_token: Callable[[Attempt], str],
+        egress: Egress | None = None,
+        deadline_seconds: Mapping[str, float] = DEADLINES,
+        *,
+        room: Callable[[Attempt], Room],
     ) -> None:
         self.node = node
-        self.actor = f"node:{node}"
         self.commands = commands
+        self.reporter = Reporter(node, commands)
         self.launcher = launcher
         self.environments = environments
         self.blobs = blobs
@@ -58,9 +68,25 @@ class Runner:
         self.store = store  # of the streams
         self.gateway_url = gateway_url
         self.job_token = job_token
+        self.egress = egress or Egress()
+        self.walk = Walk(deadline_seconds)
+        self.room = room
         self.leftovers = Leftovers()
-        self.reported = 0  # the position of the last thing said of an attempt
         self.experiments: dict[tuple[str, str], tuple[str, float]] = {}  # number, and when it was asked for
+
+        self.until_it_ran: tuple[Step, ...] = (
+            Step("claimed", self.claim, limited=True),
+            Step("environment", self.environment, "environment.timeout", limited=True, told=True, again=True),
+            Step("inputs", self.inputs, "input.timeout", limited=True, told=True, again=True),
+            Step("launched", self.fork, limited=True),
+            Step("waiting", self.wait_for_slot),
+            Step("running", self.run, "timeout", limited=True, stop_seconds=RUNNING_STOP_SECONDS),
+        )
+        self.after_it_ran: tuple[Step, ...] = (
+            Step("outputs", self.finish, "output.timeout", told=True, always=True, again=True),
+            Step("logs", self.archive, always=True, again=True),
+        )
+        self.last: tuple[Step, ...] = (Step("reported", self.reporter.report, always=True),)
 
     async def carry_out(self, attempt: Attempt) -> None:
         """All steps, as one span of the trace that the job was submitted in."""
@@ -71,7 +97,10 @@ class Runner:
         }
         with span("job.attempt", attempt.trace, attributes=named) as whole:
             attempt.trace = whole.trace
-            await self.take_steps(attempt)
+            try:
+                await self.take_steps(attempt)
+            finally:
+                await attempt.close()
             if attempt.failure is not None:
                 whole.fail(attempt.failure.code)
 
@@ -79,45 +108,59 @@ class Runner:
         """Whatever goes wrong on the way, the attempt ends reported, unless it is fenced."""
         console = Console(self.commands.client, attempt.job, attempt.number, attempt.log_file, self.store)
         try:
-            await self.prepare(attempt, console)
-            await self.fork(attempt)
-            if await self.slot(attempt):
-                try:
-                    await self.run(attempt, console)
-                finally:
-                    self.slots.release()
-            await self.finish(attempt, console)
-        except Exception as error:
-            self.failed(attempt, error)
-        try:
-            await self.end(attempt, console)
-        except Exception as error:
-            self.failed(attempt, error)
-        if not attempt.fenced.is_set():
-            await self.report(attempt)
+            await self.take(self.until_it_ran, attempt, console)
+        finally:
+            self.give_back_slot(attempt)
+        await self.end(attempt)
+        await self.take(self.after_it_ran, attempt, console)
+        if attempt.fenced.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await console.close()
+        await self.take(self.last, attempt, console)
+        if attempt.cancel_requested.is_set() and not attempt.reported:
+            await self.take(self.last, attempt, console)  # It was canceled while something else was reported.
         await self.leftovers.add(attempt.folder)
+
+    async def take(self, steps: Sequence[Step], attempt: Attempt, console: Console) -> None:
+        for step in steps:
+            try:
+                await self.walk.take(step, attempt, console)
+            except Refused as refused:
+                console.say(refused.detail)
+                attempt.fail(refused.code, refused.detail)
+            except Exception as error:
+                self.failed(attempt, error)
 
     def failed(self, attempt: Attempt, error: Exception) -> None:
         log.exception("attempt.failed", job=str(attempt.job), attempt=attempt.number)
-        attempt.fail("executor.failed", f"the executor failed: {type(error).__name__}: {error}")
+        known = refusal_of(error)
+        if isinstance(error, KillFailed):  # A second attempt would run beside what is left of this one.
+            attempt.fail("kill_failed", str(error))
+        elif isinstance(error, Refused):
+            attempt.fail(error.code, error.detail)
+        elif known is not None and known.code == "disk.full":  # also after it was waited for
+            attempt.fail(known.code, known.detail)
+        else:
+            attempt.lose(f"its executor failed: {type(error).__name__}: {error}")
 
-    async def end(self, attempt: Attempt, console: Console) -> None:
-        """Nothing of the attempt runs any more, and its console is complete."""
-        if attempt.running is not None:
-            await attempt.running.kill()
-        await console.close()
-        if not attempt.fenced.is_set():
-            await steps.archive_logs(attempt, self.blobs)
+    async def end(self, attempt: Attempt) -> None:
+        """Nothing of the attempt runs any more."""
+        try:
+            if attempt.running is not None:
+                await attempt.running.kill()
+        except Exception as error:
+            self.failed(attempt, error)
 
-    async def prepare(self, attempt: Attempt, console: Console) -> None:
-        asking = asyncio.create_task(self.experiment(attempt))
-        if not attempt.over:
-            with span("job.environment", attempt.trace):
-                await steps.environment(attempt, self.environments, console)
-        if not attempt.over:
-            with span("job.inputs", attempt.trace):
-                await steps.inputs(attempt, self.blobs, console)
-        await asking
+    async def claim(self, attempt: Attempt, console: Console) -> None:
+        """It is ours. What the gateway is asked comes while the environment and the inputs are made."""
+        attempt.asking = asyncio.create_task(self.experiment(attempt))
+
+    async def environment(self, attempt: Attempt, console: Console) -> None:
+        attempt.python = await self.environments.ready(attempt.spec.environment, console.say)
+
+    async def inputs(self, attempt: Attempt, console: Console) -> None:
+        await steps.inputs(attempt, self.blobs, self.egress)
 
     async def experiment(self, attempt: Attempt) -> None:
         """The number of the experiment; many jobs of one that start at the same time ask for it once."""
@@ -132,121 +175,71 @@ class Runner:
                 self.experiments.clear()
             self.experiments[name] = (attempt.experiment_id, monotonic_seconds())
 
-    async def fork(self, attempt: Attempt) -> None:
+    async def fork(self, attempt: Attempt, console: Console) -> None:
         """Fork the command into its group, where it waits for its go."""
-        if attempt.over:
-            return
+        if attempt.asking is not None:
+            await attempt.asking
         launch = Launch(
             attempt.group,
             steps.command_line(attempt),
             attempt.code_folder,
             steps.variables(attempt, self.shims, self.gateway_url(), self.job_token(attempt)),
+            self.room(attempt),
         )
         attempt.running = await self.launcher.launch(launch)
 
-    async def slot(self, attempt: Attempt) -> bool:
-        """Wait for a free slot; False when the attempt was over before there was one."""
-        if attempt.over:
-            return False
-        if not self.slots.locked():
-            return await self.slots.acquire()
-        stops = [asyncio.create_task(event.wait()) for event in (attempt.cancel_requested, attempt.fenced)]
-        acquiring = asyncio.create_task(self.slots.acquire())
-        await asyncio.wait({acquiring, *stops}, return_when=asyncio.FIRST_COMPLETED)
-        for stop in stops:
-            stop.cancel()
-        if not acquiring.done():
-            acquiring.cancel()
-        return acquiring.done() and not acquiring.cancelled()
+    async def wait_for_slot(self, attempt: Attempt, console: Console) -> None:
+        await self.slots.acquire()
+        attempt.holds_slot = True
+
+    def give_back_slot(self, attempt: Attempt) -> None:
+        if attempt.holds_slot:
+            attempt.holds_slot = False
+            self.slots.release()
 
     async def run(self, attempt: Attempt, console: Console) -> None:
         """Claim the start in the log, and only then let the command go: at most one start an attempt."""
         assert attempt.running is not None
-        if attempt.over or not await self.claim_start(attempt):
-            return
-        if attempt.over:
+        if not await self.claim_start(attempt) or attempt.over:
             return
         attempt.started = True
-        with span("job.run", attempt.trace):
-            attempt.running.go()
-            await self.watch(attempt, console)
+        attempt.running.go()
+        await self.watch(attempt, attempt.running, console)
 
     async def claim_start(self, attempt: Attempt) -> bool:
-        return await self.say(attempt, StartJob(attempt.number, self.node))
+        return await self.reporter.say(attempt, StartJob(attempt.number, self.node, self.launcher.sandbox.name))
 
-    async def watch(self, attempt: Attempt, console: Console) -> None:
-        """Until the command and all it started have ended: by itself, on time-out, cancel or fence."""
-        assert attempt.running is not None
-        running = attempt.running
-        copying = asyncio.create_task(copy_output(attempt, console))
-        stops = [asyncio.create_task(event.wait()) for event in (attempt.cancel_requested, attempt.fenced)]
-        waited: set[asyncio.Future[Any]] = {running.ended, *stops}
-        await asyncio.wait(waited, timeout=attempt.spec.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not running.ended.done():
-            if not attempt.over:
-                attempt.fail("timeout", f"the job ran longer than its limit of {attempt.spec.timeout_seconds:g} s")
-            await running.kill(0.0 if attempt.fenced.is_set() else CANCEL_GRACE_SECONDS)
-        for stop in stops:
-            stop.cancel()
-        ended = await running.wait()
-        await copying
-        attempt.seconds = round(ended.seconds, 3)
-        if ended.error:
-            attempt.fail("start_failed", ended.error)
-        elif ended.signal is not None:
-            attempt.fail("signal", f"the command was ended by signal {ended.signal}")
-        elif ended.exit_code:
-            attempt.fail("exit_code", f"the command exited with code {ended.exit_code}", ended.exit_code)
-        if attempt.failure and not attempt.cancel_requested.is_set():
-            console.say(attempt.failure.message)
+    async def watch(self, attempt: Attempt, running: Running, console: Console) -> None:
+        """Until the command and all it started have ended: by itself, or because this step is not to go on."""
+        copying = asyncio.create_task(copy_output(running, console))
+        try:
+            await running.wait()
+        finally:
+            try:
+                ended = await running.kill(0.0 if attempt.fenced.is_set() else CANCEL_GRACE_SECONDS)
+                await copying
+            finally:
+                await end(copying)
+            attempt.seconds = round(ended.seconds, 3)
+            judge(attempt, ended)
+            if attempt.failure and not attempt.cancel_requested.is_set():
+                console.say(attempt.failure.message)
+            elif attempt.lost:
+                console.say(f"{attempt.lost}; the job is tried again unless this was its last attempt")
 
     async def finish(self, attempt: Attempt, console: Console) -> None:
-        if not attempt.started or attempt.fenced.is_set():
+        if not attempt.started:
             return
         if attempt.spec.outputs and not attempt.cancel_requested.is_set():
-            await self.say(attempt, FinalizeJob(attempt.number, self.node))
-        with span("job.outputs", attempt.trace):
-            await steps.outputs(attempt, self.blobs, console)
+            await self.reporter.say(attempt, FinalizeJob(attempt.number, self.node))
+        await steps.outputs(attempt, self.blobs)
 
-    async def report(self, attempt: Attempt) -> None:
-        """The outcome. A job that was asked to cancel is canceled, however its command ended."""
-        ending = (attempt.outputs, attempt.logs, attempt.seconds)
-        if attempt.cancel_requested.is_set():
-            await self.say(attempt, ConfirmCancel(attempt.number, self.node, *ending))
-        elif attempt.failure is not None:
-            why = attempt.failure
-            await self.say(attempt, FailJob(attempt.number, self.node, why.code, why.message, why.exit_code, *ending))
-        else:
-            await self.say(attempt, CompleteJob(attempt.number, self.node, *ending))
-
-    async def say(self, attempt: Attempt, command: Command) -> bool:
-        """Send until it is answered or the attempt is not ours any more; False when it was refused."""
-        command_id = f"{self.actor}:{type(command).__name__}:{attempt.group}"
-        while not attempt.fenced.is_set():
-            try:
-                written = await self.commands.send(attempt.job, command, attempt.context(command_id, self.actor))
-                self.reported = max(self.reported, written.position)
-                return True
-            except Refused as refused:
-                if not refused.code.startswith("service."):
-                    self.heed(attempt, refused)
-                    return False
-                why = refused.detail  # That is no decision: the service is busy, or has failed.
-            except LogUnavailable as error:
-                why = str(error)
-            log.warning("report.unanswered", job=str(attempt.job), why=why)
-            await asyncio.sleep(RETRY_SECONDS)
-        return False
-
-    def heed(self, attempt: Attempt, refused: Refused) -> None:
-        log.info("report.refused", job=str(attempt.job), attempt=attempt.number, code=refused.code, why=refused.detail)
-        if refused.code == "job.cancel_requested":
-            attempt.cancel_requested.set()
-        elif refused.code in ("job.stale_attempt", "job.absent"):
-            attempt.fenced.set()
+    async def archive(self, attempt: Attempt, console: Console) -> None:
+        """The console is complete, and stored."""
+        await console.close()
+        await steps.archive_logs(attempt, self.blobs)
 
 
-async def copy_output(attempt: Attempt, console: Console) -> None:
-    assert attempt.running is not None
-    async for chunk in attempt.running.output():
+async def copy_output(running: Running, console: Console) -> None:
+    async for chunk in running.output():
         console.write(chunk)

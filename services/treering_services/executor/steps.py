@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -13,9 +12,13 @@ import structlog
 from msgspec import Struct
 
 from treering.adapters.blobs import LocalBlobs
-from treering.adapters.environments import Environments
+from treering.adapters.egress import Egress
+from treering.adapters.free_space import room_in
+from treering.adapters.http_get import Bounds, fetch
 from treering.adapters.pip_shim import shim_variables
-from treering.adapters.trees import materialise, put_tree
+from treering.adapters.remove_tree import remove_tree
+from treering.adapters.tree_walk import readable
+from treering.adapters.trees import materialise, mode_of, put_tree
 from treering.client.urls import tracking_uri
 from treering.domain.job_messages import OutputData
 from treering.domain.job_spec import InputSpec
@@ -25,13 +28,11 @@ from treering.kernel.safe_path import SafePath
 from treering.specs.expressions import render
 from treering.specs.submitted import unfetchable
 from treering_services.executor.attempt import Attempt
-from treering_services.executor.console import Console
 from treering_services.executor.workplace import make_folders
 
 ANSWER_TIMEOUT_SECONDS = 3.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
-DOWNLOAD_TIMEOUT_SECONDS = 60.0
-DOWNLOAD_BYTES_MAX = 10 * 1024**3
+BOUNDS = Bounds()
 SHELL = "/bin/bash"
 log = structlog.get_logger()
 
@@ -73,33 +74,25 @@ def small_answer(request: urllib.request.Request) -> bytes:
         return data
 
 
-async def environment(attempt: Attempt, environments: Environments, console: Console) -> None:
-    """Make the Python the job asked for, or find that it is there."""
-    try:
-        attempt.python = await environments.ready(attempt.spec.environment, console.say)
-    except Refused as refused:
-        console.say(refused.detail)
-        attempt.fail(refused.code, refused.detail)
-
-
-async def inputs(attempt: Attempt, blobs: LocalBlobs, console: Console) -> None:
-    """Lay out code, inputs and outputs in the attempt's own folder."""
+async def inputs(attempt: Attempt, blobs: LocalBlobs, egress: Egress) -> None:
+    """Lay out code, inputs and outputs in the attempt's own folder; nothing of them stays when one cannot be."""
     try:
         if attempt.spec.code:
             await materialise(blobs, attempt.spec.code, attempt.code_folder, writable=True)
         make_folders(attempt.folder)
         for name, given in attempt.spec.inputs.items():
-            attempt.input_paths[name] = await input_value(attempt, name, given, blobs)
+            attempt.input_paths[name] = await input_value(attempt, name, given, blobs, egress)
         for name, output in attempt.spec.outputs.items():
             folder = attempt.folder / "outputs" / SafePath.parse(name).text
             folder.mkdir(parents=True, exist_ok=True)
             attempt.output_paths[name] = folder / name if output.type == "uri_file" else folder
-    except Refused as refused:
-        console.say(refused.detail)
-        attempt.fail(refused.code, refused.detail)
+    except (Refused, OSError):
+        for folder in (attempt.code_folder, attempt.folder / "inputs"):
+            await asyncio.to_thread(remove_tree, str(folder))
+        raise
 
 
-async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: LocalBlobs) -> str:
+async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: LocalBlobs, egress: Egress) -> str:
     """What ``${{inputs.name}}`` becomes: the literal, a path in the attempt's folder, or the URI itself."""
     if given.value is not None:
         return str(given.value)
@@ -109,7 +102,7 @@ async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: Loca
     if given.digest and given.type == "uri_file":
         target.mkdir(parents=True, exist_ok=True)
         file = target / SafePath.parse(Path(given.path).name or name).text
-        await asyncio.to_thread(shutil.copyfile, blobs.path_of(given.digest), file)
+        await asyncio.to_thread(blobs.copy_to, given.digest, file, mode_of(writable=False, executable=False))
         return str(file)
     if given.digest:
         await materialise(blobs, given.digest, target, writable=False)
@@ -117,23 +110,9 @@ async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: Loca
     if given.path.startswith(("http://", "https://")) and given.type == "uri_file":
         target.mkdir(parents=True, exist_ok=True)
         file = target / SafePath.parse(given.path.rsplit("/", 1)[-1].split("?")[0] or name).text
-        await asyncio.to_thread(download, given.path, file)
+        await fetch(given.path, file, egress, BOUNDS)
         return str(file)
     raise unfetchable(name, given)
-
-
-def download(url: str, file: Path) -> None:
-    """Fetch a file over HTTP(S), at most DOWNLOAD_BYTES_MAX; Refused("input.unreachable") says why not."""
-    try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as reply, file.open("wb") as to:
-            left = DOWNLOAD_BYTES_MAX
-            while chunk := reply.read(1 << 20):
-                left -= len(chunk)
-                if left < 0:
-                    raise Refused("input.too_large", f"{url} has more than {DOWNLOAD_BYTES_MAX} bytes")
-                to.write(chunk)
-    except (OSError, ValueError) as error:
-        raise Refused("input.unreachable", f"{url} cannot be read: {error}") from None
 
 
 def command_line(attempt: Attempt) -> list[str]:
@@ -151,7 +130,7 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
     """The job's environment: nothing of ours, its Python first on the path, and its own token."""
     assert attempt.python is not None
     spec = attempt.spec
-    packages = attempt.folder / "packages"
+    packages = attempt.folder / "home" / ".packages"  # made by the job itself, so where it may write
     ours = f"{packages / 'bin'}:{shims / 'bin'}:{attempt.python.parent}"
     return {
         **shim_variables(shims, packages),
@@ -189,23 +168,44 @@ def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str
     }
 
 
-async def outputs(attempt: Attempt, blobs: LocalBlobs, console: Console) -> None:
-    """Store what the job left: named outputs, its ./outputs folder as ``default``, and its logs."""
+async def outputs(attempt: Attempt, blobs: LocalBlobs) -> None:
+    """Store what the job left: named outputs, and its ./outputs folder as ``default``."""
+    for name, path in attempt.output_paths.items():
+        folder = path.parent if attempt.spec.outputs[name].type == "uri_file" else path
+        attempt.outputs[name] = await stored_output(blobs, f"output {name}", folder)
+    default = attempt.code_folder / "outputs"
+    with readable("outputs", "the job's folder"):
+        is_there = default.is_symlink() or (default.is_dir() and any(default.iterdir()))
+    if is_there:
+        attempt.outputs["default"] = await stored_output(blobs, "./outputs", default)
+
+
+async def stored_output(blobs: LocalBlobs, called: str, folder: Path) -> OutputData:
+    """The folder as a tree. A refusal says which output it is about."""
     try:
-        for name, path in attempt.output_paths.items():
-            folder = path.parent if attempt.spec.outputs[name].type == "uri_file" else path
-            tree = await put_tree(blobs, folder, ignore=False)
-            attempt.outputs[name] = OutputData(tree.digest, tree.files, tree.size_bytes)
-        default = attempt.code_folder / "outputs"
-        if default.is_dir() and any(default.iterdir()):
-            tree = await put_tree(blobs, default, ignore=False)
-            attempt.outputs["default"] = OutputData(tree.digest, tree.files, tree.size_bytes)
+        require_folder(folder)
+        room = room_in(blobs.root)
+        left_bytes = max(0, room.free_bytes - room.services_bytes_min)
+        tree = await put_tree(blobs, folder, ignore=False, holes_bytes_max=left_bytes)
     except Refused as refused:
-        console.say(refused.detail)
-        attempt.fail(refused.code, refused.detail)
+        raise Refused(refused.code, f"{called}: {refused.detail}") from refused
+    return OutputData(tree.digest, tree.files, tree.size_bytes)
+
+
+def require_folder(folder: Path) -> None:
+    if folder.is_symlink():
+        raise Refused("tree.symlink", "the folder was replaced by a link; write into the folder itself")
 
 
 async def archive_logs(attempt: Attempt, blobs: LocalBlobs) -> None:
-    """The console as a tree of its own, once it is complete; nothing where nothing was said."""
+    """The console as a tree of its own, once it is complete; nothing where nothing was said.
+
+    A job that put a FIFO or a link among its logs loses them, and ends as it ended.
+    """
     if attempt.log_file.exists() and attempt.log_file.stat().st_size:
-        attempt.logs = (await put_tree(blobs, attempt.folder / "logs", ignore=False)).digest
+        try:
+            attempt.logs = (await put_tree(blobs, attempt.folder / "logs", ignore=False)).digest
+        except Refused as refused:
+            if not refused.code.startswith("tree."):
+                raise
+            log.warning("logs.not_kept", job=str(attempt.job), code=refused.code, why=refused.detail)

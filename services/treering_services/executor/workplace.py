@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from treering.adapters.remove_tree import remove_tree
 
 GATHER_SECONDS = 0.2
 WAITING_MAX = 200
@@ -36,7 +37,7 @@ def remove_folders(folders: Sequence[Path]) -> None:
             with suppress(OSError):
                 os.rmdir(f"{folder}{name}")
         if os.path.lexists(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(str(folder))
 
 
 def remove_all(place: Path) -> None:

@@ -12,7 +12,7 @@ down, or somebody changed files by hand) is found at the start, when it is first
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from msgspec import Struct
@@ -22,11 +22,12 @@ from treering.adapters.names import commitment, new_name, proven_names, read_nam
 from treering.adapters.sqlite_view import Database
 from treering.domain.credential import CREDENTIAL, Credential, EraseCredentialName, RenameCredential
 from treering.domain.witness import WITNESS
+from treering.kernel.bounds import Name, rule
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Context
 from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import Address
+from treering.kernel.subjects import NAME_CHARACTERS_MAX, Address
 from treering.views.selection import Selection
 from treering.views.states import show, with_status
 from treering_services.gateway.access_files import (
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 SELF = "service:gateway"
 WATCH_SECONDS = 15.0
 SETTLED_SECONDS = 30.0  # who changes a file by the command line says so himself, a moment later
-NAME_CHARACTERS_MAX = 255
 log = structlog.get_logger()
 
 
@@ -63,7 +63,7 @@ class RecordAnswer(Struct, frozen=True):
 class NameRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """``name`` "" erases it."""
 
-    name: str = ""
+    name: Annotated[Name, rule(maxLength=NAME_CHARACTERS_MAX)] = ""
 
 
 class Access:

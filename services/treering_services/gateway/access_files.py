@@ -63,7 +63,9 @@ def publishers(home: Home) -> Iterator[tuple[Address, GrantCredential]]:
         except CredentialMissing as error:
             raise Refused("credential.unusable", str(error)) from None
         key = fingerprint(path.stem, credential.password)
-        yield publisher_address(name, credential.bound_to), GrantCredential("publisher", ["publish"], key=key)
+        limits = (list(credential.sources), list(credential.types))
+        grant = GrantCredential("publisher", ["publish"], "", key, False, *limits)
+        yield publisher_address(name, credential.bound_to), grant
 
 
 def publisher_address(name: str, workspace: str) -> Address:
@@ -90,6 +92,9 @@ def credential_changes(wanted: Grants, held: dict[Address, Credential], found: b
     for address, grant in wanted.items():
         state = held.get(address)
         if state is None:
+            yield address, replace(grant, found=found)
+        elif (state.sources, state.types) != (grant.sources, grant.types):  # removed and made for something else
+            yield address, RevokeCredential(found)
             yield address, replace(grant, found=found)
         elif grant.key and state.key != grant.key:
             yield address, RotateCredential(grant.key, found)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import structlog
+from msgspec import Struct
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from treering.kernel.asking import Asker, AskerGone, asking
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
 from treering.tracing import Span, span
-from treering_services.gateway.auth import OPEN, authenticate, permit
+from treering_services.gateway.auth import authenticate, permit
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
 from treering_services.gateway.mlflow import MLFLOW_ROUTES
 from treering_services.gateway.mount import mounted, prefix_of
+from treering_services.gateway.policy import OPEN, JobMay
 from treering_services.gateway.problem import SERVER_ERROR, problem, problem_of
 from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES
 
 FAILED = "the service failed on this request; its log says why"
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]*")  # RFC 3986, 3.3
 NOWHERE = "-"  # the route of a request that matches none
 log = structlog.get_logger()
 
@@ -35,6 +40,8 @@ class Endpoint:
     def __init__(self, gateway: Gateway, route: Route) -> None:
         self.gateway = gateway
         self.route = route
+        self.only_reads = route.only_reads
+        self.takes_no_query = route.method == "GET" and route.query is None and route.path.startswith("/v1/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self.gateway, scope, receive)
@@ -47,12 +54,14 @@ class Endpoint:
         started = monotonic_seconds()
         try:
             response = await self.respond(call)
+            whole.set("http.response.status_code", response.status_code)
+            if response.status_code >= SERVER_ERROR:
+                whole.fail(str(response.status_code))
+            await answer(call, response, send)
         except ClientDisconnect:
             return
-        whole.set("http.response.status_code", response.status_code)
-        if response.status_code >= SERVER_ERROR:
-            whole.fail(str(response.status_code))
-        await answer(call, response, send)
+        finally:
+            call.let_go()
         seconds = monotonic_seconds() - started
         self.gateway.metrics.observe(self.route.method, self.route.path, response.status_code, seconds)
 
@@ -60,21 +69,34 @@ class Endpoint:
         """The handler's response, or the problem that came up; nothing of our insides in either."""
         try:
             if self.route.policy is not OPEN:
-                call.caller = await authenticate(call)
+                call.caller = await authenticate(call, tickets=self.route.tickets)
+                key = call.peer.caller = call.caller.key
+                # What changes something goes on without its client: it would be left half done.
+                asking.set(call.peer if self.only_reads else Asker(key))
+                call.hold(call.gateway.requests, key)
                 permit(self.route, call.caller, call.params)
+                call.may_write = not call.caller.is_bounded or self.route.policy.job is JobMay.CREATE
                 if prefix_of(call.scope):
                     await self.gateway.require_workspace(call.workspace)
             if self.route.method == "GET" and "ws" in call.params:  # commands ask by themselves: one makes it
                 await self.gateway.require_workspace(call.workspace)
+            if self.takes_no_query and call.scope["query_string"]:
+                call.query(NoQuery)
             return await self.route.handler(call)
         except ClientDisconnect:
             raise
+        except AskerGone:
+            raise ClientDisconnect from None
         except Exception as error:
             known = self.route.problems(error)
             if known is not None:
                 return known
             log.exception("request.failed", method=self.route.method, route=self.route.path, trace=call.trace)
             return self.route.problems(Refused("service.failed", FAILED)) or problem("service.failed", FAILED)
+
+
+class NoQuery(Struct, forbid_unknown_fields=True):
+    """Of a route that reads nothing from the query string: what is asked for there would be passed over."""
 
 
 class TableRoute(StarletteRoute):
@@ -130,8 +152,10 @@ class Application:
         await (found or router)(scope, receive, send)
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith("//"):  # a client that joined a base and a path, each with its own slash
-            target = "/" + scope["raw_path"].decode("latin-1").lstrip("/")
+        target = "/" + scope["raw_path"].decode("latin-1").lstrip("/")
+        # A client that joined a base and a path, each with its own slash. A browser takes "\\" for "/" and what follows
+        # two of them for a host, so nothing but a plain path is ever given back.
+        if scope["path"].startswith("//") and PLAIN_PATH.fullmatch(target):
             query = scope["query_string"].decode("latin-1")
             location = {"location": f"{target}?{query}" if query else target}
             await refuse(self.gateway, Response(status_code=308, headers=location), scope, receive, send)
@@ -151,8 +175,10 @@ async def answer(call: Call, response: Response, send: Send) -> None:
     response.raw_headers += [(b"traceparent", call.trace.encode()), (b"x-content-type-options", b"nosniff")]
     try:
         await response(call.scope, call.receive, send)
-    except (ClientDisconnect, OSError):
+    except (ClientDisconnect, AskerGone, OSError):
         log.debug("client.gone", path=call.scope["path"])
+    except Refused as refused:  # as below; what is behind it was found and said where it happened
+        log.warning("answer.broken_off", path=call.scope["path"], trace=call.trace, code=refused.code)
     except Exception:
         # The head is sent: all that is left is to break off, so that the client does not take it for the whole.
         log.exception("answer.broken_off", path=call.scope["path"], trace=call.trace)

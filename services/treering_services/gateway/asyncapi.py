@@ -6,6 +6,7 @@ what clients publish. A message's payload is a CloudEvent 1.0 whose ``data`` is 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Struct
 import treering
 from treering.domain import KINDS
 from treering.domain.event import EVENT
+from treering.kernel.bounds import documented
 from treering.kernel.log import encoder
 from treering.views.cloud_events import CloudEvent
 from treering_services.gateway.asyncapi_nats import STRUCTS, nats_channels, nats_messages, nats_operations
@@ -23,11 +25,13 @@ SCHEMAS = "#/components/schemas/{name}"
 PUBLISHED = "published"
 
 
+@cache
 def describe_events() -> bytes:
     """The document as JSON."""
     types = {tag: struct for kind in KINDS.values() for tag, struct in kind.event_types.items()}
     plain: tuple[type[Struct], ...] = (CloudEvent, CloudEventIn, *STRUCTS)
     schemas, components = msgspec.json.schema_components([*plain, *types.values()], ref_template=SCHEMAS)
+    documented([schemas, components])
     of_type = dict(zip(types, schemas[len(plain) :], strict=True))
     messages: dict[str, Any] = {
         tag: message(tag, schema) for tag, schema in of_type.items() if tag not in EVENT.event_types

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from treering.kernel.log import Entry
-from treering.kernel.subjects import address_of
+from treering.kernel.subjects import Address, address_or_none
 from treering.views.cloud_events import Numbered, cloud_events
 from treering.views.selection import Selection
 from treering_services.gateway.tail import written_event
@@ -20,10 +20,10 @@ class Frame:
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.position = entry.position
-        self.address = address_of(entry.subject)
+        self.address = address_or_none(entry.subject) or Address("", "", "")  # of no resource: it has no events
         self.read: list[Numbered] | None = None
         self.types: tuple[str, ...] = ()
-        self.parts: dict[bool, list[tuple[str, bytes]]] = {}
+        self.parts: dict[tuple[bool, bool], list[tuple[str, bytes]]] = {}
 
     def events(self) -> list[Numbered]:
         """Its events, kept until ``settle``, and their types for ever."""
@@ -38,11 +38,12 @@ class Frame:
             self.events()
         return self.types
 
-    def written(self, lines: bool) -> list[tuple[str, bytes]]:
+    def written(self, lines: bool, plain: bool = False) -> list[tuple[str, bytes]]:
         """Each event's type and bytes."""
-        if lines not in self.parts:
-            self.parts[lines] = [(one.event.type, written_event(one, lines)) for one in self.events()]
-        return self.parts[lines]
+        form = (lines, plain)
+        if form not in self.parts:
+            self.parts[form] = [(one.event.type, written_event(one, lines, plain)) for one in self.events()]
+        return self.parts[form]
 
     def settle(self) -> None:
         """Everybody has been asked: keep no more in memory than what was written."""

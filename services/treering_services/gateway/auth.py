@@ -8,31 +8,31 @@ import secrets
 from collections.abc import Mapping
 
 from treering.adapters.names import new_name, person_name, read_names, write_names
+from treering.adapters.sqlite_view import Database
 from treering.adapters.tokens import JobToken, NodeToken
 from treering.config import Home
 from treering.domain.job import HELD, JOB, Job
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.states import show
-from treering_services.gateway.access_files import subscriber_address
+from treering_services.gateway.access_files import subscriber_address, user_address
 from treering_services.gateway.call import Call, Caller
 from treering_services.gateway.core import PLURALS, Gateway
+from treering_services.gateway.ownership import HINT
+from treering_services.gateway.policy import KINDS_OPEN_TO_JOBS, JobMay
 from treering_services.gateway.route import Route
+from treering_services.gateway.tickets import ticket_caller, ticket_in
 
-# Policies: which kinds of token a route lets in. OPEN is the only one that asks for none.
-OPEN = frozenset({"anybody"})
-OWNER = frozenset({"owner"})
-WATCH = frozenset({"owner", "subscriber"})  # a subscriber's token: the events of its own workspace only
-OWN_JOB = frozenset({"owner", "job"})  # a job's token: its own job only
-BLOBS = frozenset({"owner", "job", "node"})
-JOIN = frozenset({"owner", "join"})
-NODE = frozenset({"node"})
+NOT_GOOD = "this token is not good for this request"
 NEEDED = "a valid token is needed: Authorization: Bearer <the text of the token file>"
 
 
-async def authenticate(call: Call) -> Caller:
-    """Whose token it is; ``Refused("auth.required")`` without a valid one."""
+async def authenticate(call: Call, *, tickets: bool = False) -> Caller:
+    """Whose token it is; ``Refused("auth.required")`` without a valid one. ``tickets``: instead of a token a ticket in
+    the query string will do (tickets.py)."""
     gateway, token = call.gateway, presented(call.header(b"authorization"))
+    if tickets and not token and (ticket := ticket_in(call)):
+        return await ticket_caller(gateway, ticket)
     if token and gateway.tokens.is_owner(token):
         return Caller("owner", gateway.actor)
     if token and gateway.tokens.is_join(token):
@@ -70,31 +70,62 @@ def presented(authorization: str) -> str:
 async def job_caller(gateway: Gateway, said: JobToken) -> Caller:
     """A job's token is good only while that attempt is held by an executor."""
     address = Address(said.workspace, JOB.kind, said.job)
-    job = await job_state(gateway, address)
+    job, submitter = await job_state(gateway, address)
     if said.attempt > job.attempt and await gateway.catch_up():  # an attempt the view has not seen yet
-        job = await job_state(gateway, address)
+        job, submitter = await job_state(gateway, address)
     if job.attempt != said.attempt or job.status not in HELD:
         raise Refused("auth.required", f"attempt {said.attempt} of job {said.job!r} is over, and so is its token")
-    return Caller("job", f"job:{said.job}", said.workspace, said.job, said.attempt)
+    name = f"job:{said.job}"
+    if job.spec is None or job.spec.identity != "user_identity" or ":" in submitter:  # only people have an id without
+        return Caller("job", name, said.workspace, said.job, said.attempt)
+    await require_rights(gateway, submitter)
+    return Caller("job", submitter, said.workspace, said.job, said.attempt, name)
 
 
-async def job_state(gateway: Gateway, address: Address) -> Job:
+async def require_rights(gateway: Gateway, person: str) -> None:
+    """A job that has its submitter's rights has none when the submitter has none any more."""
+    address = user_address(person)
+    if not await gateway.reader.view.peek(lambda db: is_let_in(db, address)):
+        raise Refused("auth.required", f"{person!r}, with whose rights this job acts, is not let in any more")
+
+
+def is_let_in(db: Database, address: Address) -> bool:
+    """Who is not in the log yet was let in by the files, when the job was submitted."""
+    found = show(db, address)
+    return found is None or found.status == "granted"
+
+
+async def job_state(gateway: Gateway, address: Address) -> tuple[Job, str]:
+    """The job as the view shows it, and who submitted it."""
     found = await gateway.reader.view.peek(lambda db: show(db, address))
-    return JOB.states.decode(found.state) if found else JOB.initial
+    return (JOB.states.decode(found.state), found.created_by) if found else (JOB.initial, "")
 
 
 def permit(route: Route, caller: Caller, params: Mapping[str, str]) -> None:
     """``Refused("auth.forbidden")`` unless the caller's kind of token is good for the route and this path."""
-    if caller.policy not in route.policy:
-        raise Refused("auth.forbidden", "this token is not good for this request")
+    if caller.policy != "job" and caller.policy not in route.policy.tokens:
+        raise Refused("auth.forbidden", NOT_GOOD)
     if caller.policy not in ("job", "node", "subscriber"):
         return
     if params.get("ws", caller.workspace) != caller.workspace:
         raise Refused("auth.forbidden", f"this token is good for workspace {caller.workspace!r} only")
-    if caller.policy == "job" and ("key" in params or "kinds" in params):
-        own = PLURALS.get(kinds_in(route.path, params)) == JOB.kind and params.get("key") == caller.name
-        if not own:
-            raise Refused("auth.forbidden", f"this token is good for job {caller.name!r} only")
+    if caller.policy == "job":
+        permit_job(route, caller, params)
+
+
+def permit_job(route: Route, caller: Caller, params: Mapping[str, str]) -> None:
+    may = route.policy.job
+    if may is JobMay.NOTHING:
+        raise Refused("auth.forbidden", f"{NOT_GOOD}: no job may make it")
+    kind = PLURALS.get(kinds_in(route.path, params), "") if "key" in params or "kinds" in params else ""
+    if kind and kind not in KINDS_OPEN_TO_JOBS:
+        raise Refused("auth.forbidden", f"{NOT_GOOD}: jobs have no access to a {kind}")
+    if caller.via:
+        return
+    if may is JobMay.AS_SUBMITTER:
+        raise Refused("auth.forbidden", f"{NOT_GOOD}; {HINT}")
+    if ("key" in params or "kinds" in params) and (kind != JOB.kind or params.get("key") != caller.name):
+        raise Refused("auth.forbidden", f"this token is good for job {caller.name!r} only")
 
 
 def kinds_in(path: str, params: Mapping[str, str]) -> str:

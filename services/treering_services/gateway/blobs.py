@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 
 from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 
 from treering.adapters.free_space import require_room
 from treering.kernel.blobs import absent, checked_digest
+from treering.kernel.bounds import Names
 from treering.kernel.refusal import Refused
 from treering_services.gateway.call import Call, reply
 
@@ -20,7 +22,7 @@ HEADERS = {"accept-ranges": "bytes", "content-disposition": "attachment", "conte
 
 
 class Digests(Struct, frozen=True, forbid_unknown_fields=True):
-    digests: list[str]
+    digests: Names
 
 
 class Missing(Struct, frozen=True):
@@ -32,7 +34,10 @@ class Stored(Struct, frozen=True):
 
 
 async def missing_blobs(call: Call) -> Response:
+    """A job is told that all are: it has to send what it names, and learns nothing of what others have stored."""
     asked = await call.json(Digests)
+    if call.caller.policy == "job":
+        return reply(Missing([checked_digest(digest) for digest in dict.fromkeys(asked.digests)]))
     return reply(Missing(await call.gateway.blobs.missing(asked.digests)))
 
 
@@ -56,8 +61,21 @@ async def get_blob(call: Call) -> Response:
     headers = {**HEADERS, "content-length": str(size - (start or 0)), "etag": f'"{digest}"'}
     if start is not None:
         headers["content-range"] = f"bytes {start}-{size - 1}/{size}"
-    chunks = call.gateway.blobs.read(digest, start or 0)
+    chunks = await begun(call.gateway.blobs.read(digest, start or 0))
     return StreamingResponse(chunks, 200 if start is None else 206, headers=headers, media_type=BLOB_TYPE)
+
+
+async def begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, the first of which is there: what is refused before it is answered with a status, not by
+    breaking off. A small blob is judged whole before it."""
+    first = await anext(chunks, b"")
+
+    async def all_of() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return all_of()
 
 
 async def known_blob(call: Call) -> tuple[str, int]:

@@ -12,19 +12,23 @@ from treering.domain.environment import ENVIRONMENT
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
 from treering.domain.experiment import EXPERIMENT
+from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
-from treering.domain.webhook import WEBHOOK, ResumeWebhook, UpdateWebhook
+from treering.domain.webhook import WEBHOOK
+from treering.domain.webhook_messages import ResumeWebhook, UpdateWebhook
 from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Written
+from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import checked_address, kind_of
+from treering_services.gateway.provenance import check_named
 
 # Models, their versions and their names are said together: these commands would say one without the others.
 MODEL_COMMANDS = {
@@ -39,6 +43,11 @@ MODEL_COMMANDS = {
 SPECIAL = {
     (JOB.kind, "submit"): "POST /v1/workspaces/<ws>/jobs",
     (EVENT.kind, "publish"): "POST /v1/workspaces/<ws>/events",
+    # The name and the key that goes with it are taken together.
+    **{
+        (EXPERIMENT.kind, command): "POST /api/2.0/mlflow/experiments/update"
+        for command in ("rename", "reserve_name", "release_name")
+    },
     (WEBHOOK.kind, "create"): "POST /v1/workspaces/<ws>/webhooks",
     (WEBHOOK.kind, "rotate_secret"): "POST /v1/workspaces/<ws>/webhooks/<name>/secret",
     (WEBHOOK.kind, "replay"): "POST /v1/workspaces/<ws>/webhooks/<name>/replay",
@@ -93,16 +102,27 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
     call.gateway.schemas.judge(address, command)
+    if isinstance(command, CreateExperiment):
+        check_experiment(address, command)
     if isinstance(command, ResumeWebhook):
         await require_secret(call, address)
     if isinstance(command, UpdateWebhook):
         check_watched(command.types or ())
+    await check_named(call, address.workspace, command)
     written = await call.gateway.commands.send(address, command, call.context())
     if kind.kind == EXPERIMENT.kind:
         call.gateway.tracking.wrote_experiment(written.position)
     if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it
         await call.gateway.reader.projector.reached(written.position)
     return command_reply(written, address.key)
+
+
+def check_experiment(address: Address, command: CreateExperiment) -> None:
+    """Another name than the key would be a second experiment of that name."""
+    if command.name:
+        why = f"name is {command.name[:80]!r}, and the path says {address.key!r}"
+        raise Refused("experiment.name_invalid", f"{why}; leave it out, or use POST /api/2.0/mlflow/experiments/create")
+    check_new_name(EXPERIMENT.kind, address.key)
 
 
 async def require_secret(call: Call, address: Address) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from nats.aio.client import Client
@@ -14,11 +15,12 @@ from treering.adapters.blob_parts import BlobParts
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.bus import Commands, Here
 from treering.adapters.free_space import RoomWatch, require_room
+from treering.adapters.home_secrets import SecretsWatch
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.points_writer import PointsWriter
 from treering.adapters.subscribers import Subscribers
 from treering.adapters.tokens import Tokens
-from treering.adapters.trees import Manifest
+from treering.adapters.trees import TreeFile
 from treering.config import Home
 from treering.domain import KINDS
 from treering.domain.workspace import WORKSPACE
@@ -27,18 +29,25 @@ from treering.kernel.command import Context, Written
 from treering.kernel.points import RunPoints
 from treering.kernel.refusal import Refused, instead
 from treering.kernel.subjects import Address, checked_name, plural
+from treering.kernel.turns import Turns
+from treering.kernel.turnstile import Turnstile
 from treering.views.states import Resource, show, with_status
 from treering_services.base import StatesReader
 from treering_services.gateway.access import Access
 from treering_services.gateway.figures import Figures
+from treering_services.gateway.http.bodies import Bodies
+from treering_services.gateway.http.limits import Limits, limits_here
+from treering_services.gateway.http.shares import Share
 from treering_services.gateway.hub import Hub
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.readiness import Asked
 from treering_services.gateway.schemas import Schemas
 from treering_services.gateway.tail import OpenStreams
+from treering_services.gateway.tickets import Tickets
 from treering_services.gateway.tracking_reader import TrackingReader
 
 WORKSPACES_KNOWN_MAX = 10_000
+OPENING_MAX = 2  # folders with up to a million files, at a time; a caller has one
 PLURALS = {plural(name): name for name in KINDS}
 
 
@@ -72,6 +81,13 @@ class PointsWithRoom(PointsWriter):
         return await super().write(workspace, points)
 
 
+class OpenTree(NamedTuple):
+    """The files of a tree by their paths, and the paths in order."""
+
+    files: dict[str, TreeFile]
+    paths: list[str]
+
+
 @dataclass
 class Gateway:
     """One per process. ``actor`` is the owner's id; ``auth`` False lets everybody in as the owner."""
@@ -88,10 +104,11 @@ class Gateway:
     openapi: bytes = b""
     asyncapi: bytes = b""
     metrics: Metrics = field(default_factory=Metrics)
+    limits: Limits = field(default_factory=limits_here)
     asked: Asked = field(default_factory=Asked)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     workspaces: set[str] = field(default_factory=set)
-    manifests: dict[str, Manifest] = field(default_factory=dict)  # of trees, by digest; artifact_trees.py bounds it
+    trees: dict[str, OpenTree] = field(default_factory=dict)  # by digest; artifact_trees.py bounds it
 
     def __post_init__(self) -> None:
         self.commands = CommandsWithRoom(self.client, self.here, self.home.stores, self.tracking.wrote)
@@ -100,16 +117,31 @@ class Gateway:
         self.log = JetStreamLog(self.client)
         self.blobs = LocalBlobs(self.home.blobs)
         self.parts = BlobParts(self.blobs)
-        self.open_streams = OpenStreams(self.stopping)
+        self.opening = Turnstile(Turns(OPENING_MAX, "folders of artifacts"))
+        self.requests = Share("requests", self.limits.connections, self.limits.requests_each)
+        self.uploads = Share("uploads", self.limits.uploads, self.limits.uploads_each)
+        self.bodies = Bodies(self.limits)
+        self.open_streams = OpenStreams(self.stopping, self.limits)
         self.hub = Hub(self.log, self.reader.feed)
         self.schemas = Schemas()
+        self.tickets = Tickets()
         self.subscribers = Subscribers(self.home.keys)
         self.access = Access(self)
+        self.secrets = SecretsWatch(self.home)
+
+    async def reached(self, after: int) -> None:
+        """Wait until reads show ``after``. ``Refused("query.beyond_log")`` for a position behind the end of the log,
+        which is asked only when neither the view nor what this process wrote has come so far."""
+        known = max(self.reader.projector.position, self.tracking.commits_written)
+        if after > known and after > (head := await self.log.head()):
+            why = f"after is position {after}, and the log's last is {head}"
+            raise Refused("query.beyond_log", f"{why}: say one that an answer gave, or leave it out")
+        await self.reader.projector.reached(after)
 
     async def find(self, address: Address, *, after: int = 0) -> Resource | None:
         """The resource as the view shows it at ``after`` or later. What is not there is looked for once more
         when the view has everything that was in the log: it may be about to come."""
-        await self.reader.projector.reached(after)
+        await self.reached(after)
         found = await self.reader.view.peek(lambda db: show(db, address))
         if found is None and await self.catch_up():
             found = await self.reader.view.peek(lambda db: show(db, address))
@@ -138,7 +170,7 @@ class Gateway:
             return
         found = await self.find(Address(name, WORKSPACE.kind, name))
         if found is None:
-            known = await self.reader.view.read(lambda db: with_status(db, WORKSPACE.kind, ("active", "archived")))
+            known = await self.reader.read(lambda db: with_status(db, WORKSPACE.kind, ("active", "archived")))
             names = [address.key for address, _, _ in known]
             raise Refused("workspace.absent", f"there is no workspace {name!r}{instead(name, names)}")
         if len(self.workspaces) < WORKSPACES_KNOWN_MAX:

@@ -9,12 +9,15 @@ from starlette.responses import Response
 from treering.adapters.sqlite_view import Database
 from treering.domain.environment import ENVIRONMENT, CreateEnvironment, Environment
 from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.bounds import Tags, Text
 from treering.kernel.log import commit_id
 from treering.kernel.refusal import Refused
+from treering.kernel.resource_name import ResourceName
+from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import parse_reference
 from treering.specs.submitted import check_environment
-from treering.views.states import PAGE_MAX, Resource, load, newest
+from treering.views.states import Resource, load, newest
 from treering_services.gateway.call import Call
 from treering_services.gateway.commands import command_reply
 from treering_services.gateway.core import Gateway, checked_address
@@ -25,11 +28,11 @@ ATTEMPTS_MAX = 8
 class NewEnvironment(Struct, frozen=True, forbid_unknown_fields=True):
     """Without a version it gets the next whole number."""
 
-    name: str
+    name: ResourceName
     spec: EnvironmentSpec
-    version: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
+    version: ResourceName = ""
+    description: Text = ""
+    tags: Tags = {}
 
 
 async def create_environment(call: Call) -> Response:
@@ -44,7 +47,7 @@ async def create_environment(call: Call) -> Response:
         return command_reply(await call.gateway.commands.send(address, command, call.context(command_id)), address.key)
     await call.gateway.catch_up()  # or the number would be one that is taken
     for _ in range(ATTEMPTS_MAX):
-        key = await call.gateway.reader.view.read(lambda db: next_key(db, workspace, name, command_id))
+        key = await call.gateway.reader.read(lambda db: next_key(db, workspace, name, command_id))
         written = await create_version(call, Address(workspace, ENVIRONMENT.kind, key), command, command_id)
         if written is not None:
             return written
@@ -106,4 +109,4 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> En
 
 
 async def by_label(gateway: Gateway, workspace: str, name: str) -> list[Resource]:
-    return await gateway.reader.view.read(lambda db: versions(db, workspace, name))
+    return await gateway.reader.read(lambda db: versions(db, workspace, name))

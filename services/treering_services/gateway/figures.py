@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
@@ -16,6 +17,7 @@ from treering.kernel.decoding import decode
 from treering.kernel.log import LogUnavailable
 from treering.views.queries import StatusAnswer
 from treering.views.states import with_status
+from treering_services.alerting import raised_in
 from treering_services.gateway.readiness import Readiness, monitor_status
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Figures:
         self.head = gauge("log_position", "Position of the last commit of the log")
         self.verified = gauge("log_verified_position", "Up to here the log was compared with its copy since the start")
         self.damaged = gauge("log_damaged", "1: the log is not what it was (treering log verify)")
+        self.incomplete = gauge("view_incomplete", "Resources that a view cannot show (treering doctor)", "view")
+        self.alerts = gauge("alerts", "Alerts of the installation that are raised", "code")
         self.lag = gauge("view_lag", "Positions a view is behind the log", "view")
         self.jobs = gauge("jobs", "Jobs by status", "status")
         self.nodes = gauge("nodes_online", "Nodes that are online")
@@ -57,16 +61,24 @@ class Figures:
             self.needed.labels(store.name).set(room.clients_bytes_min)
         await self.count(gateway)
         await self.positions(gateway)
+        await self.alarms(gateway)
+
+    async def alarms(self, gateway: Gateway) -> None:
+        for view in (gateway.reader.view, gateway.tracking.view):
+            self.incomplete.labels(view.name).set(view.incomplete)
+        self.alerts.clear()
+        for code, number in Counter(alert.code for _, alert in await raised_in(gateway.reader.view)).items():
+            self.alerts.labels(code).set(number)
 
     async def count(self, gateway: Gateway) -> None:
-        online = await gateway.reader.view.read(lambda db: with_status(db, NODE.kind, ["online"]))
+        online = await gateway.reader.read(lambda db: with_status(db, NODE.kind, ["online"]))
         self.nodes.set(len(online))
         self.slots.set(sum(node.slots for _, node, _ in online))
         began = monotonic_seconds()
         if began < self.count_until_seconds:
             return
         self.jobs.clear()
-        for status, number in (await gateway.reader.view.read(jobs_by_status)).items():
+        for status, number in (await gateway.reader.read(jobs_by_status)).items():
             self.jobs.labels(status).set(number)
         self.count_until_seconds = began + COUNT_KEPT_TIMES * (monotonic_seconds() - began)
 
@@ -84,6 +96,8 @@ class Figures:
         status = decode(bytes(said), StatusAnswer)
         self.verified.set(status.verified_until)
         self.damaged.set(not status.ok)
+        for name in status.views:
+            self.incomplete.labels(name).set(sum(row.view == name for row in status.incomplete))
         for name, store in {"copy": status.copy, **status.views}.items():
             self.lag.labels(name).set(store.lag)
 

@@ -32,12 +32,14 @@ class Guard:
         """Raises ``Refused``: ``host.forbidden``, ``origin.forbidden``."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not self.is_ours(hosts[0]):
-            raise Refused("host.forbidden", "the Host header does not name this server")
+            why = "the Host header does not name this server; ask for an address that it listens on"
+            raise Refused("host.forbidden", why)
         if scope["method"] in SAFE_METHODS:
             return
         for name, value in scope["headers"]:
             if name == b"origin" and not self.is_our_origin(value):
-                raise Refused("origin.forbidden", "the request comes from a page of another site")
+                why = "the request comes from a page of another site; only pages of this server may change something"
+                raise Refused("origin.forbidden", why)
 
     def is_ours(self, host: bytes) -> bool:
         """A server that listens to the network is also reached by its addresses; only names can be rebound."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.kernel.ending import end
 from treering.kernel.feed import Feed
 from treering.kernel.log import Entry
 from treering.views.selection import Selection, addresses_of
@@ -58,7 +59,7 @@ class Group:
 
     def wanted(self, frame: Frame) -> bytes:
         select = self.selection
-        parts = [part for type, part in frame.written(select.lines) if select.wants(type)]
+        parts = [part for type, part in frame.written(select.lines, select.plain) if select.wants(type)]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def put_before(self, frames: Iterable[Frame], since: int) -> None:
@@ -122,7 +123,7 @@ class Hub:
             async for batch in self.feed.follow(after=self.position):
                 self.add(batch)
         finally:
-            ticking.cancel()
+            await end(ticking)
 
     async def tick(self) -> None:
         """Wakes everybody now and then, so that each can give its client a sign of life."""

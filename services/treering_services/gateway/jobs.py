@@ -15,8 +15,13 @@ from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.job import JOB
 from treering.domain.job_messages import SubmitJob
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.run import RUN
+from treering.domain.workspace import WORKSPACE
+from treering.kernel.bounds import Line
 from treering.kernel.decoding import decode
+from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
+from treering.kernel.resource_name import ResourceName
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.submitted import check_job
 from treering.views.states import show
@@ -25,6 +30,7 @@ from treering_services.gateway.core import Gateway
 from treering_services.gateway.environments import resolve_environment
 from treering_services.gateway.made_names import name_from
 from treering_services.gateway.model_trees import with_models
+from treering_services.gateway.provenance import check_named
 
 INSTANCES_MAX = 1
 SHOWN_MAX = 5
@@ -35,7 +41,7 @@ def submitted_spec() -> Any:
     fields: list[Any] = []
     for field in msgspec.structs.fields(JobSpec):
         if field.name == "environment":
-            fields.append((field.name, EnvironmentSpec | str))
+            fields.append((field.name, EnvironmentSpec | Line))
         elif field.required:
             fields.append((field.name, field.type))
         else:
@@ -48,14 +54,14 @@ def submitted_spec() -> Any:
 
 SubmittedSpec = submitted_spec()
 # For the description; the handler reads ``NewJob`` first, so that a bad name is refused before a bad spec.
-SubmittedJob = msgspec.defstruct("SubmittedJob", [("spec", SubmittedSpec), ("name", str, "")], frozen=True)
+SubmittedJob = msgspec.defstruct("SubmittedJob", [("spec", SubmittedSpec), ("name", ResourceName, "")], frozen=True)
 
 
 class NewJob(Struct, frozen=True, forbid_unknown_fields=True):
     """Without a name one is made, from the idempotency key if there is one."""
 
     spec: msgspec.Raw
-    name: str = ""
+    name: ResourceName = ""
 
 
 async def submit_job(call: Call) -> Response:
@@ -65,16 +71,30 @@ async def submit_job(call: Call) -> Response:
     address = Address(call.workspace, JOB.kind, name)
     gateway = call.gateway
     await gateway.require_workspace(address.workspace)
-    spec = await resolved(gateway, address.workspace, new.spec)
+    spec = await in_network(gateway, address.workspace, await resolved(gateway, address.workspace, new.spec))
+    await require_not_ending(call)
     check_job(spec)
     check_instances(spec)
     await require_compute(gateway, address.workspace, spec.compute)
+    await require_no_run(gateway, address)
     await require_blobs(gateway, spec)
+    command = SubmitJob(spec, call.caller.name if call.caller.via else "")
+    await check_named(call, address.workspace, command)
     await ensure_experiment(call, address.workspace, spec.experiment, command_id)
-    written = await gateway.commands.send(address, SubmitJob(spec), call.context(command_id))
+    written = await gateway.commands.send(address, command, call.context(command_id))
     job = await gateway.get(address, after=written.position)
     place = {"location": f"/v1/workspaces/{address.workspace}/jobs/{name}", **written_headers(written.position)}
     return reply(job, 201 if written.changed else 200, place)
+
+
+async def require_not_ending(call: Call) -> None:
+    """A job that is being canceled starts nothing more, so that whoever cancels it and its jobs comes to an end."""
+    if not call.caller.via:
+        return
+    job, seen = Address(call.workspace, JOB.kind, call.caller.name), call.gateway.tracking.commits_written
+    found = await call.gateway.find(job, after=seen)  # a cancellation that was answered a moment ago
+    if found is not None and found.status == "CancelRequested":
+        raise Refused("job.cancel_requested", f"job {call.caller.name!r} is being canceled and submits no more jobs")
 
 
 async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> JobSpec:
@@ -85,6 +105,22 @@ async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> JobSpe
         fields["environment"] = await resolve_environment(gateway, workspace, submitted.environment)
     fields["inputs"] = await with_models(gateway, workspace, submitted.inputs)
     return JobSpec(**fields)
+
+
+async def in_network(gateway: Gateway, workspace: str, spec: JobSpec) -> JobSpec:
+    """A workspace may require that its jobs reach nothing but the gateway, whatever they ask for."""
+    found = await gateway.find(Address(workspace, WORKSPACE.kind, workspace))
+    required = found is not None and WORKSPACE.states.decode(found.state).network == "none"
+    return msgspec.structs.replace(spec, network="none") if required else spec
+
+
+async def require_no_run(gateway: Gateway, job: Address) -> None:
+    """A job has the run of its name; one that an MLflow client made is that client's, and no job may take it over."""
+    run = Address(job.workspace, RUN.kind, job.key)
+    await gateway.reader.projector.reached(gateway.tracking.commits_written)  # the run may just have been made
+    if await gateway.reader.view.peek(lambda db: show(db, run) is not None and show(db, job) is None):
+        detail = f"there is a run {job.key!r}, which a job of this name would take over; choose another name"
+        raise Refused("run.exists", detail)
 
 
 def check_instances(spec: JobSpec) -> None:
@@ -126,6 +162,7 @@ async def ensure_experiment(call: Call, workspace: str, name: str, command_id: s
         raise Refused("experiment.not_active", detail)
     if found is not None:
         return
+    check_new_name(EXPERIMENT.kind, name)
     try:
         await gateway.commands.send(address, CreateExperiment(), call.context(f"{command_id}:experiment"))
     except Refused as refused:

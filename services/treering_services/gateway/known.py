@@ -25,9 +25,8 @@ async def check_filters(gateway: Gateway, workspace: str, kind: str, *, status: 
     if not parent or kind not in OF_EXPERIMENTS:
         return
     if await gateway.find(Address(workspace, EXPERIMENT.kind, checked_name(parent, "experiment"))) is None:
-        view = gateway.reader.view
-        known = await view.read(
+        known = await gateway.reader.read(
             lambda db: newest(db, workspace, EXPERIMENT.kind, archived=None, limit=COMPARED_MAX)
         )  # fmt: skip
         there = instead(parent, [one.name for one in known])
-        raise Refused("experiment.absent", f"experiment is {parent[:80]!r}, which there is not{there}")
+        raise Refused("experiment.absent", f"there is no experiment {parent[:80]!r}{there}")

@@ -15,11 +15,11 @@ from treering.domain.model import MODEL, ModelSpec, ModelState
 from treering.domain.run import RUN
 from treering.kernel.subjects import Address
 from treering.views.states import Resource
-from treering.views.tracking.logged_models import logged_model
 from treering.views.tracking.registry_rows import PARENT
 from treering.views.tracking.run_reads import RunRow, run, run_head
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address
+from treering_services.gateway.made_by_run import is_nested, run_of_version
 
 DEPTH_MAX = 16
 BY_JOB = "job:"
@@ -47,7 +47,8 @@ class RunOf(Struct, frozen=True, omit_defaults=True):
     name: str = ""
     status: str = ""
     experiment_id: str = ""
-    parents: list[str] = []  # the runs it is nested in, the innermost first
+    parents: list[str] = []  # the runs of the same maker that it is nested in, the innermost first
+    said_by: str = ""  # nothing that is kept here shows that this run made the model: this is who said so
 
 
 class JobOf(Struct, frozen=True, omit_defaults=True):
@@ -61,7 +62,8 @@ class JobOf(Struct, frozen=True, omit_defaults=True):
 
 
 class Lineage(Struct, frozen=True, omit_defaults=True):
-    """What is not known is left out: a model brought from outside has no run, a run outside of jobs no job."""
+    """What is not known is left out: a model brought from outside has no run, a run outside of jobs no job. A run that
+    somebody only named stands there with who said so, and without a job, code or data."""
 
     model: str
     source: str
@@ -86,9 +88,12 @@ async def lineage(call: Call, found: Resource, state: ModelState) -> Lineage:
     spec = state.spec or ModelSpec("", 0, "")
     source = spec.path or spec.source
     head = Lineage(found.name, source, found.created_by, found.created_at, spec.digest, spec.model_id)
-    run_id = await run_of(call, state)
-    if not run_id:
+    claim = await run_of_version(call.gateway, call.workspace, spec, found.created_by)
+    if claim is None:
         return head
+    run_id = claim.run_id
+    if claim.said_by:
+        return msgspec.structs.replace(head, run=RunOf(run_id, said_by=claim.said_by))
     chain = await runs_up(call, run_id)
     made_by = chain[0] if chain else None
     known = await job_of(call, [run_id, *(one.info.run_id for one in chain)])
@@ -100,15 +105,6 @@ async def lineage(call: Call, found: Resource, state: ModelState) -> Lineage:
     )
 
 
-async def run_of(call: Call, state: ModelState) -> str:
-    """The run a version names, or that of the logged model it was made of."""
-    if state.spec is None or state.spec.run_id or not state.spec.model_id:
-        return state.spec.run_id if state.spec else ""
-    workspace, model_id = call.workspace, state.spec.model_id
-    row = await call.gateway.tracking.peek(lambda db: logged_model(db, workspace, model_id, deleted=True))
-    return row.spec.source_run_id if row else ""
-
-
 async def runs_up(call: Call, run_id: str) -> list[RunRow]:
     """The run, and those it is nested in; a chain that bites its own tail ends."""
     workspace, found = call.workspace, list[RunRow]()
@@ -117,7 +113,8 @@ async def runs_up(call: Call, run_id: str) -> list[RunRow]:
         if row is None or any(one.info.run_id == run_id for one in found):
             break
         found.append(row)
-        run_id = next((tag.value for tag in row.data.tags if tag.key == PARENT), "")
+        parent = next((tag.value for tag in row.data.tags if tag.key == PARENT), "")
+        run_id = parent if parent and await is_nested(call.gateway, workspace, run_id, parent) else ""
     return found
 
 

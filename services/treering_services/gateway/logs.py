@@ -15,7 +15,9 @@ from treering.adapters.trees import read_manifest
 from treering.domain.job import JOB, TERMINAL, Job
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import encoder
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, encode_token
+from treering_services.gateway.blobs import begun
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.events import is_number
@@ -25,6 +27,7 @@ PAGE = 256
 LOOK_SECONDS = 0.5  # how often a silent job is looked at
 LOOK_SOON_SECONDS = 0.05  # the same, when its console has ended, or it has ended and never said anything
 MARK_WAIT_SECONDS = 2.0  # a console whose executor died has no end mark
+TEXT = "text/plain"
 CONSOLE_FILE = "user_logs/std_log.txt"
 
 
@@ -47,22 +50,31 @@ class LogEnd(Struct, frozen=True):
 
 async def job_logs(call: Call) -> Response:
     query = call.query(LogsQuery)
-    console = Console(call.gateway, checked_address(call.workspace, JOB.kind, call.params["key"]))
+    console = Console(call.gateway, checked_address(call.workspace, JOB.kind, call.params["key"]), call.caller.key)
     await console.look(query.after)
     last = call.header(b"last-event-id")
     behind = int(last) if is_number(last) else max(query.start - 1, 0)
+    await require_written(call.gateway, behind)
     if not query.follow:
-        return StreamingResponse(console.plain(behind), media_type="text/plain; charset=utf-8")
-    call.gateway.open_streams.check_room()
+        return StreamingResponse(await begun(console.plain(behind)), media_type=f"{TEXT}; charset=utf-8")
+    call.gateway.open_streams.check_room(call.caller.key)
     chunks = console.server_sent(behind)
     return StreamingResponse(chunks, media_type=EVENT_STREAM, headers={"cache-control": "no-store"})
+
+
+async def require_written(gateway: Gateway, behind: int) -> None:
+    """``Refused("logs.start_ahead")`` for what no console has said: it would be waited for without a word."""
+    if behind and behind > (head := await JetStreamLog(gateway.client, "LOG").head()):
+        why = f"what comes behind {behind} is asked for, and the last that a console said is {head}"
+        raise Refused("logs.start_ahead", f"{why}; begin again without start or Last-Event-ID")
 
 
 class Console:
     """One reader of one job's console."""
 
-    def __init__(self, gateway: Gateway, address: Address) -> None:
+    def __init__(self, gateway: Gateway, address: Address, owner: str = "") -> None:
         self.gateway = gateway
+        self.owner = owner
         self.address = address
         self.subject = f"log.{encode_token(address.workspace)}.{encode_token(address.key)}.*"
         self.job = Job()
@@ -88,8 +100,8 @@ class Console:
                 sent = True
                 yield self.event(message)
             if not sent and not behind:
-                async for chunk in self.archived():
-                    yield self.chunk_event(self.job.attempt, chunk, "")
+                async for event in self.archived_events():
+                    yield event
             yield end_event(self.job)
             return
         async for event in self.live(behind):
@@ -99,7 +111,7 @@ class Console:
         """Follow the console until the job is over and its last attempt has said that it has said everything."""
         heard_at = monotonic_seconds()
         over_since: float | None = None
-        tail = Tail(self.gateway.client, "LOG", after=behind, subject=self.subject)
+        tail = Tail(self.gateway.client, "LOG", after=behind, subject=self.subject, owner=self.owner)
         async for batch in self.gateway.open_streams.read(tail, self.look_seconds):
             if batch:
                 heard_at = monotonic_seconds()
@@ -112,7 +124,7 @@ class Console:
                     return
             if monotonic_seconds() - heard_at >= HEARTBEAT_SECONDS:
                 heard_at = monotonic_seconds()
-                yield HEARTBEAT
+                yield HEARTBEAT + b"\n"
 
     def complete(self, batch: list[Message]) -> bool:
         """Whether a job that is over has said everything. One whose log was not archived said nothing at all, so no
@@ -142,6 +154,15 @@ class Console:
             behind = page[-1].position
             for entry in page:
                 yield Message(entry.position, entry.subject, entry.body, 0)
+
+    async def archived_events(self) -> AsyncIterator[bytes]:
+        """The archive, or why there is none any more: to break off would make the reader ask again and again."""
+        try:
+            async for chunk in self.archived():
+                yield self.chunk_event(self.job.attempt, chunk, "")
+        except Refused as refused:
+            said = f"treering: the archived log cannot be shown: {refused.detail} ({refused.code})\n"
+            yield self.chunk_event(self.job.attempt, said.encode(), "")
 
     async def archived(self) -> AsyncIterator[bytes]:
         if not self.job.logs:

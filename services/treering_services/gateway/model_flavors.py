@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from treering.adapters.trees import TreeFile
@@ -23,4 +24,5 @@ async def flavors(gateway: Gateway, type: ModelType, files: Sequence[TreeFile]) 
         raise Refused("model.mlmodel", f"{detail}; there is none among its {len(files)} files")
     if found.size > BYTES_MAX:
         raise Refused("model.mlmodel", f"{MLMODEL} has {found.size} bytes, at most {BYTES_MAX} are read")
-    return read_flavors(b"".join([chunk async for chunk in gateway.blobs.read(found.digest)]))
+    data = b"".join([chunk async for chunk in gateway.blobs.read(found.digest)])
+    return await asyncio.to_thread(read_flavors, data)  # its YAML takes up to a second, which the loop does not have

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL, RegisteredModel
+from treering.kernel.ending import run_together
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
 from treering.views.queries import AtAnswer, AtQuery
-from treering.views.states import PAGE_MAX
 from treering.views.time_queries import ListAtAnswer, ListAtQuery
 from treering.views.tracking.registry_rows import latest_number
 from treering_services.gateway.call import Call, reply
@@ -29,7 +30,7 @@ class LatestOf(Struct, frozen=True, forbid_unknown_fields=True):
     """``keys`` of registered models. ``at``: a position or an ISO 8601 time."""
 
     keys: Annotated[list[Name], Meta(max_length=PAGE_MAX)]
-    at: str = ""
+    at: Name = ""
 
 
 class LatestAnswer(Struct, frozen=True):
@@ -45,6 +46,8 @@ async def model_by_label(call: Call) -> Response:
     if query.at:
         number = await labelled_then(call, name, label, query.at)
     else:
+        await call.gateway.reached(query.after)
+        call.gateway.tracking.showed(query.after)  # which says where a label points
         number = await labelled(call.gateway, call.workspace, name, label)
     return await shown(call, Address(call.workspace, MODEL.kind, f"{name}:{number}"), query)
 
@@ -60,7 +63,7 @@ async def latest_versions(call: Call) -> Response:
                 return await latest_then(call, key, asked.at)
             return await call.gateway.tracking.peek(lambda db: latest_number(db, call.workspace, key))
 
-    found = await asyncio.gather(*(one(key) for key in asked.keys))
+    found = await run_together(*(one(key) for key in asked.keys))
     return reply(LatestAnswer({key: number for key, number in zip(asked.keys, found, strict=True) if number}))
 
 

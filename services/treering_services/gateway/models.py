@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 from starlette.responses import Response
@@ -10,15 +10,20 @@ from starlette.responses import Response
 from treering.domain.model import MODEL, ModelSpec, ModelType
 from treering.domain.registered_model import REGISTERED_MODEL, VERSION_MAX, registered_model_key
 from treering.kernel.blobs import checked_digest
+from treering.kernel.bounds import FreeObject, Name, Position, Tags, Text
 from treering.kernel.command import Written
+from treering.kernel.pages import ROW_BYTES, PageFull, page_room
 from treering.kernel.refusal import Refused
+from treering.kernel.resource_name import ResourceName
+from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import parse_reference
 from treering.views.states import Resource
-from treering.views.tracking.registry_rows import of_run
+from treering.views.tracking.registry_rows import VersionRow, of_run
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
+from treering_services.gateway.made_by_run import run_of_version
 from treering_services.gateway.model_flavors import flavors
 from treering_services.gateway.model_origins import Origin, of_logged, of_output, of_tree
 from treering_services.gateway.registrar import Registrar, ensure_registered
@@ -30,26 +35,33 @@ class NewModel(Struct, frozen=True, forbid_unknown_fields=True):
     which output of a job or which artifacts of a run it is made of. ``allow_failed``: also of a job that did not
     complete. The ``flavors`` of an mlflow_model are read from its MLmodel when they are not said."""
 
-    name: str
+    name: ResourceName
     version: Annotated[int, Meta(ge=0, le=VERSION_MAX)] = 0
     type: ModelType = "custom_model"
-    path: str = ""
-    digest: str = ""
-    description: str = ""
-    tags: dict[str, str] = {}
-    properties: dict[str, str] = {}
-    flavors: dict[str, Any] = {}
+    path: Text = ""
+    digest: Name = ""
+    description: Text = ""
+    tags: Tags = {}
+    properties: Tags = {}
+    flavors: FreeObject = {}
     allow_failed: bool = False
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
+    name: ResourceName
+
+
+class OfRunQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``page``: the ``next`` of the page before."""
+
+    page: Position = 0
 
 
 class ModelsAnswer(Struct, frozen=True):
-    """Versions, the oldest first."""
+    """Versions, the oldest first. ``next`` is the ``page`` to ask for then, 0 at the end."""
 
     items: list[Resource]
+    next: int = 0
 
 
 async def create_model(call: Call) -> Response:
@@ -85,11 +97,30 @@ async def origin_of(gateway: Gateway, workspace: str, new: NewModel) -> Origin:
 
 
 async def models_of_run(call: Call) -> Response:
-    """The versions made from a run (a job's run has its name), or from a run nested in it."""
-    workspace, key = call.workspace, checked_name(call.params["key"])
-    rows = await call.gateway.tracking.read(lambda db: of_run(db, workspace, key))
-    found = [await call.gateway.find(Address(workspace, MODEL.kind, row.key)) for row in rows]
-    return reply(ModelsAnswer([one for one in found if one is not None]))
+    """The versions made from a run (a job's run has its name), or from a run nested in it. One that only says so is not
+    among them."""
+    workspace, key, start = call.workspace, checked_name(call.params["key"]), call.query(OfRunQuery).page
+    rows, more = await call.gateway.tracking.read(lambda db: of_run(db, workspace, key, start, PAGE_MAX))
+
+    items, room = list[Resource](), page_room()
+    for place, row in enumerate(rows):
+        found = await made_so(call, row) if row else None
+        if found is None:
+            continue
+        try:
+            room.take(ROW_BYTES + len(bytes(found.state)))
+        except PageFull:
+            if items:
+                return reply(ModelsAnswer(items, start + place))
+        items.append(found)
+    return reply(ModelsAnswer(items, start + len(rows) if more else 0))
+
+
+async def made_so(call: Call, row: VersionRow) -> Resource | None:
+    """The version, unless somebody only said that it was made by the run that it names."""
+    found = await call.gateway.find(Address(call.workspace, MODEL.kind, row.key))
+    claim = await run_of_version(call.gateway, call.workspace, row, found.created_by) if found else None
+    return found if claim and not claim.said_by else None
 
 
 async def delete_model(call: Call) -> Response:

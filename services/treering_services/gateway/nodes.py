@@ -8,6 +8,7 @@ from starlette.responses import Response
 from treering.adapters.nats_credentials import Credential, read_credential
 from treering.domain.job import HELD, JOB, Job
 from treering.kernel.refusal import Refused
+from treering.kernel.resource_name import ResourceName
 from treering.kernel.subjects import checked_name
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address
@@ -17,8 +18,8 @@ EXECUTOR = "executor"
 
 
 class JoinRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    workspace: str
-    node: str
+    workspace: ResourceName
+    node: ResourceName
 
 
 class JoinAnswer(Struct, frozen=True):

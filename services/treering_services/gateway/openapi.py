@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import msgspec
 
 import treering
 from treering.domain import KINDS
+from treering.kernel.bounds import documented
 from treering.kernel.log import encoder
-from treering.kernel.subjects import plural
-from treering_services.gateway.auth import OPEN
+from treering.kernel.subjects import NAME_CHARACTERS_MAX, plural
+from treering_services.gateway.call import JSON
 from treering_services.gateway.commands import public_commands
+from treering_services.gateway.mlflow.errors import ErrorBody, mlflow_problem
+from treering_services.gateway.policy import OPEN
 from treering_services.gateway.problem import MEDIA_TYPE, Problem
 from treering_services.gateway.route import Route
 
 REFERENCE = "#/components/schemas/{name}"
+# Of parts of paths: what ``checked_name`` lets through. A key may be a name and a version.
+PATH_RULES = {
+    "ws": {"minLength": 1, "maxLength": NAME_CHARACTERS_MAX},
+    "key": {"minLength": 1, "maxLength": 2 * NAME_CHARACTERS_MAX + 1},
+}
 PARAMETER = re.compile(r"{(\w+)}")
 
 
-def describe(routes: Sequence[Route]) -> bytes:
+@cache
+def describe(routes: tuple[Route, ...]) -> bytes:
     """The document as JSON. Paths with ``{kinds}`` are spelled out for every kind, ``{command}`` for every command."""
     expanded = [one for route in routes for one in spelled_out(route)]
     bodies = {type for route in expanded for type in (route.request, route.response, Problem) if is_described(type)}
-    types = list(bodies)
+    types = [*bodies, ErrorBody]
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     by_type = dict(zip(types, schemas, strict=True))
+    documented(components)
+    for schema in components.values():
+        plain_tuples(schema)
     for command in (command for kind in KINDS.values() for command in kind.command_types.values()):
         without_tag(components.get(command.__name__))
     paths: dict[str, dict[str, Any]] = {}
@@ -80,14 +93,11 @@ def operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": f"{route.method.lower()} {route.path}",
         "summary": route.summary,
-        "description": f"Let in: {', '.join(sorted(route.policy))}.",
+        "description": route.policy.described(),
         "parameters": [*path_parameters(route), *query_parameters(route)],
         "responses": {
-            str(route.status): response(route, schemas),
-            "default": {
-                "description": "Refused",
-                "content": {MEDIA_TYPE: {"schema": schemas[Problem]}},
-            },
+            **{str(status): response(route, schemas) for status in (route.status, *route.also)},
+            "default": {"description": "Refused", "content": refusals(route, schemas)},
         },
     }
     if route.request is not None:
@@ -98,16 +108,33 @@ def operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     return described
 
 
+def refusals(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    """MLflow's clients get MLflow's shape; what is refused before its line was found has ours there too."""
+    ours = {MEDIA_TYPE: {"schema": schemas[Problem]}}
+    return {JSON: {"schema": schemas[ErrorBody]}, **ours} if route.problems is mlflow_problem else ours
+
+
+def plain_tuples(schema: Any) -> None:
+    """A tuple of equal members as an array of so many: many tools that read OpenAPI know no ``prefixItems``."""
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        plain_tuples(value)
+    members = schema.get("prefixItems") if isinstance(schema, dict) else None
+    if members and all(member == members[0] for member in members):
+        del schema["prefixItems"]
+        schema["items"] = members[0]
+
+
 def response(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {"description": "Done"}
     if route.response is not None:
-        described["content"] = {route.media_type: {"schema": schemas.get(route.response, {})}}
+        types = [type for type in (route.media_type, route.or_media_type) if type]
+        described["content"] = {type: {"schema": schemas.get(route.response, {})} for type in types}
     return described
 
 
 def path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", **PATH_RULES.get(name, {})}}
         for name in PARAMETER.findall(route.path)
     ]
 
@@ -116,6 +143,7 @@ def query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     (schema,), components = msgspec.json.schema_components([route.query], ref_template=REFERENCE)
+    documented(components)
     properties = components[schema["$ref"].rpartition("/")[2]]["properties"]
     required = components[schema["$ref"].rpartition("/")[2]].get("required", [])
     return [

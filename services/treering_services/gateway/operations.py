@@ -7,14 +7,20 @@ from typing import Any
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.domain.installation import Alert
 from treering.domain.node import NODE, Node
 from treering.kernel.log import LogUnavailable, encoder
+from treering.kernel.subjects import Address
+from treering.views.queries import IncompleteRow
 from treering.views.states import with_status
+from treering_services.alerting import incomplete_in, raised_in
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.metrics import MEDIA_TYPE
 from treering_services.gateway.problem import MEDIA_TYPE as PROBLEM_TYPE
 from treering_services.gateway.problem import RETRY_AFTER_SECONDS, Problem
 from treering_services.gateway.readiness import Part, monitor_status, readiness
+
+ALERTS_MAX = 100
 
 
 class Health(Struct, frozen=True):
@@ -32,11 +38,25 @@ class NodeLine(Struct, frozen=True):
     name: str
     compute: str
     slots: int
+    sandbox: str = ""
+    ports: str = ""
+
+
+class AlertLine(Struct, frozen=True):
+    """An alert that is raised; ``name`` is that of its resource of the kind installation."""
+
+    name: str
+    code: str
+    part: str
+    workspace: str
+    resource: str
+    position: int
+    detail: str
 
 
 class StatusReport(Struct, frozen=True):
     """``monitor`` is the monitor's own answer, or "unavailable"; ``head`` 0 when the log does not answer; ``parts``
-    as /readyz says it."""
+    as /readyz says it; ``incomplete`` what the gateway's views cannot show; ``alerts`` at most ALERTS_MAX."""
 
     nats: str
     head: int
@@ -45,6 +65,8 @@ class StatusReport(Struct, frozen=True):
     nodes: list[NodeLine]
     monitor: Any
     parts: dict[str, Part]
+    incomplete: list[IncompleteRow] = []
+    alerts: list[AlertLine] = []
 
 
 async def healthz(call: Call) -> Response:
@@ -76,8 +98,9 @@ async def openapi(call: Call) -> Response:
 
 async def status(call: Call) -> Response:
     gateway = call.gateway
-    found = await gateway.reader.view.read(lambda db: with_status(db, NODE.kind, ["online"]))
-    nodes = [NodeLine(address.workspace, address.key, *capacity(node)) for address, node, _ in found]
+    raised = await raised_in(gateway.reader.view)
+    found = await gateway.reader.read(lambda db: with_status(db, NODE.kind, ["online"]))
+    nodes = [NodeLine(address.workspace, address.key, *facts_of(node)) for address, node, _ in found]
     return reply(
         StatusReport(
             nats="connected" if gateway.client.is_connected else "disconnected",
@@ -87,12 +110,18 @@ async def status(call: Call) -> Response:
             nodes=nodes,
             monitor=await monitor_status(gateway),
             parts=(await readiness(gateway, gateway.asked)).parts,
+            incomplete=await incomplete_in(gateway.reader.view, gateway.tracking.view),
+            alerts=[alert_line(address, alert) for address, alert in raised[:ALERTS_MAX]],
         )
     )
 
 
-def capacity(node: Node) -> tuple[str, int]:
-    return node.compute, node.slots
+def alert_line(address: Address, alert: Alert) -> AlertLine:
+    return AlertLine(address.key, alert.code, alert.part, alert.workspace, alert.resource, alert.position, alert.detail)
+
+
+def facts_of(node: Node) -> tuple[str, int, str, str]:
+    return node.compute, node.slots, node.sandbox, node.ports
 
 
 async def head_or_zero(call: Call) -> int:

@@ -54,6 +54,9 @@ class Reaction:
         return Context(command_id or self.id, now(), self.actor, self.cause, trace or self.trace)
 
 
+INCOMPLETE = ("view.incomplete", "resource.incomplete")  # trying again changes nothing
+
+
 class OutputRegistrar:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -64,7 +67,9 @@ class OutputRegistrar:
         commits = self.gateway.tracking.commits
         while True:
             moved = commits.moved
-            found = await self.gateway.tracking.view.peek(partial(due_outputs, limit=AT_ONCE_MAX + len(self.given_up)))
+            found = await self.gateway.tracking.view.when_sound(
+                partial(due_outputs, limit=AT_ONCE_MAX + len(self.given_up)), by_key=True
+            )
             due = [one for one in found if one not in self.given_up]
             done = [await self.attempt(one) for one in due]
             if not all(done):
@@ -81,7 +86,10 @@ class OutputRegistrar:
             return False
         except Refused as refused:  # nothing about the output: the service is busy, say
             log.warning("output.refused", job=due.job, output=due.output, code=refused.code, why=refused.detail)
-            return False
+            if refused.code not in INCOMPLETE:
+                return False
+            self.given_up.add(due)
+            return True
         except Exception:
             log.exception("output.failed", job=due.job, output=due.output)
             self.given_up.add(due)

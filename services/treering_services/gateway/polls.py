@@ -15,17 +15,20 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
+from treering.kernel.asking import Asker, asking
+from treering.kernel.bounds import AnySeconds, Line, Name, Size, Small
 from treering.kernel.clock import monotonic_seconds
-from treering.kernel.decoding import decode
+from treering.kernel.decoding import decode_once
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.views.selection import Selection
 from treering_services.gateway.access_files import subscriber_address
 from treering_services.gateway.audience import Frame
+from treering_services.gateway.call import Caller
 from treering_services.gateway.core import Gateway
-from treering_services.gateway.events import EventsQuery, is_number, selection_of
+from treering_services.gateway.events import EventsQuery, selection_of, start_behind
 from treering_services.gateway.hub import Hub
-from treering_services.gateway.subscriber import Start, page_behind
+from treering_services.gateway.subscriber import Start, page_behind, require_reached
 
 REQUEST_BYTES_MAX = 16 * 1024
 EVENTS_DEFAULT = 100
@@ -40,12 +43,12 @@ class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a request. ``since``: "" is the beginning, "now", a position, or the ``next`` of an answer.
     ``kind``, ``name`` and ``type`` as in ``GET /v1/events``."""
 
-    since: int | str = ""
-    kind: str = ""
-    name: str = ""
-    type: str = ""
-    limit: int = EVENTS_DEFAULT
-    wait_seconds: float = 0.0
+    since: Size | Name = ""
+    kind: Name = ""
+    name: Name = ""
+    type: Line = ""
+    limit: Small = EVENTS_DEFAULT
+    wait_seconds: AnySeconds = 0.0
 
 
 class Batch(Struct, frozen=True):
@@ -59,12 +62,12 @@ class Batch(Struct, frozen=True):
 class Poll:
     """One request under way. ``start`` is where the next one goes on; the hub wakes it when its like has come."""
 
-    def __init__(self, hub: Hub, selection: Selection, start: Start, events_max: int) -> None:
+    def __init__(self, hub: Hub, selection: Selection, start: Start, events_max: int, owner: str) -> None:
         self.hub = hub
         self.selection = selection
         self.start = start
         self.events_max = events_max
-        self.owner = ""  # who asks is looked at again before it is answered
+        self.owner = owner
         self.events: list[msgspec.Raw] = []
         self.size_bytes = 0
         self.moved = asyncio.Event()
@@ -150,32 +153,33 @@ class Poll:
 
 
 class Polls:
-    """The handler of ``sub.*``: NATS lets each subscriber ask under its own name only, and its file says where."""
+    """The handler of ``sub.*.*``: NATS lets each subscriber ask under its own name only, and its file says where."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.under_way: Counter[str] = Counter()
 
     async def handle(self, subject: str, body: bytes) -> bytes:
-        name = subject.partition(".")[2]
+        name = subject.rpartition(".")[2]
         subscriber = await asyncio.to_thread(self.gateway.subscribers.named, name)
         await self.gateway.access.require(subscriber_address(subscriber))
-        asked = checked(decode(body or b"{}", BatchRequest, bytes_max=REQUEST_BYTES_MAX))
+        asked = checked(decode_once(body or b"{}", BatchRequest, bytes_max=REQUEST_BYTES_MAX))
         if self.under_way[name] >= UNDER_WAY_MAX:
             raise Refused("service.busy", f"{UNDER_WAY_MAX} requests of {name!r} are under way; wait for an answer")
         self.under_way[name] += 1
+        asking.set(Asker(Caller("subscriber", "", subscriber.workspace, name).key))
         try:
-            batch = await self.poll(asked, subscriber.workspace)
+            batch = await self.poll(asked, subscriber.workspace, f"subscriber:{name}")
         finally:
             self.under_way -= Counter((name,))
         if await asyncio.to_thread(self.gateway.subscribers.named, name) != subscriber:  # removed while it waited
             raise Refused("subscriber.absent", f"{name!r} is another subscriber now")
         return encoder.encode(batch)
 
-    async def poll(self, asked: BatchRequest, workspace: str) -> Batch:
+    async def poll(self, asked: BatchRequest, workspace: str, owner: str) -> Batch:
         query = EventsQuery(ws=workspace, kind=asked.kind, name=asked.name, type=asked.type)
         start = await self.start_of(str(asked.since))
-        poll = Poll(self.gateway.hub, selection_of(query, lines=True), start, asked.limit)
+        poll = Poll(self.gateway.hub, selection_of(query, lines=True), start, asked.limit, owner)
         self.gateway.open_streams.add(poll)
         try:
             return await poll.collect(asked.wait_seconds)
@@ -185,11 +189,12 @@ class Polls:
     async def start_of(self, since: str) -> Start:
         if since == "now":
             return Start(await self.gateway.log.head())
-        position, dot, index = (since or "0").partition(".")
-        if not is_number(position) or (dot and not (is_number(index) and int(position))):
+        behind = start_behind(since or "0")
+        if behind is None:
             why = "it must be a position, the next of an answer, or 'now'"
             raise Refused("request.query", f"since is {since[:40]!r}; {why}")
-        return Start(int(position) - 1, int(index) + 1) if dot else Start(int(position))
+        await require_reached(self.gateway.hub, behind)
+        return behind
 
 
 def checked(asked: BatchRequest) -> BatchRequest:

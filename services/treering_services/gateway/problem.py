@@ -8,6 +8,8 @@ from http import HTTPStatus
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.adapters.descriptors import out_of_descriptors
+from treering.kernel.disk import NO_DESCRIPTOR_LEFT, refusal_of
 from treering.kernel.log import Conflict, LogDamaged, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 
@@ -16,22 +18,41 @@ RETRY_AFTER_SECONDS = 1
 SERVER_ERROR = 500  # and above: nothing about the request, so it may be said again
 STATUSES: Mapping[str, int] = {
     "auth.required": 401,
+    "auth.ticket": 401,
     "auth.forbidden": 403,
     "command.forbidden": 403,
+    "event.source_forbidden": 403,
+    "event.type_forbidden": 403,
     "host.forbidden": 403,
     "origin.forbidden": 403,
     "kind.unknown": 404,
     "route.unknown": 404,
     "route.method": 405,
+    "commit.too_large": 413,
+    "request.timeout": 408,
     "request.too_large": 413,
+    "request.target_too_long": 414,
     "request.media_type": 415,
+    "request.content_encoding": 415,
     "blob.range": 416,
+    "caller.busy": 429,
+    "request.header_too_large": 431,
+    "request.transfer_encoding": 501,
     "log.unavailable": 503,
     "service.busy": 503,
     "view.behind": 503,
+    "view.incomplete": 503,
+    "view.damaged": 503,
+    "resource.incomplete": 409,
     "service.failed": 500,
     "log.damaged": 500,
+    "blob.damaged": 500,  # not 503: asking again does not help, somebody has to put it back
+    "upload.part_damaged": 500,
+    "secret.damaged": 500,  # what this server keeps, and nothing that was asked
+    "webhook.secret_missing": 409,
+    "disk.failed": 500,
     "disk.full": 507,
+    "disk.read_only": 507,
     "log.full": 507,
 }
 # The last word of a code that says: what you ask is well-formed, and the state of the resource is against it.
@@ -66,8 +87,10 @@ def status_of(code: str) -> int:
 def problem(code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     status = status_of(code)
     more = dict(headers or {})
-    if status == 503:
+    if status in (429, 503):
         more["retry-after"] = str(RETRY_AFTER_SECONDS)
+    if status == 408:  # the rest of what was too slow is not waited for
+        more["connection"] = "close"
     if status == 401:
         more["www-authenticate"] = 'Bearer realm="treering"'
     body = encoder.encode(Problem(HTTPStatus(status).phrase, status, detail, code))
@@ -83,5 +106,8 @@ def problem_of(error: Exception) -> Response | None:
             return problem("log.full", str(error))
         case LogUnavailable() | Conflict() | LogDamaged():
             return problem("log.unavailable", str(error))
+        case _ if out_of_descriptors(error):
+            return problem("service.busy", NO_DESCRIPTOR_LEFT)
         case _:
-            return None
+            refused = refusal_of(error)
+            return None if refused is None else problem(refused.code, refused.detail)

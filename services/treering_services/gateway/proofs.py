@@ -11,6 +11,7 @@ from treering.adapters.named_proofs import named_bytes
 from treering.adapters.names import read_names, told_at
 from treering.adapters.notes import NoteInvalid, from_base64
 from treering.adapters.proofs import inclusion_bytes, inclusion_of
+from treering.kernel.bounds import Position
 from treering.kernel.log import Entry
 from treering.kernel.merkle import ProofInvalid
 from treering.kernel.refusal import Refused
@@ -20,7 +21,6 @@ from treering.views.proof_queries import (
     CheckpointQuery,
     ConsistencyAnswer,
     ConsistencyQuery,
-    Position,
     ProveAnswer,
     ProveQuery,
 )

@@ -25,6 +25,7 @@ from treering.domain.registered_model_messages import (
 )
 from treering.kernel.aggregate import Command
 from treering.kernel.command import Context, Written
+from treering.kernel.ending import run_each
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.tracking.registry import Folded, load, model_key
@@ -176,7 +177,4 @@ async def together(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
         async with permits:
             await part
 
-    results = await asyncio.gather(*(one(part) for part in work), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+    await run_each(*(one(part) for part in work))

@@ -9,6 +9,10 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.bus import question
+from treering.kernel.bounds import Line, Name, Small
+from treering.kernel.log import encoder
+from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import VERIFY_TIMEOUT_SECONDS
 from treering.kernel.subjects import checked_name, plural, singular
 from treering.views.queries import (
     AuditQuery,
@@ -25,6 +29,7 @@ from treering.views.sql_answers import SqlQuery, SqlViewsQuery
 from treering.views.time_queries import (
     ByParentQuery,
     DiffQuery,
+    StuckAnswer,
     StuckQuery,
     StuckRow,
     UsageQuery,
@@ -34,22 +39,22 @@ from treering.views.time_queries import (
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.known import check_filters
+from treering_services.gateway.progress import standing_still
 from treering_services.gateway.row_forms import shown
 
 T = TypeVar("T")
 Q = TypeVar("Q", AuditQuery, CountQuery, ByParentQuery, UsageQuery, StuckQuery, "AccessPage")
-VERIFY_TIMEOUT_SECONDS = 900.0
 
 
 class StoryPage(Struct, frozen=True, forbid_unknown_fields=True):
-    limit: int = 1000
-    page: str = ""
+    limit: Small = 1000
+    page: Line = ""
 
 
 class LifecycleOf(Struct, frozen=True, forbid_unknown_fields=True):
     """``kind``: as resources are called in paths, or as they are called in events."""
 
-    kind: str
+    kind: Name
 
 
 async def ask_monitor(call: Call, name: str, query: Struct, type: type[T], timeout_seconds: float = 30.0) -> T:
@@ -69,7 +74,10 @@ async def table(call: Call, name: str, query: Struct, row: type[Struct] | None =
 
 
 async def in_workspace(call: Call, query: Q) -> Q:
-    """The query, when the workspace it names exists; "" is all of them."""
+    """The query, when the workspace it names exists; "" is all of them, which no job may ask about."""
+    if call.caller.policy == "job" and query.workspace != call.caller.workspace:
+        own = call.caller.workspace
+        raise Refused("auth.forbidden", f"this token is good for workspace {own!r} only; ask with ?workspace={own}")
     if query.workspace:
         await call.gateway.require_workspace(checked_name(query.workspace, "workspace"))
     return query
@@ -112,12 +120,12 @@ async def audit_questions(call: Call) -> Response:
 
 
 class AskPage(Struct, frozen=True, forbid_unknown_fields=True):
-    argument: str = ""
-    since: str = ""
-    until: str = ""
-    kind: str = ""
-    limit: int = 100
-    page: str = ""
+    argument: Name = ""
+    since: Name = ""
+    until: Name = ""
+    kind: Name = ""
+    limit: Small = 100
+    page: Line = ""
 
 
 async def audit_ask(call: Call) -> Response:
@@ -132,10 +140,10 @@ async def audit_ask(call: Call) -> Response:
 class AccessPage(Struct, frozen=True, forbid_unknown_fields=True):
     """``workspace`` "" is all of them; ``until``: as it was then."""
 
-    workspace: str = ""
-    until: str = ""
-    limit: int = 100
-    page: str = ""
+    workspace: Name = ""
+    until: Name = ""
+    limit: Small = 100
+    page: Line = ""
 
 
 async def audit_access(call: Call) -> Response:
@@ -154,20 +162,24 @@ async def usage(call: Call) -> Response:
 
 
 async def stuck(call: Call) -> Response:
-    return await table(call, "stuck", await in_workspace(call, call.query(StuckQuery)), StuckRow)
+    """What the monitor sees in the log, and what the scheduler hears of steps that do not go on."""
+    query = await in_workspace(call, call.query(StuckQuery))
+    answer = await ask_monitor(call, "stuck", query, StuckAnswer)
+    rows = sorted([*answer.rows, *await standing_still(call.gateway, query.workspace)], key=lambda row: -row.seconds)
+    return shown(call, encoder.encode(StuckAnswer(rows, answer.more)), StuckRow.__struct_fields__)
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
     """Two moments: what changed behind ``from``, up to ``to``."""
 
-    since: str
-    until: str
+    since: Name
+    until: Name
 
 
 class WindowPage(Window, frozen=True, forbid_unknown_fields=True):
-    kind: str = ""
-    limit: int = 100
-    page: str = ""
+    kind: Name = ""
+    limit: Small = 100
+    page: Line = ""
 
 
 async def diff(call: Call) -> Response:

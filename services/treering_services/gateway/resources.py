@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 
+from treering.adapters.sqlite_view import Database
+from treering.adapters.webhook_secrets import secret_fault
+from treering.domain.webhook import WEBHOOK
 from treering.domain.workspace import WORKSPACE
+from treering.kernel.bounds import Name, Position
+from treering.kernel.pages import ROW_BYTES, Room, page_of
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
 from treering.views.queries import AtAnswer, AtQuery
-from treering.views.states import PAGE_MAX, Resource, newest, page_mark, show, with_status
+from treering.views.states import Resource, newest_page, page_mark, show, with_status
 from treering.views.time_queries import ListAtAnswer, ListAtQuery
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.known import check_filters
 from treering_services.gateway.relays import ask_monitor
+from treering_services.gateway.tracking_reader import incomplete_headers
 
-Position = Annotated[int, Meta(ge=0, le=2**53)]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
 
@@ -26,21 +36,21 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """``page``: the ``next`` of the page before. ``after``: wait until reads show this position. ``at``: a
     position or an ISO 8601 time; the list as it was then."""
 
-    status: str = ""
-    parent: str = ""
-    prefix: str = ""
+    status: Name = ""
+    parent: Name = ""
+    prefix: Name = ""
     archived: Literal["false", "true", "any"] = "false"
     limit: Limit = 100
     page: Position = 0
     after: Position = 0
-    at: str = ""
+    at: Name = ""
 
 
 class ShowQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """``at``: a position or an ISO 8601 time; the resource as it was then."""
 
     after: Position = 0
-    at: str = ""
+    at: Name = ""
 
 
 class AfterQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +58,8 @@ class AfterQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Page(Struct, frozen=True):
-    """Newest first. ``next`` is the ``page`` to ask for then, 0 at the end."""
+    """Newest first. ``next`` is the ``page`` to ask for then, 0 at the end. What cannot be shown is left out; the
+    header ``treering-incomplete`` then says how many resources of the installation that are."""
 
     items: list[Resource]
     next: int = 0
@@ -61,10 +72,10 @@ async def list_resources(call: Call) -> Response:
     if query.at:
         return await list_then(call, workspace, kind, query)
     reader = call.gateway.reader
-    await reader.projector.reached(query.after)
+    await call.gateway.reached(query.after)
     archived = {"false": False, "true": True, "any": None}[query.archived]
-    items = await reader.view.read(
-        lambda db: newest(
+    items, cut = await reader.read(
+        lambda db: newest_page(
             db, workspace, kind,
             status=query.status, parent=query.parent, prefix=query.prefix, archived=archived,
             before=query.page, limit=query.limit,
@@ -72,25 +83,31 @@ async def list_resources(call: Call) -> Response:
     )  # fmt: skip
     call.gateway.tracking.showed(max((item.position for item in items), default=0))
     mark = 0
-    if len(items) == query.limit:
-        mark = await reader.view.read(lambda db: page_mark(db, Address(workspace, kind, items[-1].name)))
-    return reply(Page(items, mark))
+    if cut or len(items) == query.limit:
+        mark = await reader.read(lambda db: page_mark(db, Address(workspace, kind, items[-1].name)))
+    return reply(Page(items, mark), headers=incomplete_headers(reader.view))
 
 
 async def list_workspaces(call: Call) -> Response:
     """There are few, so they are filtered here; ``page`` counts those that came before."""
     query = call.query(ListQuery)
     reader = call.gateway.reader
-    await reader.projector.reached(query.after)
+    await call.gateway.reached(query.after)
     statuses = {"false": ["active"], "true": ["archived"], "any": ["active", "archived"]}[query.archived]
-    known = await reader.view.read(lambda db: with_status(db, WORKSPACE.kind, statuses))
+    known = await reader.read(lambda db: with_status(db, WORKSPACE.kind, statuses))
     wanted = [address for address, _, _ in reversed(known) if address.key.startswith(query.prefix)]
     chosen = wanted[query.page : query.page + query.limit]
-    items = await reader.view.read(lambda db: [one for address in chosen if (one := show(db, address))])
+
+    def load(db: Database, some: Sequence[Address], room: Room) -> list[Resource]:
+        found = [one for address in some if (one := show(db, address))]
+        room.take(sum(ROW_BYTES + len(bytes(one.state)) for one in found))
+        return found
+
+    items, taken = await reader.read(lambda db: page_of(chosen, partial(load, db), at_once=1))
     if query.at:
-        items = [one for address in chosen if (one := await then(call, address, query.at))]
-    after = query.page + query.limit
-    return reply(Page(items, after if after < len(wanted) else 0))
+        items = [one for address in chosen[:taken] if (one := await then(call, address, query.at))]
+    after = query.page + taken
+    return reply(Page(items, after if after < len(wanted) else 0), headers=incomplete_headers(reader.view))
 
 
 async def list_then(call: Call, workspace: str, kind: str, query: ListQuery) -> Response:
@@ -124,6 +141,9 @@ async def show_workspace(call: Call) -> Response:
 
 async def shown(call: Call, address: Address, query: ShowQuery) -> Response:
     if not query.at:
-        return reply(await call.gateway.get(address, after=query.after))
+        found = await call.gateway.get(address, after=query.after)
+        if address.kind == WEBHOOK.kind:
+            found = replace(found, warning=await asyncio.to_thread(secret_fault, call.gateway.home, found))
+        return reply(found)
     answer = await ask_monitor(call, "at", AtQuery(*address, query.at), AtAnswer)
     return reply(answer.resource)

@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from treering.kernel.log import encoder
+from treering.kernel.pages import NEXT_HEADER
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.subscriber import LINES
 
@@ -21,14 +22,19 @@ Row = dict[str, Any]
 def shown(call: Call, raw: bytes, names: Iterable[str] = ()) -> Response:
     """``raw`` is an answer with ``rows``, and ``columns`` when they are lists. ``names`` are the columns of CSV where
     the answer does not say them. What else it says becomes a header: ``treering-next`` is the ``page`` to ask for
-    then, ``treering-truncated`` says that there were more rows."""
+    then, ``treering-truncated`` says that there were more rows, ``treering-incomplete`` how many resources
+    the monitor's views leave out."""
     accept = call.header(b"accept")
     if CSV not in accept and LINES not in accept:
         return reply(raw)
     answer = msgspec.json.decode(raw)
     columns = distinct(answer.get("columns", list(names)))
     rows = [row if isinstance(row, dict) else dict(zip(columns, row, strict=True)) for row in answer["rows"]]
-    more = {"treering-next": answer.get("next", ""), "treering-truncated": "true" if answer.get("truncated") else ""}
+    more = {
+        NEXT_HEADER: answer.get("next", ""),
+        "treering-truncated": "true" if answer.get("truncated") else "",
+        "treering-incomplete": str(answer.get("incomplete", "")),
+    }
     headers = {name: value for name, value in more.items() if value}
     if CSV in accept:
         return Response(as_csv(rows, columns), headers=headers, media_type=f"{CSV}; header=present")

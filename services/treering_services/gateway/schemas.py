@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from treering.adapters.json_schema import Validators, compiled
+from treering.adapters.json_schema import Validators, check_new
 from treering.domain import is_reserved
 from treering.domain.event_schema import EVENT_SCHEMA, CreateEventSchema, UpdateEventSchema
 from treering.kernel.aggregate import Command
@@ -28,10 +28,11 @@ class Schemas:
         if isinstance(command, CreateEventSchema):
             check_type(address.key)
         if isinstance(command, (CreateEventSchema, UpdateEventSchema)):
-            compiled(command.schema)
+            check_new(command.schema)
 
     async def check(self, gateway: Gateway, workspace: str, type: str, data: Any) -> None:
-        """``Refused("event.schema_mismatch")`` when the type has an active schema and ``data`` is not as it says."""
+        """``Refused("event.schema_mismatch")`` when the type has an active schema and ``data`` is not as it says,
+        ``event.schema_cost`` when that would take too long to find out."""
         if len(type) > NAME_CHARACTERS_MAX or not NAME.fullmatch(type):
             return  # no schema can have this name
         address = Address(workspace, EVENT_SCHEMA.kind, type)

@@ -10,10 +10,16 @@ from msgspec import Struct
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from treering.kernel.asking import asking
 from treering.kernel.clock import monotonic_seconds
+from treering.kernel.ending import end
 from treering.kernel.log import Entry
+from treering.kernel.refusal import Refused
+from treering.kernel.turns import Turns
+from treering.kernel.turnstile import Turnstile
 from treering.views.cloud_events import Numbered, cloud_events
 from treering.views.selection import Selection
+from treering_services.gateway.http.limits import STREAMS_MAX
 from treering_services.gateway.hub import Group, Hub
 from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, OpenStreams, written_event
 
@@ -21,7 +27,7 @@ PAGE = 256
 PAGE_BYTES_MAX = 1024 * 1024
 READING_MAX = 16  # pages of the log in memory at once, for all who catch up
 LINES = "application/x-ndjson"
-reading = asyncio.Semaphore(READING_MAX)
+reading = Turnstile(Turns(READING_MAX, "pages", STREAMS_MAX, 2 * STREAMS_MAX))
 
 
 class Start(Struct, frozen=True):
@@ -34,6 +40,11 @@ class Start(Struct, frozen=True):
     def text(self) -> str:
         """A position, or the id of the last event that is left out."""
         return f"{self.after + 1}.{self.skip - 1}" if self.skip else str(self.after)
+
+    @property
+    def position(self) -> int:
+        """The newest commit that it says was seen, some of it at least."""
+        return self.after + 1 if self.skip else self.after
 
     def wants(self, event: Numbered) -> bool:
         return event.position > self.after + 1 or event.index >= self.skip
@@ -83,32 +94,14 @@ class Subscriber:
         """Read from the log up to where the ring begins, which may move on meanwhile."""
         goal = self.hub.floor
         while self.after < goal and not self.ended.is_set():
-            page = await self.page()
+            page = await page_behind(self.hub, self.after, self.selection)
             self.after = page[-1].position if page else goal
-            chunk = b"".join([self.written(entry) for entry in page])
-            if chunk:
-                yield chunk
-
-    async def stored(self) -> AsyncIterator[bytes]:
-        """Up to what is the head of the log now."""
-        if self.start.skip:
-            async for chunk in self.rest_of_commit():
-                yield chunk
-        head = await self.hub.log.head()
-        while self.after < head:
-            page = await self.page()
-            if not page:
-                return
-            self.after = page[-1].position
-            yield b"".join([self.written(entry) for entry in page if entry.position <= head])
-
-    async def page(self) -> list[Entry]:
-        return await page_behind(self.hub, self.after, self.selection)
+            yield b"".join([self.written(entry) for entry in page])
 
     def written(self, entry: Entry) -> bytes:
         select, start = self.selection, self.start
         events = [one for one in cloud_events(entry) if start.wants(one) and select.wants(one.event.type)]
-        return b"".join([written_event(one, select.lines) for one in events])
+        return b"".join([written_event(one, select.lines, select.plain) for one in events])
 
     async def live(self) -> AsyncIterator[bytes]:
         """Out of the ring, until it has gone on without us."""
@@ -139,11 +132,23 @@ class Subscriber:
             await mover.moved.wait()
 
 
+async def require_reached(hub: Hub, start: Start, field: str = "since") -> None:
+    """``Refused("events.since_ahead")`` for a position that the log has not reached: whoever saw an event there saw
+    another log, and would wait without a word until this one gets there."""
+    if start.position <= hub.position or start.position <= (head := await hub.log.head()):
+        return
+    why = f"{field} is {start.text}, and the log ends at {head}; say at most that, or 'now'"
+    raise Refused("events.since_ahead", f"{why}. Was a backup put back? Then what came after it is gone")
+
+
 async def page_behind(hub: Hub, after: int, selection: Selection) -> list[Entry]:
-    """The next commits behind ``after`` on the subject of ``selection``, out of the log."""
+    """The next commits behind ``after`` on the subject of ``selection``, out of the log; callers take turns."""
     query: dict[str, object] = {"seq": after + 1, "batch": PAGE, "next_by_subj": selection.subject}
-    async with reading:
+    caller = await reading.enter(asking.get())
+    try:
         return await hub.log.read_batch({**query, "max_bytes": PAGE_BYTES_MAX})
+    finally:
+        reading.leave(caller)
 
 
 def matches(subject: str, filter: str) -> bool:
@@ -164,7 +169,6 @@ class SubscriberResponse(Response):
         ]
         self.subscriber = subscriber
         self.open_streams = open_streams
-        self.heartbeat = b"\n" if lines else HEARTBEAT
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.open_streams.add(self.subscriber)
@@ -175,7 +179,7 @@ class SubscriberResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.open_streams.discard(self.subscriber)
-            watching.cancel()
+            await end(watching)
 
     async def send_all(self, send: Send) -> None:
         sent_at = monotonic_seconds()
@@ -183,7 +187,12 @@ class SubscriberResponse(Response):
             if not chunk and monotonic_seconds() - sent_at < HEARTBEAT_SECONDS - 1:
                 continue
             sent_at = monotonic_seconds()
-            await send({"type": "http.response.body", "body": chunk or self.heartbeat, "more_body": True})
+            await send({"type": "http.response.body", "body": chunk or self.heartbeat(), "more_body": True})
+
+    def heartbeat(self) -> bytes:
+        """A sign of life, with the position up to which nothing more was selected: a client that comes back with it
+        does not read all that again."""
+        return b"\n" if self.subscriber.selection.lines else HEARTBEAT + b"id: %d\n\n" % self.subscriber.after
 
     async def gone(self, receive: Receive) -> None:
         with suppress(OSError):

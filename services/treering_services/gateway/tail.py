@@ -14,22 +14,24 @@ from typing import Protocol
 from nats.aio.client import Client
 
 from treering.adapters.follower import Message, follow_stream
+from treering.kernel.ending import end
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.views.cloud_events import Numbered
+from treering_services.gateway.http.limits import Limits
+from treering_services.gateway.http.shares import Share
 
 WAITING_BATCHES_MAX = 8
-STREAMS_MAX = 1500
 HEARTBEAT_SECONDS = 15.0
 EVENT_STREAM = "text/event-stream"
-HEARTBEAT = b": still here\n\n"
+HEARTBEAT = b": still here\n"  # a comment; an empty line has to follow
 
 
 class Tail:
     """Use as ``async for batch in tail.batches(idle_seconds)``: an empty batch means nothing came for so long."""
 
-    def __init__(self, client: Client, stream: str, *, after: int, subject: str) -> None:
-        self.owner = ""
+    def __init__(self, client: Client, stream: str, *, after: int, subject: str, owner: str = "") -> None:
+        self.owner = owner
         self.client = client
         self.stream = stream
         self.after = after
@@ -45,8 +47,7 @@ class Tail:
             while not self.ended:
                 yield await self.next_batch(pump, idle_seconds())
         finally:
-            pump.cancel()
-            await asyncio.wait({pump})
+            await end(pump)
 
     async def next_batch(self, pump: asyncio.Task[None], idle_seconds: float) -> list[Message]:
         try:
@@ -84,7 +85,7 @@ class Tail:
 
 
 class Endable(Protocol):
-    owner: str  # "subscriber:<name>", "" for all others
+    owner: str  # the caller's key; of a subscriber its actor, "subscriber:<name>"
 
     def end(self) -> None: ...
 
@@ -92,13 +93,15 @@ class Endable(Protocol):
 class OpenStreams:
     """Counts the open streams, and ends them all when the gateway stops."""
 
-    def __init__(self, stopping: asyncio.Event) -> None:
+    def __init__(self, stopping: asyncio.Event, limits: Limits) -> None:
         self.stopping = stopping
+        self.share = Share("streams", limits.streams, limits.streams_each)
         self.tails: set[Endable] = set()
 
-    def check_room(self) -> None:
-        if len(self.tails) >= STREAMS_MAX or self.stopping.is_set():
-            raise Refused("service.busy", f"{STREAMS_MAX} streams are open already; close one, or try again")
+    def check_room(self, owner: str) -> None:
+        if self.stopping.is_set():
+            raise Refused("service.busy", "the gateway is about to stop; try again")
+        self.share.check(owner)
 
     async def read(self, tail: Tail, idle_seconds: Callable[[], float]) -> AsyncIterator[list[Message]]:
         self.add(tail)
@@ -110,12 +113,15 @@ class OpenStreams:
             self.discard(tail)
 
     def add(self, stream: Endable) -> None:
-        """``Refused("service.busy")`` when there are too many, or the gateway is about to stop."""
-        self.check_room()
+        """``Refused``: ``caller.busy``; ``service.busy`` when there are too many or the gateway is about to stop."""
+        self.check_room(stream.owner)
+        self.share.take(stream.owner)
         self.tails.add(stream)
 
     def discard(self, stream: Endable) -> None:
-        self.tails.discard(stream)
+        if stream in self.tails:
+            self.tails.remove(stream)
+            self.share.give_back(stream.owner)
 
     def end_of(self, owner: str) -> None:
         """End those of one subscriber (``subscriber:<name>``), who is not let in any more."""
@@ -131,11 +137,13 @@ class OpenStreams:
 
 def sse(event: str, id: str, data: bytes) -> bytes:
     """One server-sent event; ``data`` is JSON, which has no line breaks outside its strings."""
-    head = f"event: {event}\nid: {id}\n" if id else f"event: {event}\n"
+    head = (f"event: {event}\n" if event else "") + (f"id: {id}\n" if id else "")
     return head.encode() + b"data: " + data + b"\n\n"
 
 
-def written_event(one: Numbered, lines: bool) -> bytes:
-    """The event as a subscriber reads it."""
+def written_event(one: Numbered, lines: bool, plain: bool = False) -> bytes:
+    """The event as a subscriber reads it; ``plain``: its type only in its data."""
     body = encoder.encode(one.event)
-    return body + b"\n" if lines else sse(one.event.type.replace("\n", " ").replace("\r", " "), one.id, body)
+    if lines:
+        return body + b"\n"
+    return sse("" if plain else one.event.type.replace("\n", " ").replace("\r", " "), one.id, body)

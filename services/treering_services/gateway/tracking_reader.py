@@ -13,12 +13,14 @@ import structlog
 from nats.aio.client import Client
 
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.second_stream import SecondStream
 from treering.adapters.sqlite_reader import SqliteReaders
-from treering.adapters.sqlite_view import Database, SecondStream, SqliteView
+from treering.adapters.sqlite_view import Database, SqliteView
 from treering.adapters.streams import stream_state
+from treering.kernel.ending import end
 from treering.kernel.feed import Feed
 from treering.kernel.projector import Projector
-from treering.views.tracking import TrackingView
+from treering.views.tracking import TrackingView, points_entries, points_units
 from treering.views.tracking.history_pages import HistoryPages
 from treering_services.base import ServiceBase, opened_view
 
@@ -42,6 +44,10 @@ class TrackingReader:
     commits_written: int = 0
     points_written: int = 0
     experiments_written: int = 0
+
+    @property
+    def incomplete_headers(self) -> dict[str, str]:
+        return incomplete_headers(self.view)
 
     def wrote(self, position: int) -> None:
         """A commit at ``position`` of the event log was acknowledged to a client."""
@@ -80,16 +86,21 @@ class TrackingReader:
         return await self.beside.read(query)
 
 
+def incomplete_headers(view: SqliteView) -> dict[str, str]:
+    """What says in the answer of a list how many resources the view cannot show: it may lack some of them."""
+    return {"treering-incomplete": str(view.incomplete)} if view.incomplete else {}
+
+
 @asynccontextmanager
 async def tracking_reader(base: ServiceBase, client: Client, feed: Feed) -> AsyncIterator[TrackingReader]:
     """Keep the tracking view up with the streams while the block runs."""
     definition = TrackingView()
     async with opened_view(base.home, "gateway", definition) as view:
         await base.check_log(client, view)
-        second = SecondStream(view, POINTS_STREAM, definition.project_points)
+        second = SecondStream(view, POINTS_STREAM, points_entries, points_units, definition.project_points)
         await second.open()
         await check_points(client, second)
-        beside = SqliteReaders(Path(view.path))
+        beside = SqliteReaders(Path(view.path), views=[view])
         reader = TrackingReader(
             view,
             beside,
@@ -100,13 +111,11 @@ async def tracking_reader(base: ServiceBase, client: Client, feed: Feed) -> Asyn
         )
         tasks = {asyncio.create_task(projector.run()) for projector in (reader.commits, reader.points)}
         for task in tasks:
-            task.add_done_callback(lambda done: base.refused(str(done.exception())) if not done.cancelled() else None)
+            base.ends_with("the tracking view", task)
         try:
             yield reader
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await end(*tasks)
             await beside.close()
 
 

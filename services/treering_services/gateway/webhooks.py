@@ -12,10 +12,24 @@ from starlette.responses import Response
 from treering.adapters.bus import question
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain import check_watched, kind_named
-from treering.domain.webhook import WEBHOOK, Body, CreateWebhook, ReplayWebhook, RotateSecret, UpdateWebhook, check_url
+from treering.domain.webhook import WEBHOOK, check_url
+from treering.domain.webhook_messages import (
+    Attempts,
+    Body,
+    CreateWebhook,
+    Description,
+    ReplayWebhook,
+    RotateSecret,
+    Timeout,
+    Types,
+    UpdateWebhook,
+    Url,
+)
+from treering.kernel.bounds import Line, Name, Names, Position
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
+from treering.kernel.resource_name import ResourceName
 from treering.kernel.subjects import Address, checked_name
 from treering.kernel.webhook_signature import new_secret, signing_key
 from treering.views import webhook_queries as queries
@@ -26,7 +40,6 @@ from treering_services.gateway.commands import command_reply
 WEBHOOKS_MAX = 500
 TEST_TIMEOUT_SECONDS = 40.0
 OVERLAP_SECONDS, OVERLAP_SECONDS_MAX = 86_400, 30 * 86_400
-Position = Annotated[int, Meta(ge=0, le=2**53)]
 WithSecret = CreateWebhook | UpdateWebhook | RotateSecret
 T = TypeVar("T")
 
@@ -36,17 +49,17 @@ class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True):
     made. ``kind``, ``resource`` (a name of that kind) and ``types`` choose the events; empty is all of the workspace.
     """
 
-    name: str
-    url: str
-    kind: str = ""
-    resource: str = ""
-    types: list[str] = []
+    name: ResourceName
+    url: Url
+    kind: Name = ""
+    resource: Name = ""
+    types: Types = []
     body: Body = "cloudevents"
     since: Position | None = None
-    attempts_max: int = 8
-    timeout_seconds: int = 10
-    description: str = ""
-    secret: str = ""
+    attempts_max: Attempts = 8
+    timeout_seconds: Timeout = 10
+    description: Description = ""
+    secret: Name = ""
 
 
 class SecretAnswer(Struct, frozen=True):
@@ -73,12 +86,12 @@ class RotationAnswer(Struct, frozen=True):
 
 
 class RedeliverRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    ids: list[str] = []
+    ids: Names = []
 
 
 class DeadPage(Struct, frozen=True, forbid_unknown_fields=True):
     limit: queries.Limit = 100
-    page: str = ""
+    page: Line = ""
 
 
 async def create_webhook(call: Call) -> Response:
@@ -150,7 +163,7 @@ async def check_address(call: Call, url: str) -> None:
 
 
 async def check_room(call: Call) -> None:
-    known = await call.gateway.reader.view.read(lambda db: with_status(db, WEBHOOK.kind, ["active", "paused"]))
+    known = await call.gateway.reader.read(lambda db: with_status(db, WEBHOOK.kind, ["active", "paused"]))
     if len(known) >= WEBHOOKS_MAX:
         raise Refused("webhook.too_many", f"there are {WEBHOOKS_MAX} webhooks already; delete one first")
 
@@ -200,13 +213,13 @@ async def delivery(call: Call) -> Response:
 
 async def dead_letters(call: Call) -> Response:
     page, one = call.query(DeadPage), await existing(call)
-    query = queries.DeadQuery(one.workspace, one.name, page.limit, page.page)
+    query = queries.DeadQuery(one.workspace, one.name, one.position, page.limit, page.page)
     return reply(await ask_notifier(call, "dead", query, queries.DeadAnswer))
 
 
 async def redeliver(call: Call) -> Response:
     ids, one = (await call.json(RedeliverRequest)).ids, await existing(call)
-    query = queries.RedeliverQuery(one.workspace, one.name, ids)
+    query = queries.RedeliverQuery(one.workspace, one.name, one.position, ids)
     return reply(await ask_notifier(call, "redeliver", query, queries.RedeliverAnswer))
 
 
@@ -216,7 +229,7 @@ def address_in(call: Call) -> Address:
 
 async def existing(call: Call) -> queries.WebhookQuery:
     found = await present(call)
-    return queries.WebhookQuery(found.workspace, found.name)
+    return queries.WebhookQuery(found.workspace, found.name, found.position)
 
 
 async def present(call: Call) -> Resource:

@@ -10,7 +10,7 @@ from treering.kernel.refusal import Refused
 from treering.views import queries
 from treering.views.audit_answers import audit, story
 from treering.views.audit_counts import count
-from treering_services.monitor.log_end import check_window_written
+from treering_services.monitor.log_end import check_window_written, check_written
 from treering_services.monitor.question import Asked, Question
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ async def surely(monitor: Asked, ask: Callable[[Database], T]) -> T:
 
 
 async def answer_audit(monitor: Asked, query: queries.AuditQuery) -> queries.AuditAnswer:
+    await check_written(monitor, str(query.after), "after")
     await monitor.projector.reached(query.after)
     if not query.unseen:
         await check_window_written(monitor, query.since, query.until)

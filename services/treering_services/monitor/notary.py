@@ -20,6 +20,8 @@ from treering.adapters.notes import TreeHead
 from treering.adapters.signing import SigningKey, make_log_key
 from treering.adapters.witnesses import Witness, WitnessUnreachable, give, read_witnesses, seen_by
 from treering.config import Home
+from treering.kernel.disk import until_written
+from treering.kernel.ending import run_each
 from treering.kernel.merkle import EMPTY_ROOT
 from treering.kernel.projector import Projector
 from treering.views.proof_queries import WitnessStatus
@@ -65,13 +67,13 @@ class Notary:
         await self.grown_to(self.head.size)
         await self.copy.read(partial(check_root, seen=self.own))
         if self.head.size:
-            await self.publish()  # A witness that was away has not seen it yet.
+            await until_written(self.publish, "the checkpoint")  # A witness that was away has not seen it yet.
         while True:
             await self.grown_to(self.published + 1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECKPOINT_SECONDS):
                     await self.grown_to(self.published + CHECKPOINT_COMMITS)
-            await self.publish()
+            await until_written(self.publish, "the checkpoint")
 
     async def grown_to(self, size: int) -> None:
         while self.copy.tree.size < size:
@@ -100,7 +102,7 @@ class Notary:
             if head.size <= self.published:
                 return
             witnesses = await asyncio.to_thread(read_witnesses, self.home)
-            self.witnesses = list(await asyncio.gather(*(self.give_to(witness, head, note) for witness in witnesses)))
+            self.witnesses = await run_each(*(self.give_to(witness, head, note) for witness in witnesses))
             self.published = head.size
 
     async def give_to(self, witness: Witness, head: TreeHead, note: bytes) -> WitnessStatus:

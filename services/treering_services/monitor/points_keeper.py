@@ -48,13 +48,17 @@ class PointsKeeper:
     async def watch_once(self) -> None:
         await check_against(self.client, await self.copy.checkpoint(), "their second copy", PointsCopy.source)
 
+    async def head(self) -> int:
+        """The position of the stream's last message."""
+        return (await stream_state(self.client, POINTS_STREAM)).last
+
     async def caught_up(self) -> None:
         """What was in the stream when this was asked is in the copy."""
-        await self.projector.reached((await stream_state(self.client, POINTS_STREAM)).last)
+        await self.projector.reached(await self.head())
 
     async def run(self) -> None:
         """Seal what is new, at most once in SEAL_SECONDS; LogDamaged when the points are not what was sealed."""
-        end = (await stream_state(self.client, POINTS_STREAM)).last
+        end = await self.head()
         while self.copy.tree.size < end:
             await self.projector.moved.wait()
         await check_sealed(self.copy, self.log)

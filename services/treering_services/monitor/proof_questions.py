@@ -8,8 +8,9 @@ from treering.adapters.log_copy import LogCopy, frontier_at
 from treering.adapters.notes import to_base64
 from treering.adapters.proofs import Consistency, consistency_bytes, prove_consistency, prove_inclusion
 from treering.adapters.sqlite_view import Database
+from treering.domain.event import EVENT
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import Address
+from treering.kernel.subjects import Address, address_or_none
 from treering.views.proof_queries import (
     CheckpointAnswer,
     CheckpointQuery,
@@ -53,9 +54,19 @@ def position_of(db: Database, *, address: Address, wanted: int) -> int:
     sql = "SELECT max(position) FROM commits WHERE subject = ? AND (? = 0 OR position = ?)"
     (found,) = db.execute(sql, (address.subject, wanted, wanted)).fetchone()
     if found is None:
-        where = f" at position {wanted}; `treering story {address}` shows where they are" if wanted else ""
+        where = f" at position {wanted}; {instead(db, address, wanted)}" if wanted else ""
         raise Refused(f"{address.kind}.absent", f"{address} in workspace {address.workspace} has no event{where}")
     return int(found)
+
+
+def instead(db: Database, address: Address, wanted: int) -> str:
+    """What to do: a story also tells of events that are not of its resource but about it, or of a job's run."""
+    row = db.execute("SELECT subject FROM commits WHERE position = ?", (wanted,)).fetchone()
+    other = address_or_none(row["subject"]) if row else None
+    if other is None or other.workspace != address.workspace:
+        return f"`treering story {address}` shows where they are"
+    what = "a published event" if other.kind == EVENT.kind else "one"
+    return f"{what} of {other} is there: `treering audit prove {other} --event {wanted}` proves it"
 
 
 async def covering(monitor: Asked, position: int) -> tuple[int, bytes]:

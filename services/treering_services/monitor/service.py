@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 from nats.aio.client import Client
 
-from treering.adapters.bus import Responder, answered
+from treering.adapters.alerts import Alerts
+from treering.adapters.askers import Askers
+from treering.adapters.bus import Commands, Responder, answered
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_against, check_with_copy, clear_alarm, read_alarm, write_alarm
 from treering.adapters.log_scrub import scrub
 from treering.adapters.log_verify import verify
 from treering.config import Home
+from treering.domain.installation import INSTALLATION
 from treering.kernel.decoding import decode
+from treering.kernel.disk import CannotWrite
+from treering.kernel.ending import beside
 from treering.kernel.feed import Feed
 from treering.kernel.log import LogDamaged, LogUnavailable
 from treering.kernel.projector import Projector
 from treering.kernel.refusal import Refused
 from treering.views import queries
+from treering.views.lifecycle import states_in
+from treering_services.alerting import Raised, incomplete_in, report_incomplete
 from treering_services.base import ServiceBase
 from treering_services.monitor.ask_questions import ASK_QUESTIONS
 from treering_services.monitor.audit_questions import AUDIT_QUESTIONS
@@ -35,6 +44,7 @@ from treering_services.monitor.stores import Stores, opened_stores
 
 WATCH_SECONDS = 15.0
 GATHER_SECONDS = 0.1  # Who reads may name a position, and ends it.
+LAST_SECONDS_MAX = 1.0
 # A file a group of questions; those about the log itself are the monitor's own methods.
 QUESTIONS = {
     **AUDIT_QUESTIONS, **ASK_QUESTIONS, **SQL_QUESTIONS, **HISTORY_QUESTIONS, **LIFECYCLE_QUESTIONS, **PROOF_QUESTIONS,
@@ -68,9 +78,16 @@ class Monitor:
             return answered(await answer[name](body))
         if name in QUESTIONS:
             question = QUESTIONS[name]
-            return answered(await question.answer(self, decode(body, question.query, code="query.malformed")))
+            return self.said(await question.answer(self, decode(body, question.query, code="query.malformed")))
         there_are = ", ".join(sorted((*answer, *QUESTIONS)))
         raise Refused("query.unknown", f"there is no question {name[:40]!r}; there are {there_are}")
+
+    def said(self, answer: Any) -> bytes:
+        """The answer; with a last field ``incomplete`` when views leave out so many resources, as it may lack some."""
+        body = answered(answer)
+        if not self.stores.incomplete or not body.endswith(b"}") or len(body) == len(b"{}"):
+            return body
+        return body[:-1] + b',"incomplete":%d}' % self.stores.incomplete
 
     async def verify(self, body: bytes) -> queries.VerifyAnswer:
         decode(body, queries.VerifyQuery, code="query.malformed")
@@ -87,14 +104,16 @@ class Monitor:
         end = await self.head()
         stores = {name: queries.StoreStatus(seen, max(end - seen, 0)) for name, seen in self.stores.positions.items()}
         copy = stores.pop(self.stores.copy.name)
+        why = self.alarm or await self.missing()
         return queries.StatusAnswer(
-            not self.alarm,
-            self.alarm,
+            not why,
+            why,
             stores,
             copy,
             self.verified_until,
             self.stores.copy.tree.root().hex(),
             self.notary.head.size,
+            await incomplete_in(*self.stores.views),
         )
 
     async def head(self) -> int:
@@ -104,7 +123,8 @@ class Monitor:
     def raise_alarm(self, why: str) -> None:
         log.error("log.damaged", why=why)
         self.alarm = why
-        write_alarm(self.home.copy, why)
+        with suppress(OSError):  # What is wrong must be said, also where it cannot be remembered.
+            write_alarm(self.home.copy, why)
 
     def moved(self, position: int) -> None:
         self.verified_until = position
@@ -134,10 +154,23 @@ class Monitor:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
+                await self.alarmed(self.require_copies())
                 await self.alarmed(check_against(self.client, await self.stores.copy.checkpoint(), "the second copy"))
                 await self.alarmed(self.keeper.watch_once())
             except LogUnavailable as error:
                 log.warning("log.unavailable", why=str(error))
+
+    async def require_copies(self) -> None:
+        for copy in (self.stores.copy, self.keeper.copy):
+            copy.require_there()
+
+    async def missing(self) -> str:
+        """Why a second copy cannot be relied on any more, although nothing was found wrong with what is in it."""
+        try:
+            await self.require_copies()
+        except LogDamaged as damage:
+            return str(damage)
+        return ""
 
     async def alarmed(self, work: Awaitable[T]) -> T:
         try:
@@ -145,6 +178,20 @@ class Monitor:
         except LogDamaged as damage:
             self.raise_alarm(str(damage))
             raise
+
+
+async def to_the_end(projector: Projector, head: Callable[[], Awaitable[int]]) -> None:
+    """Project until cancelled, and then what the stream holds already, for LAST_SECONDS_MAX at most: the copies of an
+    installation that was stopped in order lack nothing."""
+    async with beside(projector.run()) as running:
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError:
+            with suppress(TimeoutError, Refused, LogUnavailable):
+                async with asyncio.timeout(LAST_SECONDS_MAX):
+                    await projector.reached(await head())
+            raise
+        running.result()
 
 
 async def run(base: ServiceBase, started: Callable[[], None], feed: Feed | None = None) -> None:
@@ -162,22 +209,30 @@ async def run(base: ServiceBase, started: Callable[[], None], feed: Feed | None 
         await monitor.alarmed(check_with_copy(client, stores.copy))
         await monitor.alarmed(keeper.check())
         await notary.open(client)  # What it finds, it finds again at every start: no need to remember it.
-        await Responder(client, "qry.*", monitor.handle).start()
+        await Responder(client, "qry.*", monitor.handle, askers=Askers()).start()
+        alerts = Alerts(Commands(client, "monitor", base.here))
         try:
             await base.work(
                 started,
-                monitor.alarmed(projector.run()),
+                monitor.alarmed(to_the_end(projector, monitor.head)),
                 index_when_caught_up(projector, stores, await monitor.head()),
                 monitor.scrub_once(),
                 monitor.watch(),
                 monitor.alarmed(notary.run()),
-                monitor.alarmed(keeper.projector.run()),
+                monitor.alarmed(to_the_end(keeper.projector, keeper.head)),
                 monitor.alarmed(keeper.run()),
                 stores.search.run(),
+                *(report_incomplete(view, alerts, partial(raised_in_lifecycle, stores)) for view in stores.views),
             )
         finally:
             if not monitor.alarm:
-                await monitor.alarmed(notary.publish())
+                with suppress(CannotWrite, OSError):  # The next start signs what a full disk left unsigned.
+                    await monitor.alarmed(notary.publish())
+
+
+async def raised_in_lifecycle(stores: Stores) -> Raised:
+    """The alerts that are raised, as this service's own view says."""
+    return await stores.lifecycle.when_sound(lambda db: states_in(db, INSTALLATION.kind, "raised"))
 
 
 async def index_when_caught_up(projector: Projector, stores: Stores, head: int) -> None:

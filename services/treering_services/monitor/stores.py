@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -40,10 +41,30 @@ class Stores:
 
     def __post_init__(self) -> None:
         self.positions: dict[str, int] = {}
+        self.damaged = asyncio.Event()
+        self.indexed = True
+        for view in self.views:
+            view.soundness.damaged = self.damaged
+
+    async def make_again(self) -> None:
+        """The views that were found damaged, and the index of words with what it is an index of."""
+        for view in self.views:
+            await view.make_again()
+        await self.search.make_again()
+        self.indexed = False
 
     @property
     def all(self) -> tuple[ViewStore, ...]:
         return (self.copy, self.audit, self.lifecycle)
+
+    @property
+    def views(self) -> tuple[SqliteView, ...]:
+        return (self.audit, self.lifecycle)
+
+    @property
+    def incomplete(self) -> int:
+        """How many resources the views cannot show."""
+        return sum(view.incomplete for view in self.views)
 
     async def checkpoint(self) -> Checkpoint:
         """The smallest of the three: where the follower starts."""
@@ -58,12 +79,15 @@ class Stores:
             if new:
                 await store.apply(new)
                 self.positions[store.name] = new[-1].position
+        if not self.indexed and not any(view.soundness.why for view in self.views):
+            await self.make_indices()
         self.search.poke()
 
     async def make_indices(self) -> None:
-        """To be called when the first replay has caught up."""
-        await self.audit.read(audit.make_indices)
-        await self.lifecycle.read(lifecycle.make_indices)
+        """To be called when a replay has caught up."""
+        self.indexed = True
+        await self.audit.when_sound(audit.make_indices)
+        await self.lifecycle.when_sound(lifecycle.make_indices)
 
 
 @asynccontextmanager
@@ -76,14 +100,14 @@ async def opened_stores(home: Home) -> AsyncIterator[Stores]:
         stack.push_async_callback(copy.close)
         audit_view = await stack.enter_async_context(opened_view(home, "monitor", audit.AuditView()))
         lifecycle_view = await stack.enter_async_context(opened_view(home, "monitor", lifecycle.LifecycleView()))
-        words = search.SearchIndex(folder / "search.db", folder / "audit.db")
+        words = search.SearchIndex(folder / "search.db", folder / "audit.db", audit_view.soundness)
         await words.open()
         stack.push_async_callback(words.close)
         readers = Readers(
-            SqliteReaders(folder / "audit.db", {search.NAME: words.path}),
-            SqliteReaders(folder / "lifecycle.db"),
+            SqliteReaders(folder / "audit.db", {search.NAME: words.path}, views=[audit_view]),
+            SqliteReaders(folder / "lifecycle.db", views=[lifecycle_view]),
             SqliteReaders(copy.path, damaged=lambda error: CopyDamaged(0, f"{error}. {advice(copy.path)}")),
-            SqlReaders(folder / "audit.db", folder / "lifecycle.db"),
+            SqlReaders(folder / "audit.db", folder / "lifecycle.db", [audit_view, lifecycle_view]),
         )
         for reader in (readers.audit, readers.lifecycle, readers.copy, readers.sql):
             stack.push_async_callback(reader.close)

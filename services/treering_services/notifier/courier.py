@@ -10,24 +10,22 @@ die is sent again: at least once, with the same webhook-id.
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from treering.adapters.delivery_store import DeliveryStore, Key, Letter
-from treering.adapters.egress import Egress
+from treering.adapters.delivery_store import Key, Letter
 from treering.adapters.http_post import Answered, Poster
-from treering.adapters.jetstream_log import JetStreamLog
 from treering.domain.webhook import Webhook
+from treering.kernel.disk import CannotWrite
+from treering.kernel.ending import end, run_together
 from treering.kernel.log import Entry, LogUnavailable
 from treering.kernel.webhook_signature import mlflow_headers, signature_headers
-from treering_services.notifier.messages import Message, Messages, selection_of
+from treering_services.notifier.desk import Desk, SigningKey
+from treering_services.notifier.messages import Message, selection_of
 
 WINDOW = 32  # deliveries at once to one sink
 PAGE = 256
@@ -38,38 +36,6 @@ BEHIND_SECONDS = 0.05  # before a read that came too early is made again
 UNAVAILABLE_SECONDS = 1.0
 WHY_CHARACTERS_MAX = 300
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Pauses:
-    """After attempt n: ``first_seconds`` times ``factor`` to the n-1, at most ``seconds_max``, half of it chance."""
-
-    first_seconds: float = 1.0
-    factor: float = 4.0
-    seconds_max: float = 600.0
-
-    def after(self, attempts: int) -> float:
-        pause: float = min(self.first_seconds * self.factor ** (attempts - 1), self.seconds_max)
-        return pause * random.uniform(0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What all couriers share."""
-
-    log: JetStreamLog
-    store: DeliveryStore
-    egress: Egress
-    messages: Messages
-    pauses: Pauses = field(default_factory=Pauses)
-
-
-@dataclass(frozen=True)
-class SigningKey:
-    """``until``: seconds since the epoch, when it is signed with no more."""
-
-    key: bytes
-    until: float = math.inf
 
 
 class Courier:
@@ -108,22 +74,22 @@ class Courier:
 
     async def run(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                for part in (self.feed, self.retry, self.keep):
-                    group.create_task(patiently(part))
+            await run_together(*(patiently(part) for part in (self.feed, self.retry, self.keep)))
         finally:
-            for task in self.delivering:
-                task.cancel()
-            self.save()
+            await end(*self.delivering)
+            with suppress(CannotWrite):  # What is not written down is delivered again.
+                self.save()
             self.poster.close()
 
     async def feed(self) -> None:
         while True:
             self.moved.clear()
-            if self.position >= max(self.head, self.announced) or len(self.again) >= AGAIN_MAX:
+            known = max(self.head, self.announced)
+            if self.position >= known or len(self.again) >= AGAIN_MAX:
                 await self.moved.wait()
                 continue
-            page = await self.page()
+            # What stands behind that may come after a pause or a deletion that we have not been told of yet.
+            page = [entry for entry in await self.page() if entry.position <= known]
             for entry in page:
                 await self.send_all(entry)
                 self.position = entry.position
@@ -140,11 +106,21 @@ class Courier:
         return await self.desk.log.read_batch({**query, "max_bytes": PAGE_BYTES_MAX})
 
     async def send_all(self, entry: Entry) -> None:
-        for message in await self.desk.messages.of(entry, self.webhook, self.selection):
+        for message in await self.messages_of(entry):
             letter = Letter(entry.position, message.number)
             await self.window.acquire()
             self.under_way[letter[:2]] = letter
             self.start(self.deliver(letter, message))
+
+    async def messages_of(self, entry: Entry) -> list[Message]:
+        """None of an entry that no message can be made of: it must not hold up all that come behind it."""
+        try:
+            return await self.desk.messages.of(entry, self.webhook, self.selection)
+        except LogUnavailable:
+            raise
+        except Exception:
+            log.exception("webhook.entry_left_out", webhook=self.key, position=entry.position)
+            return []
 
     def start(self, delivery: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(delivery)
@@ -229,7 +205,7 @@ class Courier:
         entry = await self.desk.log.at(letter.position)
         if entry is None:
             return None
-        messages = await self.desk.messages.of(entry, self.webhook, self.selection)
+        messages = await self.messages_of(entry)
         return next((one for one in messages if one.number == letter.number), None)
 
     async def keep(self) -> None:
@@ -254,11 +230,14 @@ class Courier:
 
 
 async def patiently(part: Callable[[], Awaitable[None]]) -> None:
-    """Run one part of the courier; while the log does not answer, wait and go on where it was."""
+    """Run one part of the courier; while log or disk take nothing, wait and go on where it was."""
     while True:
         try:
             await part()
         except LogUnavailable:
+            await asyncio.sleep(UNAVAILABLE_SECONDS)
+        except CannotWrite as full:
+            log.error("disk.waiting", writing="the deliveries of webhooks", why=str(full))
             await asyncio.sleep(UNAVAILABLE_SECONDS)
 
 

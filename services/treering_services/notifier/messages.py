@@ -11,6 +11,7 @@ from treering.adapters.sqlite_view import SqliteView
 from treering.domain.mlflow_events import only_kind
 from treering.domain.webhook import Webhook
 from treering.kernel.log import Entry, encoder
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, address_of
 from treering.views.cloud_events import Numbered, cloud_events
 from treering.views.selection import Selection
@@ -68,6 +69,9 @@ class Messages:
         return [Message(first + number, encoder.encode(hook), JSON) for number, hook in enumerate(found)]
 
     async def state(self, address: Address) -> dict[str, Any]:
-        resource = await self.states.peek(lambda db: show(db, address))
+        try:
+            resource = await self.states.when_sound(lambda db: show(db, address), by_key=True)
+        except Refused:
+            resource = None  # It cannot be shown: its event is told without what it is about.
         state: dict[str, Any] = msgspec.json.decode(resource.state) if resource else {}
         return state

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from treering.adapters.delivery_store import Letter
+from treering.adapters.delivery_store import Key, Letter
 from treering.domain.mlflow_events import selected
 from treering.domain.webhook import WEBHOOK
 from treering.kernel.clock import monotonic_seconds, new_id, now
@@ -61,8 +61,7 @@ class Questions:
 
     async def test(self, body: bytes) -> queries.TestAnswer:
         query = decode(body, queries.TestQuery)
-        await self.notifier.know(Address(query.workspace, WEBHOOK.kind, query.name), query.position)
-        courier = self.courier(query.workspace, query.name)
+        courier = self.courier(*await self.known(query))
         began = monotonic_seconds()
         id = f"test_{new_id()}"
         answered = await courier.post(id, test_message(courier, id, query.type))
@@ -73,7 +72,7 @@ class Questions:
 
     async def delivery(self, body: bytes) -> queries.DeliveryAnswer:
         query = decode(body, queries.WebhookQuery)
-        key = (query.workspace, query.name)
+        key = await self.known(query)
         running = self.notifier.couriers.get(key)
         if running:
             running[0].save()
@@ -90,7 +89,7 @@ class Questions:
 
     async def dead(self, body: bytes) -> queries.DeadAnswer:
         query = decode(body, queries.DeadQuery)
-        key = (query.workspace, query.name)
+        key = await self.known(query)
         running = self.notifier.couriers.get(key)
         if running:
             running[0].save()
@@ -100,7 +99,7 @@ class Questions:
 
     async def redeliver(self, body: bytes) -> queries.RedeliverAnswer:
         query = decode(body, queries.RedeliverQuery)
-        key = (query.workspace, query.name)
+        key = await self.known(query)
         courier = self.courier(*key)
         courier.save()
         places = {place_of(one) for one in query.ids}
@@ -111,6 +110,11 @@ class Questions:
             raise Refused("webhook.letter_absent", f"{position}.{number} is not among the dead letters")
         courier.revive(self.notifier.desk.store.revive(key, chosen, time.time()))
         return queries.RedeliverAnswer(len(chosen))
+
+    async def known(self, query: queries.WebhookQuery) -> Key:
+        """The webhook the question is about, as the asker knows it: what follows the log may not be there yet."""
+        await self.notifier.know(Address(query.workspace, WEBHOOK.kind, query.name), query.position)
+        return (query.workspace, query.name)
 
     def courier(self, workspace: str, name: str) -> Courier:
         running = self.notifier.couriers.get((workspace, name))

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from treering.adapters.bus import PING, Responder, answered
+from treering.adapters.alerts import Alerts
+from treering.adapters.bus import PING, Commands, Responder, answered
 from treering.adapters.free_space import RoomWatch, require_last_room
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import deep_check
@@ -18,15 +19,18 @@ from treering.domain import KINDS, kind_named
 from treering.domain.compute import CreateCompute
 from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.workspace import CreateWorkspace
-from treering.kernel.aggregate import Command
+from treering.kernel.aggregate import ANY_SERVICE, Command
 from treering.kernel.clock import now
 from treering.kernel.command import Answer, CommandMessage, Context, Written
-from treering.kernel.decoding import decode
+from treering.kernel.decoding import decode, with_given
+from treering.kernel.free_form import check_free
 from treering.kernel.log import LogFull
+from treering.kernel.projector import ViewDamaged
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, checked_name
 from treering.kernel.writer import Known, Writer
 from treering.views.states import snapshot
+from treering_services.alerting import raised_in, report_incomplete
 from treering_services.base import ServiceBase, StatesReader
 
 DEFAULTS: tuple[tuple[Address, Command], ...] = (
@@ -50,7 +54,11 @@ class Registry:
         }
 
     async def snapshot(self, address: Address) -> Known[Any] | None:
-        return await self.states.peek(lambda db: snapshot(db, address))
+        """What the view knows of a resource; None, so that the log is read instead, while the view is made again."""
+        try:
+            return await self.states.peek(lambda db: snapshot(db, address))
+        except ViewDamaged:
+            return None
 
     async def handle(self, subject: str, body: bytes) -> bytes:
         """``subject`` is ``cmd.<service>.<kind>``: NATS lets each service publish only under its own name."""
@@ -64,7 +72,7 @@ class Registry:
             raise LogFull(refused.detail) from None  # for services too: it may be said again
         message = decode(body, CommandMessage, code="command.malformed")
         command = decode_command(kind.commands, message.command)
-        if command.sent_by != service:
+        if command.sent_by not in (service, ANY_SERVICE):
             raise Refused("command.forbidden", f"{type(command).__name__} is for the {command.sent_by} to send")
         address = Address(checked_name(message.workspace, "workspace"), kind.kind, checked_key(message.key))
         written = await self.writers[kind.kind].execute(address, command, message.context)
@@ -85,8 +93,9 @@ def decode_command(decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw) -> Comm
     try:
         command = decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise Refused("command.malformed", str(error)) from None
+        raise Refused("command.malformed", with_given(str(error), bytes(raw))) from None
     assert isinstance(command, Command)
+    check_free(command, "command.malformed")
     return command
 
 
@@ -111,6 +120,7 @@ async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], Non
         await responder.start()
         base.here.registry = responder
         try:
-            await base.work(started)
+            alerts = Alerts(Commands(client, "registry", base.here))
+            await base.work(started, report_incomplete(reader.view, alerts, lambda: raised_in(reader.view)))
         finally:
             base.here.registry = None

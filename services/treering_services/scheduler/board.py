@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from treering.adapters.sqlite_view import Database
 from treering.domain.job import HELD, JOB, TERMINAL, Job
 from treering.domain.node import NODE, Node
 from treering.kernel.log import Entry
-from treering.kernel.subjects import Address, address_of
-from treering.views.states import with_status
+from treering.kernel.subjects import Address, address_or_none
+from treering.views.states import left_out, with_status
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Seen:
 class Board:
     """``jobs`` holds those not finished, ``queued`` and ``held`` split them; ``nodes`` those that ever joined.
 
-    ``queued`` is in order of submission; a job that was lost goes to its end.
+    ``queued`` is in order of submission; a job that was lost goes to its end. ``left_out``: jobs and nodes with an
+    entry that cannot be applied, as the states view leaves them out.
     """
 
     position: int = 0
@@ -36,17 +41,28 @@ class Board:
     held: dict[Address, Job] = field(default_factory=dict)
     nodes: dict[Address, Node] = field(default_factory=dict)
     seen: dict[Address, Seen] = field(default_factory=dict)
+    left_out: set[Address] = field(default_factory=set)
 
     def apply(self, entries: Sequence[Entry]) -> bool:
         """Take in new entries; True when anything the scheduler cares for has changed."""
         changed = False
         for entry in entries:
             self.position = entry.position
-            address = address_of(entry.subject)
-            if address.kind in (JOB.kind, NODE.kind):
-                self.apply_one(address, entry)
+            address = address_or_none(entry.subject)
+            if address is not None and address.kind in (JOB.kind, NODE.kind) and address not in self.left_out:
+                try:
+                    self.apply_one(address, entry)
+                except Exception as error:  # of pure functions on bytes: only the entry can be at fault
+                    log.error("resource.incomplete", resource=str(address), position=entry.position, why=str(error))
+                    self.leave_out(address)
                 changed = True
         return changed
+
+    def leave_out(self, address: Address) -> None:
+        """Plan nothing more for it: a job gets no node, a node no jobs."""
+        self.left_out.add(address)
+        self.put(address, JOB.initial)
+        self.nodes.pop(address, None)
 
     def apply_one(self, address: Address, entry: Entry) -> None:
         commit = entry.commit()
@@ -92,9 +108,10 @@ def load_board(db: Database) -> Board:
         position = int(db.execute("SELECT position FROM checkpoint").fetchone()["position"])
         jobs: list[tuple[Address, Any, int]] = with_status(db, JOB.kind, ["Queued", *sorted(HELD)])
         nodes = with_status(db, NODE.kind, ["online", "lost", "left"])
+        gone = left_out(db)
     finally:
         db.execute("COMMIT")
-    board = Board(position)
+    board = Board(position, left_out=gone)
     for address, job, at in jobs:
         board.put(address, job)
         board.seen[address] = Seen(position=at)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
+from treering.domain.job import Job
 from treering.domain.job_messages import AssignJob, LoseJob
 from treering.domain.node import Node
 from treering.kernel.lease import Renew
@@ -26,7 +27,7 @@ class Loss(NamedTuple):
 
 
 def assignments(board: Board, under_way: Collection[Address]) -> list[Assignment]:
-    """Queued jobs in order of submission, each to the online node of its compute with most room.
+    """Queued jobs in turn, each to the online node of its compute with most room.
 
     ``under_way`` are jobs whose assignment was sent and not seen yet; they take up room already. The only
     node of a compute also gets a few jobs ahead of a free slot, to prepare them while others run; with
@@ -36,7 +37,9 @@ def assignments(board: Board, under_way: Collection[Address]) -> list[Assignment
     for address in under_way:
         take_room(board, rooms, address)
     planned: list[Assignment] = []
-    for address, job in board.queued.items():
+    if not any(room > 0 for room in rooms.values()):
+        return planned
+    for address, job in in_turn(board, under_way):
         if not any(room > 0 for room in rooms.values()):
             break
         if address in under_way or job.spec is None:
@@ -48,6 +51,43 @@ def assignments(board: Board, under_way: Collection[Address]) -> list[Assignment
         command = AssignJob(job.attempt + 1, node.key, board.nodes[node].incarnation)
         planned.append(Assignment(address, command))
     return planned
+
+
+def in_turn(board: Board, under_way: Collection[Address]) -> list[tuple[Address, Job]]:
+    """The queue in order of submission, but what people submit and what jobs submit takes turns, and of the latter what
+    each job submits: a job cannot keep its submitter from a slot by submitting more. Who has fewest under way is next.
+    """
+    queued = list(board.queued.items())
+    if not any(job.via for _, job in queued):
+        return queued
+    begun = [
+        *board.held.items(),
+        *((address, board.queued[address]) for address in under_way if address in board.queued),
+    ]
+    waiting = [(address, job) for address, job in queued if address not in under_way]
+    for party_of in (submitter, kind_of_submitter):
+        waiting = taking_turns(waiting, Counter(party_of(*one) for one in begun), party_of)
+    return waiting
+
+
+def submitter(address: Address, job: Job) -> tuple[str, str]:
+    return address.workspace, job.via
+
+
+def kind_of_submitter(address: Address, job: Job) -> tuple[str, bool]:
+    return address.workspace, bool(job.via)
+
+
+def taking_turns(
+    jobs: list[tuple[Address, Job]], begun: Counter[Any], party_of: Callable[[Address, Job], Any]
+) -> list[tuple[Address, Job]]:
+    """Of the parties in turn, of each in the order in which they came; ``begun``: how many each has under way."""
+    ranked = []
+    for one in jobs:
+        party = party_of(*one)
+        ranked.append((begun[party], one))
+        begun[party] += 1
+    return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def take_room(board: Board, rooms: dict[Address, int], address: Address) -> None:

@@ -15,13 +15,15 @@ from treering.kernel.command import Context
 from treering.kernel.decoding import decode
 from treering.kernel.feed import Feed
 from treering.kernel.lease import Renew
-from treering.kernel.log import LogUnavailable
+from treering.kernel.log import LogUnavailable, encoder
+from treering.kernel.progress import ProgressQuery
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering_services.base import ServiceBase, StatesReader
 from treering_services.scheduler.board import Board, Seen, load_board
 from treering_services.scheduler.leases import Leases
 from treering_services.scheduler.plan import assignments, forgotten, losses
+from treering_services.scheduler.progress import ProgressBoard
 
 ACTOR = "service:scheduler"
 SENDING_MAX = 64
@@ -35,6 +37,7 @@ class Scheduler:
         self.commands = commands
         self.board = board
         self.leases = leases
+        self.progress = ProgressBoard()
         self.under_way: dict[Address, asyncio.Task[None]] = {}
         self.woken = asyncio.Event()
         self.moved = asyncio.Event()
@@ -105,14 +108,20 @@ class Scheduler:
         for loss in forgotten(self.board, renew):
             log.warning("job.forgotten", job=str(loss.job), node=renew.node)
             self.send(loss.job, loss.command)
+        self.progress.hear(renew, monotonic_seconds())
         return answered(self.leases.renew(self.board, renew, monotonic_seconds()))
+
+    async def tell_progress(self, subject: str, body: bytes) -> bytes:
+        query = decode(body, ProgressQuery, code="query.malformed")
+        return encoder.encode(self.progress.answer(self.board, query, monotonic_seconds()))
 
 
 async def run(base: ServiceBase, reader: StatesReader, started: Callable[[], None]) -> None:
     """The scheduler as a service: ready when it has its board and hears renewals."""
     async with base.connected("scheduler") as client:
-        board = await reader.view.read(load_board)
+        board = await reader.view.when_sound(load_board)
         commands = Commands(client, "scheduler", base.here)
         scheduler = Scheduler(commands, reader.feed, board, Leases(base.timing))
         await Responder(client, "lease.renew", scheduler.renew).start()
+        await Responder(client, "lease.progress", scheduler.tell_progress).start()
         await base.work(started, scheduler.follow(), scheduler.act())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treering.specs import expressions
 from treering.specs.bindings import Names, check_text, names_of
-from treering.specs.checks import Check, filled, integer, join, matching, reference, text
+from treering.specs.checks import Check, filled, integer, join, matching, one_of, reference, text
 from treering.specs.kinds import data, environments
 from treering.specs.kinds.parts import JOB_HEAD, environment_variables, queue_settings, resources
 from treering.specs.nodes import MapNode, Node, Report, Scalar
@@ -39,12 +39,21 @@ BODY: dict[str, Check] = {
     "distribution": distribution,
     "queue_settings": queue_settings,
 }
+
+
+def network(node: Node, key: str, report: Report) -> None:
+    """A key that Azure ML does not have: what of the network a job may reach."""
+    one_of("full", "none", exact=True)(node, key, report)
+    report.note(node.at, key, "Azure ML has no such key and refuses the file; see docs/azure.md")
+
+
 limits = record({"timeout": integer(1)})
 JOB: dict[str, Check] = {
     **JOB_HEAD,
     **BODY,
     "type": matching("command", "a command job has the type command"),
     "limits": limits,
+    "network": network,
     "inputs": data.inputs,
     "outputs": data.outputs,
     "parent_job_name": text,

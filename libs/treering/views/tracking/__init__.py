@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
+from treering.adapters.incomplete import Unit
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS
+from treering.domain.run import RUN
 from treering.kernel.log import Entry
 from treering.kernel.points import PointsEntry, decoder
-from treering.kernel.subjects import address_of, decode_token
+from treering.kernel.subjects import Address, address_of, decode_token
 from treering.views.tracking.artifacts import ArtifactsPart
 from treering.views.tracking.experiments import ExperimentsPart
 from treering.views.tracking.logged_models import LoggedModelsPart
@@ -54,13 +58,32 @@ class TrackingView:
             for part in readers:
                 part.change(db, change)
 
-    def project_points(self, db: Database, entries: Sequence[Entry]) -> None:
-        read = [points_entry(entry) for entry in entries]
+    def forget(self) -> None:
+        """Nothing is remembered of rows."""
+
+    def project_points(self, db: Database, read: Sequence[PointsEntry]) -> None:
         for part in self.parts:
             part.points(db, read)
+
+
+def points_entries(entries: Sequence[Entry]) -> list[PointsEntry]:
+    return [points_entry(entry) for entry in entries]
 
 
 def points_entry(entry: Entry) -> PointsEntry:
     """The points of a message; its subject is ``met.<workspace>.<word>``."""
     _, workspace, _ = entry.subject.split(".")
     return PointsEntry(entry.position, decode_token(workspace), decoder.decode(entry.body))
+
+
+def points_units(entry: Entry) -> list[Unit]:
+    """What a message says of each run."""
+    read = points_entry(entry)
+    return [
+        Unit(
+            Address(read.workspace, RUN.kind, one.run_id).subject,
+            entry.position,
+            PointsEntry(entry.position, read.workspace, msgspec.structs.replace(read.points, runs=[one])),
+        )
+        for one in read.points.runs
+    ]

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from treering.adapters.incomplete import incomplete_subjects, is_complete, require_complete
 from treering.adapters.sqlite_view import Database
+from treering.domain.experiment import EXPERIMENT
 from treering.domain.experiment_messages import (
     ExperimentArchived,
     ExperimentCreated,
@@ -20,7 +22,10 @@ from treering.domain.experiment_messages import (
     ExperimentTagsSet,
     ExperimentUpdated,
 )
+from treering.kernel.bounds import Name, Text
+from treering.kernel.pages import PART_BYTES, ROW_BYTES, Room, page_of
 from treering.kernel.points import PointsEntry
+from treering.kernel.subjects import Address
 from treering.views.tracking.parts import Change
 
 ACTIVE, DELETED = 0, 1
@@ -31,8 +36,8 @@ MARKS_MAX = 500  # parameters of one statement
 
 
 class KeyValue(Struct, frozen=True):
-    key: str
-    value: str
+    key: Name
+    value: Text
 
 
 class ExperimentRow(Struct, frozen=True, omit_defaults=True):
@@ -133,6 +138,8 @@ def key_of_id(db: Database, workspace: str, id: int) -> tuple[str, int] | None:
     found = db.execute(sql + "id = ?", (workspace, id)).fetchone()
     if found is None and id == 0:
         found = db.execute(sql + "key = ?", (workspace, DEFAULT[1])).fetchone()
+    if found is not None:
+        require_complete(db, Address(workspace, EXPERIMENT.kind, found[0]))
     return None if found is None else (found[0], found[1])
 
 
@@ -147,27 +154,36 @@ def experiment(db: Database, workspace: str, id: int) -> ExperimentRow | None:
 
 
 def experiment_of_key(db: Database, workspace: str, key: str) -> ExperimentRow | None:
+    require_complete(db, Address(workspace, EXPERIMENT.kind, key))
     id = id_of_key(db, workspace, key)
-    return None if id is None else experiments_of(db, [id])[0]
+    return None if id is None else experiments_of(db, [id])[0][0]
 
 
 def experiment_named(db: Database, workspace: str, name: str) -> ExperimentRow | None:
-    row = db.execute("SELECT id FROM experiments WHERE workspace = ? AND name = ?", (workspace, name)).fetchone()
-    return None if row is None else experiments_of(db, [row[0]])[0]
+    row = db.execute("SELECT key FROM experiments WHERE workspace = ? AND name = ?", (workspace, name)).fetchone()
+    return None if row is None else experiment_of_key(db, workspace, row[0])
 
 
-def experiments_of(db: Database, ids: Sequence[int]) -> list[ExperimentRow]:
-    """The experiments with these ids, in their order."""
-    found: dict[int, ExperimentRow] = {}
-    for start in range(0, len(ids), MARKS_MAX):
-        some = ids[start : start + MARKS_MAX]
+def experiments_of(db: Database, ids: Sequence[int]) -> tuple[list[ExperimentRow], int]:
+    """A page of the experiments with these ids, in their order, without those that cannot be shown; and of how many of
+    the ids it is."""
+    gone = incomplete_subjects(db)
+
+    def load(some: Sequence[int], room: Room) -> list[ExperimentRow]:
+        room.take(ROW_BYTES * len(some))
         marks = ", ".join("?" * len(some))
         tags: dict[int, list[KeyValue]] = {}
+        found: dict[int, ExperimentRow] = {}
         for id, key, value in db.execute(f"SELECT * FROM experiment_tags WHERE experiment IN ({marks})", some):
+            room.take(PART_BYTES + len(key) + len(value))
             tags.setdefault(id, []).append(KeyValue(key, value))
         for row in db.execute(f"SELECT * FROM experiments WHERE id IN ({marks})", some):
+            if not is_complete(gone, Address(row["workspace"], EXPERIMENT.kind, row["key"])):
+                continue
             found[row["id"]] = ExperimentRow(
                 str(row["id"]), row["name"], row["artifact_location"], STAGES[row["lifecycle"]],
                 row["last_update_time"], row["creation_time"], tags.get(row["id"], []),
             )  # fmt: skip
-    return [found[id] for id in ids]
+        return [found[id] for id in some if id in found]
+
+    return page_of(ids, load, at_once=MARKS_MAX)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from treering.adapters.sqlite_view import Database
+from treering.kernel.pages import ROW_BYTES, page_of, rows_that_fit
 from treering.kernel.refusal import Refused
 from treering.views.tracking.filter_sql import SYMBOLS, Sql, all_of, compared
 from treering.views.tracking.filter_text import Clause, parse_filter
@@ -54,13 +55,19 @@ class Search(NamedTuple):
     offset: int = 0
 
 
-def search(db: Database, asked: Search) -> list[LoggedModelRow]:
-    """The models that match, and one more than ``limit`` if there is one; ``Refused("filter.invalid")``."""
+def search(db: Database, asked: Search) -> tuple[list[LoggedModelRow], bool]:
+    """A page of the models that match, and whether there are more; ``Refused("filter.invalid")``."""
     where = all_of(conditions(asked))
     order = ordering(asked)
     sql = f"SELECT {COLUMNS} FROM logged_models m WHERE {where.text} ORDER BY {order.text} LIMIT ? OFFSET ?"
-    rows = db.execute(sql, (*where.values, *order.values, asked.limit + 1, asked.offset)).fetchall()
-    return [with_metrics(db, asked.workspace, row) for row in rows]
+    rows = db.execute(sql, (*where.values, *order.values, asked.limit + 1, asked.offset))
+    kept, cut = rows_that_fit(rows, lambda row: ROW_BYTES + 2 * len(row["state"]))
+    page, taken = page_of(
+        kept[: asked.limit],
+        lambda some, room: [with_metrics(db, asked.workspace, row, room) for row in some],
+        at_once=1,
+    )
+    return page, cut or taken < len(kept)
 
 
 def conditions(asked: Search) -> list[Sql]:

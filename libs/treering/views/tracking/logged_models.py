@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from treering.adapters.incomplete import require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain.artifact_messages import ArtifactDeleted, ArtifactLogged
 from treering.domain.logged_model import (
@@ -19,10 +20,12 @@ from treering.domain.logged_model import (
     LoggedModelSpec,
 )
 from treering.kernel.log import encoder
+from treering.kernel.pages import NO_END, ROW_BYTES, Room
 from treering.kernel.points import PointsEntry
 from treering.kernel.subjects import Address
 from treering.views.tracking.parts import Change
 
+POINT_BYTES = 250  # with the ids of its run and model
 COLUMNS = "model_id, created_ms, updated_ms, state"
 LATEST = "ORDER BY step DESC, timestamp DESC, value DESC LIMIT 1"
 # Only these are an update of a logged model, as MLflow counts it.
@@ -128,18 +131,20 @@ class LoggedModelRow(Struct, frozen=True):
 
 def logged_model(db: Database, workspace: str, model_id: str, *, deleted: bool = False) -> LoggedModelRow | None:
     """A logged model with all its metric points; one that was deleted only when asked for."""
+    require_complete(db, Address(workspace, LOGGED_MODEL.kind, model_id))
     sql = f"SELECT {COLUMNS} FROM logged_models WHERE workspace = ? AND model_id = ? AND deleted <= ?"
     row = db.execute(sql, (workspace, model_id, deleted)).fetchone()
-    return with_metrics(db, workspace, row) if row else None
+    return with_metrics(db, workspace, row, Room(NO_END)) if row else None
 
 
-def with_metrics(db: Database, workspace: str, row: Row) -> LoggedModelRow:
+def with_metrics(db: Database, workspace: str, row: Row, room: Room) -> LoggedModelRow:
+    room.take(ROW_BYTES + 2 * len(row["state"]))
     columns = "key, value, timestamp, step, run_id, dataset_name, dataset_digest"
     sql = f"SELECT {columns} FROM logged_model_metrics WHERE workspace = ? AND model_id = ?"
-    metrics = [
-        MetricRow(key, math.nan if value is None else value, *rest)
-        for key, value, *rest in db.execute(sql, (workspace, row["model_id"]))
-    ]
+    metrics = list[MetricRow]()
+    for key, value, *rest in db.execute(sql, (workspace, row["model_id"])):
+        room.take(POINT_BYTES + len(key))
+        metrics.append(MetricRow(key, math.nan if value is None else value, *rest))
     state = LOGGED_MODEL.states.decode(row["state"])
     assert state.spec is not None  # else there would be no row
     return LoggedModelRow(row["model_id"], row["created_ms"], row["updated_ms"], state, state.spec, metrics)

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import le, lt
 from typing import NamedTuple
 
 from treering.adapters.sqlite_view import Database
+from treering.kernel.bounds import INT64_MAX
 from treering.kernel.points import PointsEntry, RunPoints, Series
 from treering.views.tracking.parts import Change
 
 CHUNK_POINTS_MAX = 256
-INT64_MAX = 2**63 - 1
 UPSERT = """
 INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE
 SET value = excluded.value, step = excluded.step, timestamp = excluded.timestamp
 WHERE (excluded.step, excluded.timestamp, ifnull(excluded.value, 0)) > (step, timestamp, ifnull(value, 0))
 """
+
+COUNT = "INSERT INTO metric_names VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET names = names + excluded.names"
 
 
 class Point(NamedTuple):
@@ -63,7 +66,7 @@ class Columns(NamedTuple):
 
 
 class MetricsPart:
-    version = "1"
+    version = "2"
     kinds: frozenset[str] = frozenset()
     schema = """
     CREATE TABLE IF NOT EXISTS metric_chunks (
@@ -75,6 +78,7 @@ class MetricsPart:
       experiment INTEGER NOT NULL, start_time INTEGER NOT NULL, PRIMARY KEY (run, key)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS latest_metrics_value ON latest_metrics (experiment, key, value DESC, start_time DESC);
+    CREATE TABLE IF NOT EXISTS metric_names (run INTEGER PRIMARY KEY, names INTEGER NOT NULL);
     """
 
     def change(self, db: Database, change: Change) -> None:
@@ -91,9 +95,9 @@ class MetricsPart:
                         columns = gathered[run.number, series.key] = empty()
                     columns.extend(series.values, series.timestamps, series.steps)
                     latest.append(latest_row(run, series))
-        for (number, key), columns in gathered.items():
-            append(db, number, key, columns)
+        first = Counter(number for (number, key), columns in gathered.items() if append(db, number, key, columns))
         db.executemany(UPSERT, latest)
+        db.executemany(COUNT, first.items())
 
 
 def empty() -> Columns:
@@ -101,6 +105,8 @@ def empty() -> Columns:
 
 
 def latest_row(run: RunPoints, series: Series) -> tuple[object, ...]:
+    if not len(series.values) == len(series.timestamps) == len(series.steps):
+        raise ValueError(f"the columns of metric {series.key[:100]!r} have different lengths")
     if len(series.values) == 1:
         step, timestamp, value = series.steps[0], series.timestamps[0], series.values[0]
     else:
@@ -109,8 +115,9 @@ def latest_row(run: RunPoints, series: Series) -> tuple[object, ...]:
     return run.number, series.key, value, step, timestamp, run.experiment, run.start_time
 
 
-def append(db: Database, number: int, key: str, columns: Columns) -> None:
-    """Fill the last chunk, then begin new ones; where they end depends on the points only, not on the batches."""
+def append(db: Database, number: int, key: str, columns: Columns) -> bool:
+    """Fill the last chunk, then begin new ones; where they end depends on the points only, not on the batches. Says
+    whether these are the first points of the metric."""
     last = db.execute(
         "SELECT chunk, points, vals, timestamps, steps FROM metric_chunks WHERE run = ? AND key = ?"
         " ORDER BY chunk DESC LIMIT 1",
@@ -130,6 +137,13 @@ def append(db: Database, number: int, key: str, columns: Columns) -> None:
         rows.append((number, key, chunk, len(part.values), *(column.tobytes() for column in part)))
         chunk += 1
     db.executemany("INSERT OR REPLACE INTO metric_chunks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    return last is None
+
+
+def new_names(db: Database, number: int, keys: Iterable[str]) -> int:
+    """How many of these metrics the run does not have."""
+    known = "SELECT 1 FROM latest_metrics WHERE run = ? AND key = ?"
+    return sum(db.execute(known, (number, key)).fetchone() is None for key in keys)
 
 
 def history(db: Database, number: int, key: str) -> Columns:

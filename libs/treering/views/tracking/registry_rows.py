@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from sqlite3 import Row
 
 import msgspec
 from msgspec import Struct
 
+from treering.adapters.incomplete import incomplete_keys, require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain.model import MODEL
-from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
+from treering.kernel.pages import ROW_BYTES, rows_that_fit
 from treering.kernel.subjects import Address
 from treering.views.tracking.registry import Folded, load
 
@@ -77,6 +79,7 @@ def version_row(row: Row) -> VersionRow:
 def registered_model(db: Database, workspace: str, name: str) -> ModelRow | None:
     sql = f"SELECT {MODEL_COLUMNS} FROM registered_models WHERE workspace = ? AND name = ?"
     row = db.execute(sql, (workspace, name)).fetchone()
+    require_complete(db, Address(workspace, REGISTERED_MODEL.kind, row["key"] if row else registered_model_key(name)))
     return model_row(row) if row else None
 
 
@@ -84,13 +87,21 @@ def version(db: Database, workspace: str, name: str, number: int) -> VersionRow 
     where = "workspace = ? AND name = ? AND version = ?"
     sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE {where} AND {SHOWN}"
     row = db.execute(sql, (workspace, name, number)).fetchone()
+    key = row["key"] if row else f"{registered_model_key(name)}:{number}"
+    require_complete(db, Address(workspace, MODEL.kind, key))
     return version_row(row) if row else None
 
 
 def versions(db: Database, workspace: str, name: str) -> list[VersionRow]:
     """All versions of a model, the highest number first."""
     sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE workspace = ? AND name = ? ORDER BY version DESC"
-    return [version_row(row) for row in db.execute(sql, (workspace, name))]
+    return shown_versions(db, workspace, db.execute(sql, (workspace, name)))
+
+
+def shown_versions(db: Database, workspace: str, rows: Iterable[Row]) -> list[VersionRow]:
+    """The rows of VERSION_COLUMNS, without those of versions that cannot be shown."""
+    gone = incomplete_keys(db, workspace, MODEL.kind)
+    return [version_row(row) for row in rows if row["key"] not in gone]
 
 
 def latest_number(db: Database, workspace: str, key: str) -> int:
@@ -110,12 +121,12 @@ def latest(db: Database, workspace: str, names: Sequence[str]) -> dict[str, list
       (SELECT max(version) FROM model_versions WHERE workspace = ? AND name = ? GROUP BY stage)
     ORDER BY version
     """
-    return {name: [version_row(row) for row in db.execute(sql, (workspace, name, workspace, name))] for name in names}
+    return {name: shown_versions(db, workspace, db.execute(sql, (workspace, name, workspace, name))) for name in names}
 
 
 def in_stage(db: Database, workspace: str, name: str, stage: str) -> list[VersionRow]:
     sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE workspace = ? AND name = ? AND stage = ?"
-    return [version_row(row) for row in db.execute(sql, (workspace, name, stage))]
+    return shown_versions(db, workspace, db.execute(sql, (workspace, name, stage)))
 
 
 def made_by(db: Database, workspace: str, kind: str, command_id: str) -> Folded | None:
@@ -125,22 +136,32 @@ def made_by(db: Database, workspace: str, kind: str, command_id: str) -> Folded 
     return load(db, Address(workspace, kind, row["key"])) if row else None
 
 
-def of_run(db: Database, workspace: str, run_id: str) -> list[VersionRow]:
-    """The versions made from a run, or from one that is nested in it; oldest first."""
+def of_run(db: Database, workspace: str, run_id: str, offset: int, limit: int) -> tuple[list[VersionRow | None], bool]:
+    """A page of the versions that name a run, or one that is nested in it, the oldest first, with None for one that
+    cannot be shown; and whether there may be more."""
     among = [run_id, *nested(db, workspace, run_id)]
     marks = ", ".join("?" * len(among))
-    where = f"workspace = ? AND run_id IN ({marks}) AND {SHOWN} ORDER BY created_ms, name, version"
+    where = f"workspace = ? AND run_id IN ({marks}) AND {SHOWN} ORDER BY created_ms, name, version LIMIT ? OFFSET ?"
     sql = f"SELECT {VERSION_COLUMNS} FROM model_versions WHERE {where}"
-    return [version_row(row) for row in db.execute(sql, (workspace, *among))]
+    rows, cut = rows_that_fit(db.execute(sql, (workspace, *among, limit, offset)), registry_bytes)
+    gone = incomplete_keys(db, workspace, MODEL.kind)
+    return [None if row["key"] in gone else version_row(row) for row in rows], cut or len(rows) == limit
+
+
+def registry_bytes(row: Row) -> int:
+    """About what a row of either table holds."""
+    return ROW_BYTES + len(row["tags"]) + len(row["description"] or "")
 
 
 def nested(db: Database, workspace: str, run_id: str) -> list[str]:
-    """The runs that name this one as their parent, in its experiment; at most ``NESTED_MAX``."""
+    """The runs that name this one as their parent, in its experiment, and that its maker or its job made; at most
+    ``NESTED_MAX``."""
     sql = """
     SELECT child.run_id FROM runs parent
     JOIN run_tags t ON t.experiment = parent.experiment AND t.key = ? AND t.value = parent.run_id
     JOIN runs child ON child.number = t.run
-    WHERE parent.workspace = ? AND parent.run_id = ? LIMIT ?
+    WHERE parent.workspace = ? AND parent.run_id = ?
+    AND child.created_by IN (parent.created_by, 'job:' || parent.run_id) LIMIT ?
     """
     return [row["run_id"] for row in db.execute(sql, (PARENT, workspace, run_id, NESTED_MAX))]
 
@@ -156,4 +177,5 @@ def states_of(db: Database, workspace: str, key: str) -> dict[str, Folded]:
 
 def registered_state(db: Database, workspace: str, key: str) -> Folded | None:
     """A registered model by its key, whatever has become of it."""
+    require_complete(db, Address(workspace, REGISTERED_MODEL.kind, key))
     return load(db, Address(workspace, REGISTERED_MODEL.kind, key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treering.adapters.incomplete import require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.run import RUN
@@ -18,6 +19,7 @@ def artifact_root(db: Database, owner: Address) -> str | None:
         found = run_info(db, owner.workspace, owner.key)
         return found.artifact_uri if found else None
     if owner.kind == LOGGED_MODEL.kind:
+        require_complete(db, owner)
         sql = "SELECT artifact_uri FROM logged_models WHERE workspace = ? AND model_id = ?"
         row = db.execute(sql, (owner.workspace, owner.key)).fetchone()
         return str(row["artifact_uri"]) if row else None

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from treering.adapters.incomplete import require_complete
 from treering.adapters.sqlite_view import Database
+from treering.domain.experiment import EXPERIMENT
+from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import ACTIVE
 from treering.views.tracking.parts import Change
 
@@ -50,6 +53,8 @@ def add_run(
     found = db.execute(
         "SELECT id, lifecycle FROM experiments WHERE workspace = ? AND key = ?", (workspace, experiment_key)
     ).fetchone()
+    if found is None:  # as it was before it came, unless it cannot be shown: then neither can its runs
+        require_complete(db, Address(workspace, EXPERIMENT.kind, experiment_key))
     experiment, lifecycle = found or (0, ACTIVE)
     db.execute(
         f"INSERT INTO runs VALUES ({', '.join('?' * 14)})",

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from treering.adapters.sqlite_view import Database
 from treering.domain.experiment import EXPERIMENT
 from treering.domain.experiment_messages import CreateExperiment, ExperimentCommand
 from treering.domain.run import RUN
 from treering.domain.run_messages import CreateRun, RunCommand
-from treering.kernel.command import Written
+from treering.kernel.clock import now
+from treering.kernel.command import Context, Written
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import ACTIVE, DEFAULT, key_of_id
-from treering.views.tracking.run_reads import RunHead, run, run_head
+from treering.views.tracking.run_reads import RunHead, run
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
-from treering_services.gateway.mlflow.place import check_writes_run, workspace_of
+from treering_services.gateway.mlflow.place import workspace_of
+from treering_services.gateway.ownership import may_change_run, must_own
+from treering_services.gateway.provenance import check_named, known_run
+
+GATEWAY = "service:gateway"
 
 
 async def find_run(call: Call, run_id: str) -> RunHead:
-    """A run, whatever its state. What the view does not have is looked for once more at the head of the log."""
-    tracking, workspace = call.gateway.tracking, workspace_of(call)
-
-    def query(db: Database) -> RunHead | None:
-        return run_head(db, workspace, run_id)
-
-    await tracking.fresh_commits()
-    found = await tracking.view.peek(query)
-    if found is None:
-        await tracking.commits.reached(await call.gateway.log.head())
-        found = await tracking.view.peek(query)
-    if found is None:
-        raise absent(f"Run with id={run_id} not found")
-    return found
+    """A run, whatever its state."""
+    return await known_run(call, workspace_of(call), run_id)
 
 
 async def writable_run(call: Call, run_id: str) -> RunHead:
     """A run that the caller may log to, and that is not deleted."""
     found = await find_run(call, run_id)
-    check_writes_run(call, run_id, found.created_by)
+    may_change_run(call, run_id, found.created_by)
     if found.lifecycle != ACTIVE:
         raise invalid(f"The run {run_id} must be in the 'active' state. Current state is deleted.")
     return found
@@ -46,6 +38,7 @@ async def writable_run(call: Call, run_id: str) -> RunHead:
 async def send_to_run(call: Call, run_id: str, head: RunHead, command: RunCommand) -> Written:
     """Carry out a command on a run; the run of a job becomes a resource with its first."""
     address = Address(workspace_of(call), RUN.kind, run_id)
+    await check_named(call, address.workspace, command)
     if not head.logged:
         await make_run_of_job(call, address, head)
     try:
@@ -98,10 +91,17 @@ async def make_default(call: Call) -> None:
     """A client that names no experiment logs to the one with the id 0, and expects it to be there. That of main is
     made with the installation, those of other workspaces when they are asked for first."""
     workspace = workspace_of(call)
-    context = call.context(f"default:experiment/{workspace}")
+    context = Context(f"default:experiment/{workspace}", now(), GATEWAY, trace=call.trace)
     address = Address(workspace, EXPERIMENT.kind, DEFAULT[1])
     written = await call.gateway.commands.send(address, CreateExperiment(), context)
     await call.gateway.tracking.commits.reached(written.position)
+
+
+async def own_experiment(call: Call, number: int) -> tuple[str, int]:
+    """Like ``find_experiment``, of one that the caller may change."""
+    key, lifecycle = await find_experiment(call, number)
+    await must_own(call, Address(workspace_of(call), EXPERIMENT.kind, key))
+    return key, lifecycle
 
 
 def no_experiment(number: int) -> MlflowError:

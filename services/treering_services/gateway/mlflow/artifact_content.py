@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from treering.kernel.byte_range import byte_range
 from treering.kernel.refusal import Refused
 from treering.views.tracking.artifacts import Artifact
+from treering_services.gateway.blobs import begun
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import invalid
 
@@ -68,20 +69,10 @@ async def content(call: Call, found: Artifact) -> Response:
     if asked:
         headers["content-range"] = f"bytes {start}-{end - 1}/{found.size_bytes}"
     status = 206 if asked else 200
+    chunks = call.gateway.blobs.read(found.digest, start, None if end == found.size_bytes else end)
     if end - start <= WHOLE_BYTES_MAX:
-        data = b"".join([chunk async for chunk in part(call, found.digest, start, end)])
-        return Response(data, status, headers=headers)
-    return StreamingResponse(part(call, found.digest, start, end), status, headers=headers)
-
-
-async def part(call: Call, digest: str, start: int, end: int) -> AsyncIterator[bytes]:
-    left = end - start
-    async for chunk in call.gateway.blobs.read(digest, start):
-        if len(chunk) >= left:
-            yield chunk[:left]
-            return
-        left -= len(chunk)
-        yield chunk
+        return Response(b"".join([chunk async for chunk in chunks]), status, headers=headers)
+    return StreamingResponse(await begun(chunks), status, headers=headers)
 
 
 def media_type(name: str) -> str:

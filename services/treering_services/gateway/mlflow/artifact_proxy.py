@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 from starlette.responses import Response
 
+from treering.kernel.bounds import Text
+from treering.views.tracking.artifacts import Child
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
 from treering_services.gateway.mlflow.artifact_content import content, received
@@ -13,7 +18,7 @@ from treering_services.gateway.mlflow.place import workspace_of
 
 
 class ListProxied(Request, frozen=True):
-    path: str = ""
+    path: Text = ""
 
 
 class FileInfo(Answer, frozen=True):
@@ -59,5 +64,10 @@ async def delete_artifact(call: Call) -> Response:
 async def list_artifacts(call: Call) -> Response:
     """Names within the folder that ``path`` names."""
     asked = await read(call, ListProxied)
-    children = await store.children(call, await where(call, safe_path(asked.path)))
-    return answer(Files([FileInfo(one.name, one.size_bytes is None, one.size_bytes) for one in children]))
+    return await store.children(call, await where(call, safe_path(asked.path)), partial(files, prefix="", root=""))
+
+
+def files(children: Iterable[Child], prefix: str, root: str) -> Response:
+    """The answer of a listing, with ``prefix`` before each name."""
+    found = [FileInfo(prefix + one.name, one.size_bytes is None, one.size_bytes) for one in children]
+    return answer(Files(found, root))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import Response
 
 from treering.adapters.sqlite_view import Database
+from treering.kernel.bounds import Line, Name, Text
 from treering.kernel.subjects import Address
 from treering.views.tracking.roots import artifact_root, version_source
 from treering_services.gateway.call import Call
@@ -12,7 +15,7 @@ from treering_services.gateway.mlflow import artifact_store as store
 from treering_services.gateway.mlflow.access import find_run
 from treering_services.gateway.mlflow.artifact_content import content
 from treering_services.gateway.mlflow.artifact_paths import Owned, file_path, owned, proxied, safe_path
-from treering_services.gateway.mlflow.artifact_proxy import FileInfo, Files
+from treering_services.gateway.mlflow.artifact_proxy import files
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid, missing_value
 from treering_services.gateway.mlflow.messages import Request, answer, from_query, read
 from treering_services.gateway.mlflow.place import workspace_of
@@ -23,10 +26,10 @@ UPLOAD_BYTES_MAX = 10 * 1024 * 1024  # MLflow's own limit for this way in
 class RunPath(Request, frozen=True):
     """``run_uuid`` is what old clients call the run."""
 
-    run_id: str = ""
-    run_uuid: str = ""
-    path: str = ""
-    page_token: str = ""
+    run_id: Name = ""
+    run_uuid: Name = ""
+    path: Text = ""
+    page_token: Line = ""
 
     def run(self) -> str:
         return self.run_id or self.run_uuid
@@ -34,17 +37,17 @@ class RunPath(Request, frozen=True):
 
 class VersionPath(Request, frozen=True):
     required = ("name", "version", "path")
-    name: str = ""
-    version: str = ""
-    path: str = ""
+    name: Name = ""
+    version: Name = ""
+    path: Text = ""
 
 
 class ModelFile(Request, frozen=True):
-    artifact_file_path: str = ""
+    artifact_file_path: Line = ""
 
 
 class ModelFolder(Request, frozen=True):
-    artifact_directory_path: str = ""
+    artifact_directory_path: Line = ""
 
 
 async def list_run_artifacts(call: Call) -> Response:
@@ -138,10 +141,7 @@ def model_address(call: Call) -> Address:
 async def listed(call: Call, owner: Address, folder: str) -> Response:
     place = await within(call, owner, folder)
     prefix = f"{folder}/" if folder else ""
-    files = [
-        FileInfo(prefix + one.name, one.size_bytes is None, one.size_bytes) for one in await store.children(call, place)
-    ]
-    return answer(Files(files, await root_of(call, owner)))
+    return await store.children(call, place, partial(files, prefix=prefix, root=await root_of(call, owner)))
 
 
 async def root_of(call: Call, owner: Address) -> str:

@@ -1,4 +1,8 @@
-"""One owner's artifacts: find, list, put and take away. What the proxy and the run's own paths have in common."""
+"""One owner's artifacts: find, list, put and take away. What the proxy and the run's own paths have in common.
+
+What a job left was stored by its node, from the files that were there in the end. Where a script logged something else
+to the same path, what the node stored is shown; nobody can write over it afterwards.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TypeVar
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
+from treering.domain.job import JOB
 from treering.kernel.blobs import PREFIX
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
@@ -16,11 +21,12 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import find_run, send_to_run
 from treering_services.gateway.mlflow.artifact_content import not_a_file
 from treering_services.gateway.mlflow.artifact_paths import TREE, Owned
-from treering_services.gateway.mlflow.artifact_trees import children_of, files_of
+from treering_services.gateway.mlflow.artifact_trees import Left, all_opened, children_at, left_at
 from treering_services.gateway.mlflow.errors import FORBIDDEN, MlflowError, absent, invalid
-from treering_services.gateway.mlflow.place import check_writes_run
+from treering_services.gateway.ownership import HINT, may_change_run, must_own
 
 T = TypeVar("T")
+RESERVED = ("user_logs", "named-outputs")  # a script may log to outputs/, as in Azure ML, and to all else
 
 
 async def trees_of(call: Call, owner: Address) -> dict[str, str]:
@@ -30,41 +36,71 @@ async def trees_of(call: Call, owner: Address) -> dict[str, str]:
     return await look(call, lambda db: artifacts.trees(db, owner))
 
 
+async def left(call: Call, where: Owned) -> Left:
+    return await left_at(call.gateway, await trees_of(call, where.owner), where.path)
+
+
 async def find(call: Call, where: Owned, shown: str) -> Artifact:
     """The file at ``where``; ``shown`` is how the client wrote its path."""
-    gateway = call.gateway
+    there = await left(call, where)
+    if there.file is not None:
+        return there.file
+    if there.is_folder:
+        raise not_a_file(shown)
     found = await look(call, lambda db: artifacts.artifact(db, *where))
     if found is not None:
         return found
     if await look(call, lambda db: artifacts.is_folder(db, *where)):
         raise not_a_file(shown)
-    files = await files_of(gateway, await trees_of(call, where.owner))
-    for file in files:
-        if file.path == where.path:
-            return file
-        if file.path.startswith(f"{where.path}/"):
-            raise not_a_file(shown)
     raise absent(f"No such artifact: '{shown}'")
 
 
-async def children(call: Call, where: Owned) -> list[Child]:
-    """What stands in the folder, by name; nothing in what is a file or is not there."""
-    gateway = call.gateway
-    trees = await trees_of(call, where.owner)
-    found = {child.name: child for child in children_of(await files_of(gateway, trees), where.path)} if trees else {}
-    logged = await look(call, lambda db: list(artifacts.children(db, *where)))
-    found.update((child.name, child) for child in logged)
-    return [found[name] for name in sorted(found)]
+async def children(call: Call, where: Owned, shown: Callable[[list[Child]], T]) -> T:
+    """``shown`` of what stands in the folder, by name; nothing in what is a file or is not there.
+
+    A folder may have a million files, so all of it is done on a thread for reads, which callers have in turn.
+    """
+    tracking, digests = call.gateway.tracking, await trees_of(call, where.owner)
+    if (await left_at(call.gateway, digests, where.path)).file is not None:
+        return shown([])
+    trees = await all_opened(call.gateway, digests)
+
+    def gathered(db: Database) -> T:
+        left = children_at(trees, where.path)
+        found = {child.name: child for child in (*artifacts.children(db, *where), *left)}
+        return shown([found[name] for name in sorted(found)])
+
+    await tracking.fresh_commits()
+    return await tracking.beside.read(gathered)
 
 
 async def check_writable(call: Call, where: Owned) -> None:
     """Before a body is read: may this caller write here, and can a file stand here?"""
     await check_permitted(call, where.owner)
+    await check_not_left(call, where)
     above = await look(call, lambda db: artifacts.file_above(db, *where))
     if above:
         raise invalid(f"'{above}' is a file, so nothing can be put below it")
     if await look(call, lambda db: artifacts.is_folder(db, *where)):
         raise not_a_file(where.path)
+
+
+async def check_not_left(call: Call, where: Owned) -> None:
+    """What a job leaves is what its node stores. ``Refused``: ``artifact.reserved``, ``artifact.archived``."""
+    top = where.path.partition("/")[0]
+    if top in RESERVED and where.owner.kind == "run" and await is_of_job(call, where.owner):
+        why = f"{top}/ of a job's run is what its node stores when the job ends"
+        raise Refused("artifact.reserved", f"{why}; log to outputs/ or another folder")
+    there = await left(call, where)
+    if there.is_folder:
+        raise not_a_file(where.path)
+    if there.above or there.file is not None:
+        why = f"{there.above or where.path!r} is what the job left, which never changes"
+        raise Refused("artifact.archived", f"{why}; log to another path")
+
+
+async def is_of_job(call: Call, run: Address) -> bool:
+    return await call.gateway.find(run._replace(kind=JOB.kind)) is not None
 
 
 async def put(call: Call, where: Owned, digest: str, size_bytes: int) -> None:
@@ -82,13 +118,15 @@ async def remove(call: Call, where: Owned) -> None:
 
 
 async def check_permitted(call: Call, owner: Address) -> None:
-    """A job's token is good for the artifacts of its own runs, and of logged models. A tree never changes."""
+    """A job changes the artifacts of its own runs and logged models. A tree never changes."""
     if owner.kind == TREE:
         raise invalid("the files of a registered model never change; register a new version")
     if owner.kind == "run":
-        check_writes_run(call, owner.key, (await find_run(call, owner.key)).created_by)
-    elif owner.kind == "workspace" and call.caller.policy == "job":
-        raise MlflowError(FORBIDDEN, "this token writes to the artifacts of runs and logged models only")
+        may_change_run(call, owner.key, (await find_run(call, owner.key)).created_by)
+    elif owner.kind == "logged_model":
+        await must_own(call, owner)
+    elif call.caller.is_bounded:
+        raise MlflowError(FORBIDDEN, f"a job changes the artifacts of its own runs and logged models only; {HINT}")
 
 
 async def send(call: Call, owner: Address, command: LogArtifact | DeleteArtifact) -> None:

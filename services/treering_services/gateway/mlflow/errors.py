@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.adapters.descriptors import out_of_descriptors
+from treering.kernel.disk import NO_DESCRIPTOR_LEFT, refusal_of
 from treering.kernel.log import Conflict, LogDamaged, LogFull, LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering_services.gateway.call import JSON
@@ -28,6 +30,7 @@ STATUSES: Mapping[str, int] = {
     "NOT_IMPLEMENTED": 501,
     UNAVAILABLE: 503,
     "RESOURCE_EXHAUSTED": 429,
+    "REQUEST_LIMIT_EXCEEDED": 429,
     "RESOURCE_CONFLICT": 409,
     ABSENT: 404,
     "ENDPOINT_NOT_FOUND": 404,
@@ -40,8 +43,12 @@ STATUSES: Mapping[str, int] = {
 # What a refusal of ours is called there, by the status it has here; 409 depends on the word of the code.
 CODES: Mapping[int, str] = {
     400: INVALID, 401: "UNAUTHENTICATED", 403: FORBIDDEN, 404: ABSENT, 409: "RESOURCE_CONFLICT", 413: INVALID,
-    415: "BAD_REQUEST", 503: UNAVAILABLE, 507: "RESOURCE_EXHAUSTED", 500: "INTERNAL_ERROR",
+    415: "BAD_REQUEST", 429: "REQUEST_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR", 503: UNAVAILABLE,
+    507: "RESOURCE_EXHAUSTED",
 }  # fmt: skip
+
+
+INCOMPLETE = ("view.incomplete", "view.damaged", "resource.incomplete")
 
 
 class MlflowError(Exception):
@@ -78,14 +85,21 @@ def mlflow_problem(error: Exception) -> Response | None:
     match error:
         case MlflowError():
             return answered(error.error_code, error.message)
+        case Refused(code="request.timeout"):  # its clients go by the status, and say the request again at 408
+            return answered(UNAVAILABLE, error.detail, 408)
+        case Refused() if error.code in INCOMPLETE:  # MLflow has no word for it, so ours is in the sentence
+            return answered(code_of(error.code), f"{error.code}: {error.detail}")
         case Refused():
             return answered(code_of(error.code), error.detail)
         case LogFull():
             return answered("RESOURCE_EXHAUSTED", str(error))
         case LogUnavailable() | Conflict() | LogDamaged():
             return answered(UNAVAILABLE, str(error))
+        case _ if out_of_descriptors(error):
+            return answered(UNAVAILABLE, NO_DESCRIPTOR_LEFT)
         case _:
-            return None
+            refused = refusal_of(error)
+            return None if refused is None else answered(code_of(refused.code), refused.detail)
 
 
 def code_of(code: str) -> str:
@@ -95,9 +109,11 @@ def code_of(code: str) -> str:
     return CODES.get(status_of(code), INVALID)
 
 
-def answered(error_code: str, message: str) -> Response:
-    status = STATUSES.get(error_code, 500)
-    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+def answered(error_code: str, message: str, status: int = 0) -> Response:
+    status = status or STATUSES.get(error_code, 500)
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
+    if status == 408:
+        headers["connection"] = "close"
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="treering"'
     return Response(encoder.encode(ErrorBody(error_code, message)), status, headers=headers, media_type=JSON)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Meta
 from starlette.responses import Response
 
 from treering.domain.experiment import EXPERIMENT, Experiment, experiment_key
@@ -18,13 +19,16 @@ from treering.domain.experiment_messages import (
     RestoreExperiment,
     SetExperimentTags,
 )
+from treering.kernel.bounds import Name, Text, Title
+from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import ACTIVE, ExperimentRow, KeyValue, experiment, experiment_named, id_of_key
 from treering_services.gateway.call import Call
-from treering_services.gateway.mlflow.access import find_experiment, no_experiment, send_to_experiment
+from treering_services.gateway.mlflow.access import find_experiment, no_experiment, own_experiment, send_to_experiment
 from treering_services.gateway.mlflow.errors import EXISTS, MlflowError, absent, invalid
 from treering_services.gateway.mlflow.limits import (
+    CREATED_MAX,
     EXPERIMENT_NAME_CHARACTERS_MAX,
     EXPERIMENT_TAG_CHARACTERS_MAX,
     check_key,
@@ -33,38 +37,39 @@ from treering_services.gateway.mlflow.limits import (
 )
 from treering_services.gateway.mlflow.messages import Answer, Request, answer, read
 from treering_services.gateway.mlflow.place import workspace_of
+from treering_services.gateway.ownership import must_own_experiment_with_runs
 
 LOCATION_CHARACTERS_MAX = 2048
 
 
 class CreateRequest(Request, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("name",)
-    name: str = ""
-    artifact_location: str = ""
-    tags: list[KeyValue] = []
+    name: Name = ""
+    artifact_location: Title = ""
+    tags: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
 
 
 class OneRequest(Request, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("experiment_id",)
-    experiment_id: str = ""
+    experiment_id: Name = ""
 
 
 class NameRequest(Request, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("experiment_name",)
-    experiment_name: str = ""
+    experiment_name: Name = ""
 
 
 class UpdateRequest(Request, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("experiment_id", "new_name")
-    experiment_id: str = ""
-    new_name: str = ""
+    experiment_id: Name = ""
+    new_name: Name = ""
 
 
 class TagRequest(Request, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("experiment_id", "key")
-    experiment_id: str = ""
-    key: str = ""
-    value: str = ""
+    experiment_id: Name = ""
+    key: Name = ""
+    value: Text = ""
 
 
 class CreateAnswer(Answer, frozen=True):
@@ -137,6 +142,7 @@ def taken(name: str) -> MlflowError:
 def check_name(name: str) -> None:
     if not name.strip():
         raise invalid(f"Invalid experiment name: '{name}'")
+    check_new_name(EXPERIMENT.kind, name)
     if len(name) > EXPERIMENT_NAME_CHARACTERS_MAX:
         raise invalid(f"'name' exceeds the maximum length of {EXPERIMENT_NAME_CHARACTERS_MAX} characters")
 
@@ -188,6 +194,7 @@ async def get_experiment_by_name(call: Call) -> Response:
 async def delete_experiment(call: Call) -> Response:
     number = experiment_number((await read(call, OneRequest)).experiment_id)
     key, _ = await find_experiment(call, number)
+    await must_own_experiment_with_runs(call, workspace_of(call), key)
     if not (await send_to_experiment(call, key, ArchiveExperiment())).changed:
         raise no_experiment(number)
     return answer()
@@ -196,6 +203,7 @@ async def delete_experiment(call: Call) -> Response:
 async def restore_experiment(call: Call) -> Response:
     number = experiment_number((await read(call, OneRequest)).experiment_id)
     key, _ = await find_experiment(call, number)
+    await must_own_experiment_with_runs(call, workspace_of(call), key)
     if not (await send_to_experiment(call, key, RestoreExperiment())).changed:
         raise no_experiment(number)
     return answer()
@@ -206,7 +214,7 @@ async def update_experiment(call: Call) -> Response:
     request = await read(call, UpdateRequest)
     number, new = experiment_number(request.experiment_id), request.new_name
     check_name(new)
-    key, lifecycle = await find_experiment(call, number)
+    key, lifecycle = await own_experiment(call, number)
     if lifecycle != ACTIVE:
         raise MlflowError("INVALID_STATE", "Cannot rename a non-active experiment.")
     workspace = workspace_of(call)
@@ -230,7 +238,7 @@ async def set_experiment_tag(call: Call) -> Response:
     request = await read(call, TagRequest)
     tag = checked_tag(request.key, request.value)
     number = experiment_number(request.experiment_id)
-    key, _ = await find_experiment(call, number)
+    key, _ = await own_experiment(call, number)
     try:
         await send_to_experiment(call, key, SetExperimentTags(dict([tag])))
     except Refused as refused:
@@ -241,7 +249,7 @@ async def set_experiment_tag(call: Call) -> Response:
 async def delete_experiment_tag(call: Call) -> Response:
     request = await read(call, TagRequest)
     number = experiment_number(request.experiment_id)
-    key, _ = await find_experiment(call, number)
+    key, _ = await own_experiment(call, number)
     try:
         written = await send_to_experiment(call, key, DeleteExperimentTag(request.key))
     except Refused as refused:

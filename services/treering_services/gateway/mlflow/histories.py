@@ -10,13 +10,16 @@ from typing import ClassVar
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.adapters.incomplete import incomplete_subjects, is_complete
 from treering.adapters.sqlite_view import Database
-from treering.views.tracking.metrics import INT64_MAX, Columns, by_step, history
-from treering.views.tracking.run_reads import MetricRow, run_head
+from treering.kernel import pages
+from treering.kernel.bounds import INT64_MAX, Int64, Line, Name, Names
+from treering.views.tracking.metrics import Columns, by_step, history
+from treering.views.tracking.run_reads import METRIC_BYTES, MetricRow, addresses_of, run_head
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import find_run
 from treering_services.gateway.mlflow.errors import invalid, missing_value
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request, answer, read
+from treering_services.gateway.mlflow.messages import Answer, Request, answer, listed, read
 from treering_services.gateway.mlflow.page_tokens import next_token, offset_of
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import OfRun
@@ -28,21 +31,21 @@ SAMPLE_MAX = 2500
 
 class HistoryRequest(OfRun, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("id", "metric_key")
-    metric_key: str = ""
+    metric_key: Name = ""
     max_results: Int64 | None = None
-    page_token: str = ""
+    page_token: Line = ""
 
 
 class BulkRequest(Request, frozen=True):
-    run_id: list[str] = []
-    metric_key: str | None = None
+    run_id: Names = []
+    metric_key: Name | None = None
     max_results: Int64 = POINTS_MAX
 
 
 class IntervalRequest(Request, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("metric_key",)
-    run_ids: list[str] = []
-    metric_key: str = ""
+    run_ids: Names = []
+    metric_key: Name = ""
     start_step: Int64 | None = None
     end_step: Int64 | None = None
     max_results: Int64 = SAMPLE_MAX
@@ -71,12 +74,18 @@ async def get_history(call: Call) -> Response:
     if limit is not None and limit <= 0:
         raise invalid(f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer.")
     offset = offset_of(request.page_token)
+    limit = min(limit or INT64_MAX, points_that_fit(key))
     head = await find_run(call, request.id)
     tracking = call.gateway.tracking
-    end = INT64_MAX if limit is None else min(offset + limit, INT64_MAX)
+    end = min(offset + limit, INT64_MAX)
     page, count = await tracking.read(lambda db: tracking.pages.page(db, head.number, key, offset, end))
-    token = "" if limit is None else next_token(offset, limit, count - offset)
+    token = next_token(offset, limit, count - offset)
     return answer(HistoryAnswer(list(map(MetricRow, repeat(key), *shown(page))), token))
+
+
+def points_that_fit(names: str) -> int:
+    """How many points a page may hold that each say these names."""
+    return max(1, pages.PAGE_BYTES_MAX // (METRIC_BYTES + len(names)))
 
 
 def shown(columns: Columns) -> tuple[Sequence[float | str], Sequence[int], Sequence[int]]:
@@ -98,24 +107,27 @@ async def get_history_bulk(call: Call) -> Response:
         )
     if request.metric_key is None:
         raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
-    key, limit = request.metric_key, max(0, min(request.max_results, POINTS_MAX))
+    key = request.metric_key
+    limit = max(0, min(request.max_results, POINTS_MAX, points_that_fit(key + max(request.run_id, key=len))))
     found: list[MetricOfRun] = []
     for run_id, columns in await histories(call, sorted(set(request.run_id)), key, strict=False):
         found += of_run(run_id, key, columns.part(0, limit - len(found)))
-    return answer(BulkAnswer(found))
+    return listed(call, BulkAnswer(found))
 
 
 async def get_history_bulk_interval(call: Call) -> Response:
     request = await read(call, IntervalRequest)
     check_interval(request)
-    start, end, limit, key = request.start_step, request.end_step, request.max_results, request.metric_key
+    start, end, key = request.start_step, request.end_step, request.metric_key
+    fit = points_that_fit(key + max(request.run_ids, key=len))
+    limit = max(1, min(request.max_results, fit // len(request.run_ids)))
     found: list[MetricOfRun] = []
     for run_id, columns in await histories(call, request.run_ids, key, strict=True):
         if start is not None and end is not None:
             columns = columns.chosen([at for at, step in enumerate(columns.steps) if start <= step <= end])
         columns = by_step(columns)
         found += of_run(run_id, key, columns.chosen(sample(len(columns.values), limit)))
-    return answer(BulkAnswer(found))
+    return listed(call, BulkAnswer(found))
 
 
 def check_interval(request: IntervalRequest) -> None:
@@ -136,11 +148,16 @@ def check_interval(request: IntervalRequest) -> None:
 
 
 async def histories(call: Call, run_ids: Sequence[str], key: str, *, strict: bool) -> list[tuple[str, Columns]]:
-    """The history of each run; one that does not exist is refused when ``strict``, else left out."""
+    """The history of each run; one that does not exist or cannot be shown is refused when ``strict``, else left out."""
     workspace = workspace_of(call)
 
     def query(db: Database) -> list[tuple[str, Columns]]:
-        heads = [(run_id, run_head(db, workspace, run_id)) for run_id in run_ids]
+        gone = incomplete_subjects(db)
+        heads = [
+            (run_id, run_head(db, workspace, run_id))
+            for run_id in run_ids
+            if is_complete(gone, *addresses_of(workspace, run_id))
+        ]
         return [(run_id, history(db, head.number, key)) for run_id, head in heads if head is not None]
 
     if strict:

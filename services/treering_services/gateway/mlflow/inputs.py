@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from treering.domain.run_messages import Dataset, LogRunInputs, LogRunOutputs, LogToRun, ModelOutput
+from treering.kernel.bounds import ITEMS_MAX, Int64, Name
 from treering.kernel.log import encoder
 from treering.views.tracking.experiments import KeyValue
 from treering.views.tracking.run_reads import DatasetInputRow, DatasetRow, ModelInputRow, run
@@ -15,7 +17,7 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import send_to_run, writable_run
 from treering_services.gateway.mlflow.errors import invalid, missing_value
 from treering_services.gateway.mlflow.limits import check_count, check_length, check_run_id, tag_value
-from treering_services.gateway.mlflow.messages import Int64, Request, answer, read
+from treering_services.gateway.mlflow.messages import Request, answer, read
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import LegacyModelRequest, OfRun
 
@@ -27,18 +29,18 @@ MODELS_TAG = "mlflow.log-model.history"
 
 
 class InputsRequest(OfRun, frozen=True):
-    datasets: list[DatasetInputRow] = []
-    models: list[ModelInputRow] = []
+    datasets: Annotated[list[DatasetInputRow], Meta(max_length=ITEMS_MAX)] = []
+    models: Annotated[list[ModelInputRow], Meta(max_length=ITEMS_MAX)] = []
 
 
 class Output(Request, frozen=True):
-    model_id: str = ""
+    model_id: Name = ""
     step: Int64 = 0
 
 
 class OutputsRequest(OfRun, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("id", "models")
-    models: list[Output] | None = None
+    models: Annotated[list[Output], Meta(max_length=ITEMS_MAX)] | None = None
 
 
 async def log_inputs(call: Call) -> Response:
@@ -78,6 +80,8 @@ async def log_model(call: Call) -> Response:
     """Append to the list of models in a tag of the run, where such clients look for it."""
     request = await read(call, LegacyModelRequest)
     model = described(request.model_json)
+    if model["run_id"] != request.id:
+        raise invalid(f"model_json says run_id {str(model['run_id'])[:100]!r}, and the request is about {request.id!r}")
     head = await writable_run(call, request.id)
     workspace = workspace_of(call)
     found = await call.gateway.tracking.peek(lambda db: run(db, workspace, request.id))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
+from treering.kernel.bounds import INT64_MAX
 from treering_services.gateway.mlflow.errors import MlflowError, invalid
 
 KEY_CHARACTERS_MAX = 250
@@ -20,7 +21,7 @@ METRICS_MAX = 1000
 PARAMS_MAX = 100
 TAGS_MAX = 100
 BATCH_MAX = 1000
-INT64_MAX = 2**63 - 1
+CREATED_MAX = 1000  # tags or params of what is made; MLflow bounds only those of a batch
 KEY = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[A-Za-z0-9_][\w.\-]{0,255}")
 KEY_RULE = (

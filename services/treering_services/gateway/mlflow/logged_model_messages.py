@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from treering.domain.logged_model import Status
+from treering.kernel.bounds import ITEMS_MAX, Int64, Line, Name, Names, Position, Small, Text
 from treering.views.tracking.experiments import KeyValue
 from treering.views.tracking.logged_models import LoggedModelRow, MetricRow
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request
+from treering_services.gateway.mlflow.limits import CREATED_MAX
+from treering_services.gateway.mlflow.messages import Answer, Request
 
 STATUS_NAMES: Mapping[str, str] = {
     "pending": "LOGGED_MODEL_PENDING",
@@ -25,61 +28,61 @@ STATUSES: Mapping[str | int, Status] = {
 
 
 class Which(Request, frozen=True):
-    allow_deleted: str = ""
+    allow_deleted: Name = ""
 
 
 class NewLoggedModel(Request, frozen=True):
     required = ("experiment_id",)
-    experiment_id: str = ""
-    name: str = ""
-    model_type: str = ""
-    source_run_id: str = ""
-    params: list[KeyValue] = []
-    tags: list[KeyValue] = []
+    experiment_id: Name = ""
+    name: Name = ""
+    model_type: Name = ""
+    source_run_id: Name = ""
+    params: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
+    tags: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
 
 
 class ModelParams(Request, frozen=True):
-    params: list[KeyValue] = []
+    params: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
 
 
 class ModelTags(Request, frozen=True):
-    tags: list[KeyValue] = []
+    tags: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
 
 
 class Finalization(Request, frozen=True):
     required = ("status",)
-    status: str | int = ""
+    status: Name | Small = ""
 
 
 class DataSetOf(Struct, frozen=True):
-    dataset_name: str = ""
-    dataset_digest: str = ""
+    dataset_name: Name = ""
+    dataset_digest: Name = ""
 
 
 class OrderBy(Struct, frozen=True):
-    field_name: str = ""
+    field_name: Name = ""
     ascending: bool = True
-    dataset_name: str = ""
-    dataset_digest: str = ""
+    dataset_name: Name = ""
+    dataset_digest: Name = ""
 
 
 class SearchLoggedModels(Request, frozen=True):
     required = ("experiment_ids",)
-    experiment_ids: list[str] = []
-    filter: str = ""
-    datasets: list[DataSetOf] = []
+    experiment_ids: Names = []
+    filter: Text = ""
+    datasets: Annotated[list[DataSetOf], Meta(max_length=ITEMS_MAX)] = []
     max_results: Int64 | None = None
-    order_by: list[OrderBy] = []
-    page_token: str = ""
+    order_by: Annotated[list[OrderBy], Meta(max_length=ITEMS_MAX)] = []
+    page_token: Line = ""
 
 
 class SearchToken(Struct, frozen=True):
     """What a page token says: where the page begins, and of which search."""
 
-    offset: int
-    experiment_ids: list[str]
-    filter: str
-    order_by: list[OrderBy]
+    offset: Position
+    experiment_ids: Names
+    filter: Text
+    order_by: Annotated[list[OrderBy], Meta(max_length=ITEMS_MAX)]
 
 
 class Metric(Answer, frozen=True):

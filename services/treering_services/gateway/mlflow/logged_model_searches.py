@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 from starlette.responses import Response
 
+from treering.adapters.incomplete import incomplete_keys
 from treering.adapters.sqlite_view import Database
+from treering.domain.logged_model import LOGGED_MODEL
 from treering.views.tracking.logged_model_search import DataSet, Ordering, Search, search
 from treering.views.tracking.logged_models import LoggedModelRow
 from treering_services.gateway.call import Call
@@ -18,7 +20,7 @@ from treering_services.gateway.mlflow.logged_model_messages import (
     SearchToken,
     message,
 )
-from treering_services.gateway.mlflow.messages import answer, read
+from treering_services.gateway.mlflow.messages import listed, read
 from treering_services.gateway.mlflow.page_tokens import OFFSET_MAX, token_bytes, token_of
 from treering_services.gateway.mlflow.place import workspace_of
 
@@ -50,12 +52,14 @@ async def search_models(call: Call) -> Response:
         offset,
     )
 
-    def found(db: Database) -> list[LoggedModelRow]:
-        return search(db, question)
+    def found(db: Database) -> tuple[list[LoggedModelRow], int, bool]:
+        """The page without those that cannot be shown, where it ends, and whether there is another."""
+        (rows, more), gone = search(db, question), incomplete_keys(db, question.workspace, LOGGED_MODEL.kind)
+        return [row for row in rows if row.model_id not in gone], offset + len(rows), more
 
-    rows = await call.gateway.tracking.read(found)
-    token = SearchToken(offset + limit, asked.experiment_ids, asked.filter, asked.order_by)
-    return answer(LoggedModels([message(row) for row in rows[:limit]], token_of(token) if len(rows) > limit else ""))
+    rows, end, more = await call.gateway.tracking.read(found)
+    token = SearchToken(end, asked.experiment_ids, asked.filter, asked.order_by)
+    return listed(call, LoggedModels([message(row) for row in rows], token_of(token) if more else ""))
 
 
 def ordering(one: OrderBy) -> Ordering:

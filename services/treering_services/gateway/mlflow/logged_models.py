@@ -26,7 +26,13 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.made_names import name_from
 from treering_services.gateway.mlflow.access import find_experiment
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
-from treering_services.gateway.mlflow.limits import check_key, check_length, experiment_number, invalid_value
+from treering_services.gateway.mlflow.limits import (
+    PARAM_CHARACTERS_MAX,
+    check_key,
+    check_length,
+    experiment_number,
+    invalid_value,
+)
 from treering_services.gateway.mlflow.logged_model_messages import (
     STATUSES,
     Finalization,
@@ -39,10 +45,11 @@ from treering_services.gateway.mlflow.logged_model_messages import (
 )
 from treering_services.gateway.mlflow.messages import answer, from_query, read
 from treering_services.gateway.mlflow.place import workspace_of
+from treering_services.gateway.ownership import must_own
+from treering_services.gateway.provenance import check_named
 
 BAD_NAME_CHARACTERS = ("/", ":", ".", "%", '"', "'")
 NAME_CHARACTERS_MAX = 500
-PARAM_CHARACTERS_MAX = 6000
 TAG_CHARACTERS_MAX = 100_000
 
 
@@ -57,7 +64,9 @@ async def create(call: Call) -> Response:
     model_id = f"m-{hashlib.sha256(command_id.encode()).hexdigest()[:32]}"  # a repeated request finds its model
     uri = f"{await models_root(call, number)}/{model_id}/artifacts"
     spec = LoggedModelSpec(str(number), name, uri, asked.model_type, asked.source_run_id)
-    await say(call, model_id, CreateLoggedModel(spec, params, tags), command_id)
+    command = CreateLoggedModel(spec, params, tags)
+    await check_named(call, workspace_of(call), command)
+    await say(call, model_id, command, command_id)
     return await one_model(call, model_id)
 
 
@@ -92,6 +101,8 @@ def texts(pairs: Iterable[KeyValue], characters_max: int) -> dict[str, str]:
 
 async def say(call: Call, model_id: str, command: Command, command_id: str = "") -> None:
     address = Address(workspace_of(call), LOGGED_MODEL.kind, model_id)
+    if not isinstance(command, CreateLoggedModel):
+        await must_own(call, address, not_found(model_id))
     try:
         await call.gateway.commands.send(address, command, call.context(command_id))
     except Refused as refused:

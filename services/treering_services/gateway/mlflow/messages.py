@@ -11,31 +11,40 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, TypeVar, get_origin
+from typing import Any, ClassVar, TypeVar, get_origin
 from urllib.parse import parse_qs
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.responses import Response
 
+from treering.kernel.bounds import VALUES_MAX
+from treering.kernel.decoding import check_repeats, check_values, with_given
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
+from treering.kernel.stored import unbounded
 from treering_services.gateway.call import BODY_BYTES_MAX, JSON, QUERY_FIELDS_MAX, Call
+from treering_services.gateway.media import media_type_of
 from treering_services.gateway.mlflow.errors import SEE, MlflowError, invalid, missing_value
 
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 T = TypeVar("T", bound="Request")
 FLOAT_MAX = 1.7976931348623157e308
 SHOWN_CHARACTERS_MAX = 200
 LIST_ITEMS_MAX = 2000  # of a list in a query string
+BOUND = re.compile(
+    r"` (?:(?:of length )?[<>]=|matching regex)"
+)  # how msgspec says that a value is beyond its field's bounds
 PLACE = re.compile(r" - at `\$\.?(.*)`$")
 EMPTY = b"{}"
 
 
 class Request(Struct, frozen=True):
-    """What every request type of this API extends."""
+    """What every request type of this API extends. ``points``: it is metric points, which are no commits.
+    ``values_max``: of its JSON."""
 
     required: ClassVar[tuple[str, ...]] = ()
+    points: ClassVar[bool] = False
+    values_max: ClassVar[int] = VALUES_MAX
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -49,17 +58,22 @@ async def read(call: Call, type: type[T], *, bytes_max: int = BODY_BYTES_MAX) ->
     """
     if call.scope["method"] == "GET" and call.scope["query_string"]:
         return complete(from_query(call.scope["query_string"], type))
-    body = b"".join([chunk async for chunk in call.chunks(bytes_max)])
+    body = await call.whole(bytes_max)
     check_media_type(call, body)
+    check_values(body, values_max=type.values_max)
+    text_of(body)  # the quick decoder does not look into fields that it skips
     try:
         message = msgspec.json.decode(body or EMPTY, type=type, strict=False)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError):
         message = read_leniently(body, type)
+    is_commit = not type.points or any(getattr(message, name, None) for name in ("params", "tags"))
+    if is_commit:
+        check_repeats(body)
     return complete(message)
 
 
 def check_media_type(call: Call, body: bytes) -> None:
-    said = call.header(b"content-type").partition(";")[0].strip().lower()
+    said = media_type_of(call.header(b"content-type"))
     if body and said != JSON:
         raise invalid(f"Bad Request. Content-Type must be one of ['{JSON}'].")
 
@@ -81,7 +95,10 @@ def read_leniently(body: bytes, type: type[T]) -> T:
     """What the quick decoder refused: nulls, a double encoding, bare NaN; else the error, in MLflow's words."""
     value = decoded(body)
     if isinstance(value, str):
-        value = decoded(value.encode("utf-8", "surrogatepass"))
+        inner = checked_text(value).encode()
+        check_values(inner, values_max=type.values_max)
+        check_repeats(inner)
+        value = decoded(inner)
     if not isinstance(value, dict):
         raise invalid("the request body must be a JSON object")
     try:
@@ -94,12 +111,28 @@ def read_leniently(body: bytes, type: type[T]) -> T:
 
 
 def decoded(body: bytes) -> Any:
+    """JSON as Python reads it, with its NaN, but in UTF-8 only and without numbers that become infinite."""
     try:
-        return json.loads(body)
+        return json.loads(text_of(body), parse_float=double)
     except RecursionError:
         raise invalid("the JSON of the request is nested too deeply") from None
     except ValueError as error:
         raise invalid(f"the request body is not JSON: {error}") from None
+
+
+def text_of(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"the request body is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def double(text: str) -> float:
+    """A number of JSON; one that 64 bits cannot hold would become Infinity, which nobody said."""
+    value = float(text)
+    if math.isinf(value):
+        raise invalid(f"the number {text[:40]} is out of range: a double goes up to {FLOAT_MAX}")
+    return value
 
 
 def cleaned(value: Any) -> Any:
@@ -133,6 +166,8 @@ def wrong_type(error: msgspec.ValidationError, value: Mapping[str, Any], type: t
     at = value.get(name)
     shown = json.dumps(at, sort_keys=True, separators=(",", ":"), default=str)[:SHOWN_CHARACTERS_MAX]
     hint = f"Hint: Value was of type '{at.__class__.__name__}'."
+    if BOUND.search(str(error)):
+        hint = f"{with_given(str(error), msgspec.json.encode(value))}."
     return invalid(f"Invalid value {shown} for parameter '{name}' supplied:  {hint} {SEE}")
 
 
@@ -154,12 +189,17 @@ def from_query(query: bytes, type: type[T]) -> T:
 @lru_cache(256)
 def list_fields(type: type[Request]) -> frozenset[str]:
     fields = msgspec.structs.fields(type)
-    return frozenset(field.name for field in fields if get_origin(field.type) in (list, tuple))
+    return frozenset(field.name for field in fields if get_origin(unbounded(field.type)) in (list, tuple))
 
 
 def answer(value: Struct | None = None) -> Response:
     """``value`` as JSON; without one, the empty object that most writes answer."""
     return Response(EMPTY if value is None else encoder.encode(value), media_type=JSON)
+
+
+def listed(call: Call, value: Struct) -> Response:
+    """The answer of a list, which leaves out what cannot be shown and says so in a header."""
+    return Response(encoder.encode(value), headers=call.gateway.tracking.incomplete_headers, media_type=JSON)
 
 
 def number(value: float) -> float | str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Collection, Sequence
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from starlette.responses import Response
 
 from treering.domain.run_messages import LogToRun
+from treering.kernel.bounds import ITEMS_MAX, PARTS_MAX, Float64, Int64, MetricKey, Name, Text
+from treering.kernel.gathered import GATHERED_MAX, too_many
 from treering.kernel.points import RunPoints, Series
 from treering.views.tracking.experiments import KeyValue
+from treering.views.tracking.metrics import new_names
 from treering.views.tracking.run_reads import RunHead
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import send_to_run, writable_run
@@ -23,7 +27,7 @@ from treering_services.gateway.mlflow.limits import (
     invalid_value,
     param_value,
 )
-from treering_services.gateway.mlflow.messages import Int64, Request, answer, finite, read
+from treering_services.gateway.mlflow.messages import Request, answer, finite, read
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import OfRun
 from treering_services.gateway.mlflow.runs import checked_tags
@@ -34,19 +38,20 @@ BATCH_BYTES_MAX = 4 * 1024 * 1024  # MLflow has no limit here; what is written o
 class Metric(Request, frozen=True):
     """``value`` and ``timestamp`` None: they were not sent, which is refused."""
 
-    key: str = ""
-    value: float | None = None
+    key: MetricKey = ""
+    value: Float64 | None = None
     timestamp: Int64 | None = None
     step: Int64 = 0
-    model_id: str = ""
-    dataset_name: str = ""
-    dataset_digest: str = ""
+    model_id: Name = ""
+    dataset_name: Name = ""
+    dataset_digest: Name = ""
 
 
 class MetricRequest(Metric, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("id", "key", "value", "timestamp")
-    run_id: str = ""
-    run_uuid: str = ""
+    points: ClassVar[bool] = True
+    run_id: Name = ""
+    run_uuid: Name = ""
 
     @property
     def id(self) -> str:
@@ -54,14 +59,15 @@ class MetricRequest(Metric, frozen=True):
 
 
 class Param(Request, frozen=True):
-    key: str = ""
-    value: str = ""
+    key: Name = ""
+    value: Text = ""
 
 
 class BatchRequest(OfRun, frozen=True):
-    metrics: list[Metric] = []
-    params: list[Param] = []
-    tags: list[KeyValue] = []
+    points: ClassVar[bool] = True  # unless it has parameters or tags: they become a commit
+    metrics: Annotated[list[Metric], Meta(max_length=PARTS_MAX)] = []
+    params: Annotated[list[Param], Meta(max_length=ITEMS_MAX)] = []
+    tags: Annotated[list[KeyValue], Meta(max_length=ITEMS_MAX)] = []
 
 
 async def log_metric(call: Call) -> Response:
@@ -131,8 +137,20 @@ def fault_of(metric: Metric, path: str) -> MlflowError:
     return invalid_value(f"{path}timestamp", metric.timestamp, why)
 
 
+async def check_names(call: Call, head: RunHead, keys: Collection[str]) -> None:
+    """``Refused("request.too_many_parts")`` for more metrics than a run may have. It is what the view shows that is
+    counted: what is on its way to it comes on top."""
+    if head.metrics + len(keys) <= GATHERED_MAX:
+        return
+    new = await call.gateway.tracking.view.peek(lambda db: new_names(db, head.number, keys))
+    if new and head.metrics + new > GATHERED_MAX:
+        raise too_many("metrics", head.metrics + new)
+
+
 async def write_points(call: Call, run_id: str, head: RunHead, series: list[Series]) -> None:
-    points = RunPoints(run_id, head.number, head.experiment, head.start_time, call.caller.actor, series)
+    who = call.caller.via or call.caller.actor
+    points = RunPoints(run_id, head.number, head.experiment, head.start_time, who, series)
     gateway = call.gateway
     gateway.commands.check_room()
+    await check_names(call, head, {one.key for one in series})
     gateway.tracking.wrote_points(await gateway.points.write(workspace_of(call), points))

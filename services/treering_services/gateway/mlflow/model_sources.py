@@ -25,6 +25,7 @@ from treering_services.gateway.mlflow.model_uris import parse_model_uri, version
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.registry_messages import NewVersion
 from treering_services.gateway.mlflow.registry_rules import check_length
+from treering_services.gateway.provenance import known_run
 
 PROMPT_SOURCES = ("dummy-source", "prompt-template")  # a prompt has no files; its clients send one of these
 HOST_ADDRESSED = frozenset({"ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss"})
@@ -35,12 +36,14 @@ PARTS = re.compile(r"[/\\]")
 
 
 class Source(NamedTuple):
-    """``uri`` as the version says it; ``storage`` is where that leads, which is what gets downloaded."""
+    """``uri`` as the version says it; ``storage`` is where that leads, which is what gets downloaded. ``shown`` is the
+    run that the files lie with, or that the model they were taken from names."""
 
     uri: str
     storage: str
     run_id: str
     model_id: str
+    shown: str = ""
 
 
 async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Source:
@@ -58,13 +61,15 @@ async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Sou
     check_plain(uri)
     if not model_id:
         check_below(uri, parts, "run_id", run_id, await run_root(call, run_id) if is_proxied(parts) else "")
-        return Source(uri, uri, run_id, "")
+        if parts.scheme.lower() == "runs" and call.caller.is_bounded:
+            await known_run(call, workspace_of(call), run_id)
+        return Source(uri, uri, run_id, "", run_id if parts.scheme.lower() == "runs" or is_proxied(parts) else "")
     model = await logged_spec(call, model_id)
     check_below(uri, parts, "model_id", model_id, model.artifact_uri if model else "")
     if model is None:
         raise absent(f"Logged model with ID '{model_id}' not found.")
     storage = model.artifact_uri if parts.scheme == "models" else uri
-    return Source(uri, storage, run_id or model.source_run_id, model_id)
+    return Source(uri, storage, run_id or model.source_run_id, model_id, model.source_run_id)
 
 
 async def of_version(call: Call, asked: NewVersion) -> Source:
@@ -76,7 +81,7 @@ async def of_version(call: Call, asked: NewVersion) -> Source:
             f"Invalid model version source: '{asked.source}'. The run_id and model_id request parameters must match "
             "the referenced model version."
         )
-    return Source(f"models:/{row.name}/{row.version}", row.storage or row.source, row.run_id, row.model_id)
+    return Source(f"models:/{row.name}/{row.version}", row.storage or row.source, row.run_id, row.model_id, row.run_id)
 
 
 def split(uri: str) -> SplitResult:

@@ -8,12 +8,13 @@ from typing import Any
 from starlette.responses import Response
 
 from treering.domain.logged_model import LOGGED_MODEL, TagLoggedModel
-from treering.domain.model import MODEL, ChangeStage, ModelSpec, Stage, TagModel, UntagModel, UpdateModel
+from treering.domain.model import MODEL, ChangeStage, CreateModel, ModelSpec, Stage, TagModel, UntagModel, UpdateModel
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.registered_model_messages import AssignAlias, RemoveAlias
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 from treering.views.tracking.logged_models import logged_model
-from treering.views.tracking.registry_rows import VersionRow, in_stage
+from treering.views.tracking.registry_rows import ModelRow, VersionRow, in_stage
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
 from treering_services.gateway.mlflow.messages import answer, read
@@ -43,6 +44,8 @@ from treering_services.gateway.mlflow.registry_rules import (
 )
 from treering_services.gateway.mlflow.source_files import files_at
 from treering_services.gateway.model_flavors import flavors
+from treering_services.gateway.ownership import must_own, must_own_version_for_good, owns
+from treering_services.gateway.provenance import check_named
 from treering_services.gateway.registrar import Registrar, together
 
 MODEL_VERSIONS = "mlflow.modelVersions"  # the tag of a logged model that says what was registered from it
@@ -59,13 +62,14 @@ async def create(call: Call) -> Response:
         flavors=await flavors_at(call, source.storage),
     )  # fmt: skip
     registrar = Registrar(call, workspace_of(call))
+    await check_named(call, registrar.workspace, CreateModel(spec), shown=source.shown)
     try:
         number, _ = await registrar.add(spec, asked.description, tags)
     except Refused as refused:
         if refused.code == "registered_model.absent":
             raise absent(f"Registered Model with name={name} not found") from None
         raise
-    if source.model_id:
+    if source.model_id and await owns(call, Address(registrar.workspace, LOGGED_MODEL.kind, source.model_id)):
         await note_registration(registrar, source.model_id, name, number)
     return await one_version(call, name, number)
 
@@ -79,7 +83,8 @@ async def flavors_at(call: Call, source: str) -> dict[str, Any]:
 
 
 async def note_registration(registrar: Registrar, model_id: str, name: str, number: int) -> None:
-    """The logged model says in a tag which versions were made of it."""
+    """The logged model says in a tag which versions were made of it. One that a job registers and did not make itself
+    stays as it is: the version says what it was made of."""
     known = await registrar.tracking.peek(lambda db: logged_model(db, registrar.workspace, model_id, deleted=True))
     if known is None:
         return
@@ -105,16 +110,24 @@ async def get(call: Call) -> Response:
     return answer(OneVersion(version_message(row, model.aliases)))
 
 
+async def own_version(call: Call, name: str, version: str) -> tuple[ModelRow, VersionRow]:
+    """A version that the caller may change, and its model."""
+    model, row = await get_version(call, name, version)
+    await must_own(call, Address(workspace_of(call), MODEL.kind, row.key))
+    return model, row
+
+
 async def update(call: Call) -> Response:
     asked = await read(call, VersionDescription)
-    _, row = await get_version(call, asked.name, asked.version)
+    _, row = await own_version(call, asked.name, asked.version)
     await Registrar(call, workspace_of(call)).say(MODEL.kind, row.key, UpdateModel(asked.description))
     return await one_version(call, row.name, row.version)
 
 
 async def delete(call: Call) -> Response:
     asked = await read(call, VersionOf)
-    _, row = await get_version(call, asked.name, asked.version)
+    model, row = await get_version(call, asked.name, asked.version)
+    await must_own_version_for_good(call, workspace_of(call), row, model.aliases)
     await Registrar(call, workspace_of(call)).delete_version(row.key, row.version)
     return answer()
 
@@ -128,7 +141,7 @@ async def download_uri(call: Call) -> Response:
 async def set_tag(call: Call) -> Response:
     asked = await read(call, VersionTag)
     check_tag(asked.key, asked.value)
-    _, row = await get_version(call, asked.name, asked.version)
+    _, row = await own_version(call, asked.name, asked.version)
     await Registrar(call, workspace_of(call)).say(MODEL.kind, row.key, TagModel({asked.key: asked.value}))
     return answer()
 
@@ -136,7 +149,7 @@ async def set_tag(call: Call) -> Response:
 async def delete_tag(call: Call) -> Response:
     asked = await read(call, VersionTag)
     check_tag(asked.key)
-    _, row = await get_version(call, asked.name, asked.version)
+    _, row = await own_version(call, asked.name, asked.version)
     await Registrar(call, workspace_of(call)).say(MODEL.kind, row.key, UntagModel(asked.key))
     return answer()
 
@@ -150,21 +163,21 @@ async def transition(call: Call) -> Response:
             "Model version transition cannot archive existing model versions because "
             f"'{asked.stage}' is not an Active stage. Valid stages are {list(ACTIVE_STAGES)}",
         )
-    _, row = await get_version(call, asked.name, asked.version)
+    _, row = await own_version(call, asked.name, asked.version)
     registrar = Registrar(call, workspace_of(call))
+    if stage in ACTIVE_STAGES:  # what other programs load by its stage, as by an alias, is the model's matter
+        await must_own(call, Address(registrar.workspace, REGISTERED_MODEL.kind, row.key.rpartition(":")[0]))
+    others = await others_in_stage(registrar, row, stage) if asked.archive_existing_versions else []
+    for one in others:
+        await must_own(call, Address(registrar.workspace, MODEL.kind, one.key))
     await registrar.say(MODEL.kind, row.key, ChangeStage(stage))
-    if asked.archive_existing_versions:
-        await archive_others(registrar, row, stage)
+    await together(registrar.say(MODEL.kind, one.key, ChangeStage("Archived"), "archived") for one in others)
     return await one_version(call, row.name, row.version)
 
 
-async def archive_others(registrar: Registrar, row: VersionRow, stage: Stage) -> None:
-    others = await registrar.tracking.peek(lambda db: in_stage(db, registrar.workspace, row.name, stage))
-    await together(
-        registrar.say(MODEL.kind, one.key, ChangeStage("Archived"), "archived")
-        for one in others
-        if one.version != row.version
-    )
+async def others_in_stage(registrar: Registrar, row: VersionRow, stage: Stage) -> list[VersionRow]:
+    found = await registrar.tracking.peek(lambda db: in_stage(db, registrar.workspace, row.name, stage))
+    return [one for one in found if one.version != row.version]
 
 
 async def set_alias(call: Call) -> Response:
@@ -172,6 +185,7 @@ async def set_alias(call: Call) -> Response:
     model_name(asked.name)
     alias = free_alias_name(asked.alias)
     model, row = await get_version(call, asked.name, asked.version)
+    await must_own(call, Address(workspace_of(call), REGISTERED_MODEL.kind, model.key))
     try:
         await Registrar(call, workspace_of(call)).say(REGISTERED_MODEL.kind, model.key, AssignAlias(alias, row.version))
     except Refused as refused:
@@ -186,6 +200,7 @@ async def delete_alias(call: Call) -> Response:
     model_name(asked.name)
     alias = alias_name(asked.alias)
     model = await get_model(call, asked.name)
+    await must_own(call, Address(workspace_of(call), REGISTERED_MODEL.kind, model.key))
     await Registrar(call, workspace_of(call)).say(REGISTERED_MODEL.kind, model.key, RemoveAlias(alias))
     return answer()
 

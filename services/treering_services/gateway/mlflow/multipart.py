@@ -6,17 +6,20 @@ goes with each URL, so that the client's bare PUT is let in too.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from treering.adapters.blob_parts import PARTS_MAX
+from treering.kernel.bounds import ITEMS_MAX, Int64, Line, Text
 from treering.kernel.refusal import Refused
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
 from treering_services.gateway.mlflow.artifact_paths import Owned, safe_path
 from treering_services.gateway.mlflow.artifact_proxy import where
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request, answer, read
+from treering_services.gateway.mlflow.messages import Answer, Request, answer, read
 from treering_services.gateway.mount import prefix_of
 
 PART_PATH = "/api/2.0/mlflow-artifacts/mpu/parts"
@@ -25,7 +28,7 @@ PART_BYTES_MAX = 5 * 1024**3
 
 class CreateUpload(Request, frozen=True):
     required = ("path",)
-    path: str = ""
+    path: Text = ""
     num_parts: Int64 = 1
 
 
@@ -42,21 +45,22 @@ class Created(Answer, frozen=True):
 
 class Part(Struct, frozen=True):
     part_number: Int64
-    etag: str = ""
-    url: str = ""
+    etag: Line = ""
+    url: Line = ""
 
 
 class CompleteUpload(Request, frozen=True):
     required = ("path", "parts")
-    path: str = ""
-    upload_id: str = ""
-    parts: list[Part] | None = None
+    values_max = 5 * PARTS_MAX
+    path: Text = ""
+    upload_id: Line = ""
+    parts: Annotated[list[Part], Meta(max_length=ITEMS_MAX)] | None = None
 
 
 class AbortUpload(Request, frozen=True):
     required = ("path",)
-    path: str = ""
-    upload_id: str = ""
+    path: Text = ""
+    upload_id: Line = ""
 
 
 async def create_upload(call: Call) -> Response:
@@ -75,7 +79,7 @@ async def put_part(call: Call) -> Response:
     """The ETag of the answer is what ``complete`` asks for."""
     number = call.params["number"]
     if not (number.isascii() and number.isdecimal() and len(number) <= 5):
-        raise invalid(f"part {number[:20]!r} is not in 1 to {PARTS_MAX}")
+        raise invalid(f"the number of a part is {number[:20]!r}; it must be 1 to {PARTS_MAX}")
     with_upload = call.gateway.parts.put(call.params["upload"], int(number), call.chunks(PART_BYTES_MAX))
     return Response(headers={"etag": await with_upload})
 
@@ -116,7 +120,7 @@ async def presigned(call: Call) -> Response:
 
 class Presigned(Request, frozen=True):
     required = ("path",)
-    path: str = ""
+    path: Text = ""
 
 
 async def presigned_upload(call: Call) -> Response:

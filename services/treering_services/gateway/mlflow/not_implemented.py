@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError
-from treering_services.gateway.mlflow.place import OWNER_AND_JOB
+from treering_services.gateway.policy import READ
 from treering_services.gateway.route import Route
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -55,12 +55,12 @@ async def no_graphql(call: Call) -> Response:
 
 def rest(version: str) -> tuple[Route, ...]:
     path = f"/api/{version}/mlflow/{{rest:path}}"
-    return tuple(Route(method, path, not_implemented, OWNER_AND_JOB, "Not here") for method in METHODS)
+    return tuple(Route(method, path, not_implemented, READ, "Not here") for method in METHODS)
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/v1/traces", no_traces, OWNER_AND_JOB, "Not here"),
-    *(Route(method, "/graphql", no_graphql, OWNER_AND_JOB, "Not here") for method in ("GET", "POST")),
+    Route("POST", "/v1/traces", no_traces, READ, "Not here"),
+    *(Route(method, "/graphql", no_graphql, READ, "Not here") for method in ("GET", "POST")),
     *rest("2.0"),
     *rest("3.0"),
 )

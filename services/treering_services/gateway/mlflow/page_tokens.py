@@ -8,6 +8,7 @@ import binascii
 import msgspec
 from msgspec import Struct
 
+from treering.kernel.bounds import Position
 from treering_services.gateway.mlflow.errors import invalid
 
 OFFSET_MAX = 2**53
@@ -15,7 +16,7 @@ CHARACTERS_MAX = 256 * 1024  # those of logged models say the whole search
 
 
 class Place(Struct, frozen=True):
-    offset: int
+    offset: Position
 
 
 def offset_of(token: str) -> int:
@@ -45,6 +46,7 @@ def token_of(value: Struct) -> str:
     return base64.b64encode(msgspec.json.encode(value)).decode()
 
 
-def next_token(offset: int, limit: int, found: int) -> str:
-    """The token of the page after this one; "" when one more than ``limit`` was asked for and did not come."""
-    return token_of(Place(offset + limit)) if found > limit else ""
+def next_token(offset: int, taken: int, found: int) -> str:
+    """The token of the page after this one, which took ``taken`` of those found from ``offset`` on; "" when that is all
+    of them, one more than the page may hold having been asked for."""
+    return token_of(Place(offset + taken)) if found > taken else ""

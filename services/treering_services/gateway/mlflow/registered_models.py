@@ -6,7 +6,9 @@ from starlette.responses import Response
 
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.registered_model_messages import TagRegisteredModel, UntagRegisteredModel, UpdateRegisteredModel
+from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 from treering.views.tracking.registry import PROMPT
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent
@@ -16,7 +18,7 @@ from treering_services.gateway.mlflow.registry_find import find_model, get_model
 from treering_services.gateway.mlflow.registry_messages import (
     Description,
     ModelTag,
-    Name,
+    NameOf,
     NewModel,
     OneModel,
     Renaming,
@@ -26,6 +28,7 @@ from treering_services.gateway.mlflow.registry_messages import (
     version_message,
 )
 from treering_services.gateway.mlflow.registry_rules import canonical_stage, check_tag, exists, model_name, tags_of
+from treering_services.gateway.ownership import must_own, must_own_model_with_versions
 from treering_services.gateway.registrar import Registrar
 from treering_services.gateway.renaming import rename
 
@@ -56,7 +59,7 @@ async def taken(call: Call, name: str, prompt: bool) -> MlflowError:
 
 
 async def get(call: Call) -> Response:
-    return await one_model(call, (await read(call, Name)).name)
+    return await one_model(call, (await read(call, NameOf)).name)
 
 
 async def one_model(call: Call, name: str) -> Response:
@@ -67,6 +70,7 @@ async def one_model(call: Call, name: str) -> Response:
 async def update(call: Call) -> Response:
     asked = await read(call, Description)
     row = await get_model(call, asked.name)
+    await must_own(call, Address(workspace_of(call), REGISTERED_MODEL.kind, row.key))
     await Registrar(call, workspace_of(call)).say(
         REGISTERED_MODEL.kind, row.key, UpdateRegisteredModel(asked.description)
     )
@@ -77,6 +81,9 @@ async def rename_model(call: Call) -> Response:
     asked = await read(call, Renaming)
     new_name = model_name(asked.new_name, "new_name")
     name = model_name(asked.name)
+    check_new_name(REGISTERED_MODEL.kind, new_name)  # before it is kept for the model
+    if call.caller.is_bounded:
+        await must_own_model_with_versions(call, workspace_of(call), await key_of(call, name, new_name))
     try:
         await rename(Registrar(call, workspace_of(call)), name, new_name)
     except Refused as refused:
@@ -88,9 +95,18 @@ async def rename_model(call: Call) -> Response:
     return await one_model(call, new_name)
 
 
+async def key_of(call: Call, name: str, new_name: str) -> str:
+    """The key that a renaming is about: of the new name, when it was cut off in between and is said again."""
+    row = await find_model(call, name) or await find_model(call, new_name)
+    if row is None:
+        raise absent(f"Registered Model with name={name} not found")
+    return row.key
+
+
 async def delete(call: Call) -> Response:
-    asked = await read(call, Name)
+    asked = await read(call, NameOf)
     row = await get_model(call, asked.name)
+    await must_own_model_with_versions(call, workspace_of(call), row.key)
     await Registrar(call, workspace_of(call)).delete(row.key)
     return answer()
 
@@ -107,6 +123,7 @@ async def set_tag(call: Call) -> Response:
     asked = await read(call, ModelTag)
     check_tag(asked.key, asked.value)
     row = await get_model(call, asked.name)
+    await must_own(call, Address(workspace_of(call), REGISTERED_MODEL.kind, row.key))
     command = TagRegisteredModel({asked.key: asked.value})
     await Registrar(call, workspace_of(call)).say(REGISTERED_MODEL.kind, row.key, command)
     return answer()
@@ -116,5 +133,6 @@ async def delete_tag(call: Call) -> Response:
     asked = await read(call, ModelTag)
     check_tag(asked.key)
     row = await get_model(call, asked.name)
+    await must_own(call, Address(workspace_of(call), REGISTERED_MODEL.kind, row.key))
     await Registrar(call, workspace_of(call)).say(REGISTERED_MODEL.kind, row.key, UntagRegisteredModel(asked.key))
     return answer()

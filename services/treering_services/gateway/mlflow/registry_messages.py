@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from treering.kernel.bounds import Int64, Line, Name, Names, Text, Title
 from treering.views.tracking.registry_rows import ModelRow, VersionRow
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request
+from treering_services.gateway.mlflow.limits import CREATED_MAX
+from treering_services.gateway.mlflow.messages import Answer, Request
 
 MODELS_MAX = 1000
 MODELS_DEFAULT = 100
@@ -15,8 +18,8 @@ VERSIONS_MAX = 200_000
 
 
 class KeyValue(Struct, frozen=True):
-    key: str = ""
-    value: str = ""
+    key: Name = ""
+    value: Text = ""
 
 
 class Alias(Struct, frozen=True):
@@ -73,100 +76,100 @@ class DownloadUri(Answer, frozen=True):
     artifact_uri: str
 
 
-class Name(Request, frozen=True):
+class NameOf(Request, frozen=True):
     required = ("name",)
-    name: str = ""
+    name: Name = ""
 
 
 class NewModel(Request, frozen=True):
     required = ("name",)
-    name: str = ""
-    tags: list[KeyValue] = []
-    description: str = ""
+    name: Name = ""
+    tags: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
+    description: Text = ""
 
 
 class Renaming(Request, frozen=True):
     required = ("name", "new_name")
-    name: str = ""
-    new_name: str = ""
+    name: Name = ""
+    new_name: Name = ""
 
 
 class Description(Request, frozen=True):
     required = ("name",)
-    name: str = ""
-    description: str = ""
+    name: Name = ""
+    description: Text = ""
 
 
 class Search(Request, frozen=True):
-    filter: str = ""
+    filter: Text = ""
     max_results: Int64 | None = None
-    order_by: list[str] = []
-    page_token: str = ""
+    order_by: Names = []
+    page_token: Line = ""
 
 
 class Stages(Request, frozen=True):
     required = ("name",)
-    name: str = ""
-    stages: list[str] = []
+    name: Name = ""
+    stages: Names = []
 
 
 class ModelTag(Request, frozen=True):
     required = ("name", "key")
-    name: str = ""
-    key: str = ""
-    value: str = ""
+    name: Name = ""
+    key: Name = ""
+    value: Text = ""
 
 
 class AliasOf(Request, frozen=True):
     required = ("name", "alias")
-    name: str = ""
-    alias: str = ""
+    name: Name = ""
+    alias: Name = ""
 
 
 class NewAlias(Request, frozen=True):
     required = ("name", "alias", "version")
-    name: str = ""
-    alias: str = ""
-    version: str = ""
+    name: Name = ""
+    alias: Name = ""
+    version: Name = ""
 
 
 class NewVersion(Request, frozen=True):
     required = ("name", "source")
-    name: str = ""
-    source: str = ""
-    run_id: str | None = None
-    tags: list[KeyValue] = []
-    run_link: str = ""
-    description: str = ""
-    model_id: str | None = None
+    name: Name = ""
+    source: Text = ""
+    run_id: Name | None = None
+    tags: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
+    run_link: Title = ""
+    description: Text = ""
+    model_id: Name | None = None
 
 
 class VersionOf(Request, frozen=True):
     required = ("name", "version")
-    name: str = ""
-    version: str = ""
+    name: Name = ""
+    version: Name = ""
 
 
 class VersionDescription(Request, frozen=True):
     required = ("name", "version")
-    name: str = ""
-    version: str = ""
-    description: str | None = None
+    name: Name = ""
+    version: Name = ""
+    description: Text | None = None
 
 
 class VersionTag(Request, frozen=True):
     required = ("name", "version", "key")
-    name: str = ""
-    version: str = ""
-    key: str = ""
-    value: str = ""
+    name: Name = ""
+    version: Name = ""
+    key: Name = ""
+    value: Text = ""
 
 
 class Transition(Request, frozen=True):
     required = ("name", "version", "stage")
-    name: str = ""
-    version: str = ""
-    stage: str = ""
+    name: Name = ""
+    version: Name = ""
+    stage: Name = ""
     archive_existing_versions: bool = False
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from treering.domain.model import STAGES, Stage
 from treering.domain.registered_model import VERSION_MAX
 from treering_services.gateway.mlflow.errors import MlflowError, invalid, missing_value
+from treering_services.gateway.mlflow.limits import KEY_CHARACTERS_MAX
 from treering_services.gateway.mlflow.registry_messages import KeyValue
 
 TAG_KEY = re.compile(r"[/\w.\- :]*")
 ALIAS = re.compile(r"[\w\-]*")
 VERSION_ALIAS = re.compile(r"[vV]\d+")
 NAME_CHARACTERS_MAX = 256
-KEY_CHARACTERS_MAX = 250
 ALIAS_CHARACTERS_MAX = 255
 VALUE_CHARACTERS_MAX = 100_000
 LATEST = "latest"

@@ -7,22 +7,25 @@ from sqlite3 import Row
 
 from starlette.responses import Response
 
+from treering.adapters.incomplete import incomplete_keys
 from treering.adapters.sqlite_view import Database
+from treering.domain.registered_model import REGISTERED_MODEL
+from treering.kernel.pages import PART_BYTES, ROW_BYTES, Room, page_of, rows_that_fit
 from treering.views.tracking.filter_sql import Sql, all_of
 from treering.views.tracking.registry_filters import MODELS, VERSIONS, conditions
 from treering.views.tracking.registry_rows import (
     MODEL_COLUMNS,
     SHOWN,
     VERSION_COLUMNS,
-    ModelRow,
     VersionRow,
     latest,
     model_row,
-    version_row,
+    registry_bytes,
+    shown_versions,
 )
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import SEE, invalid
-from treering_services.gateway.mlflow.messages import answer, read
+from treering_services.gateway.mlflow.messages import listed, read
 from treering_services.gateway.mlflow.ordering import ordered
 from treering_services.gateway.mlflow.page_tokens import next_token, offset_of
 from treering_services.gateway.mlflow.place import workspace_of
@@ -31,6 +34,7 @@ from treering_services.gateway.mlflow.registry_messages import (
     MODELS_MAX,
     VERSIONS_MAX,
     Models,
+    RegisteredModel,
     Search,
     Versions,
     model_message,
@@ -54,15 +58,29 @@ async def search_models(call: Call) -> Response:
     order = ordered(asked.order_by, MODEL_ORDER, [("name", "ASC")], MODEL_KEYS)
     where = conditions(MODELS, asked.filter)
 
-    def found(db: Database) -> tuple[list[ModelRow], dict[str, list[VersionRow]]]:
-        rows = [
-            model_row(row) for row in select(db, MODEL_COLUMNS, MODELS.table, workspace, where, order, limit, offset)
-        ]
-        return rows, latest(db, workspace, [row.name for row in rows[:limit]])
+    def found(db: Database) -> tuple[list[RegisteredModel], int, bool]:
+        """The page without those that cannot be shown, of how many of those found it is, and whether there are more."""
+        rows, more = select(db, MODEL_COLUMNS, MODELS.table, workspace, where, order, limit, offset)
+        gone = incomplete_keys(db, workspace, REGISTERED_MODEL.kind)
 
-    rows, versions = await call.gateway.tracking.read(found)
-    messages = [model_message(row, versions[row.name]) for row in rows[:limit]]
-    return answer(Models(messages, next_token(offset, limit, len(rows))))
+        def load(some: Sequence[Row], room: Room) -> list[RegisteredModel]:
+            return [with_versions(db, workspace, row, room) for row in some if row["key"] not in gone]
+
+        page, taken = page_of(rows, load, at_once=1)
+        return page, taken, more or taken < len(rows)
+
+    page, taken, more = await call.gateway.tracking.read(found)
+    return listed(call, Models(page, next_token(offset, taken, taken + more)))
+
+
+def with_versions(db: Database, workspace: str, row: Row, room: Room) -> RegisteredModel:
+    """A model with the latest version of each stage."""
+    room.take(registry_bytes(row))
+    model = model_row(row)
+    found = latest(db, workspace, [model.name])[model.name]
+    for one in found:
+        room.take(ROW_BYTES + sum(PART_BYTES + len(key) + len(value) for key, value in one.tags.items()))
+    return model_message(model, found)
 
 
 async def search_versions(call: Call) -> Response:
@@ -75,21 +93,23 @@ async def search_versions(call: Call) -> Response:
     order = ordered(asked.order_by or NEWEST, VERSION_ORDER, last, VERSION_KEYS)
     where = [*conditions(VERSIONS, asked.filter), Sql(SHOWN)]
 
-    def found(db: Database) -> list[VersionRow]:
-        rows = select(db, VERSION_COLUMNS, VERSIONS.table, workspace, where, order, limit, offset)
-        return [version_row(row) for row in rows]
+    def found(db: Database) -> tuple[list[VersionRow], int, bool]:
+        rows, more = select(db, VERSION_COLUMNS, VERSIONS.table, workspace, where, order, limit, offset)
+        return shown_versions(db, workspace, rows), len(rows), more
 
-    rows = await call.gateway.tracking.read(found)
-    return answer(Versions([version_message(row) for row in rows[:limit]], next_token(offset, limit, len(rows))))
+    page, taken, more = await call.gateway.tracking.read(found)
+    return listed(call, Versions([version_message(row) for row in page], next_token(offset, taken, taken + more)))
 
 
 def select(
     db: Database, columns: str, table: str, workspace: str, where: Sequence[Sql], order: str, limit: int, offset: int
-) -> list[Row]:
-    """One row more than ``limit``, if there is one: so the next page is known to be there."""
+) -> tuple[list[Row], bool]:
+    """A page of at most ``limit`` rows, and whether there are more."""
     condition = all_of([Sql(f"{table}.workspace = ?", (workspace,)), *where])
     sql = f"SELECT {columns} FROM {table} WHERE {condition.text} ORDER BY {order} LIMIT ? OFFSET ?"
-    return db.execute(sql, (*condition.values, limit + 1, offset)).fetchall()
+    rows = db.execute(sql, (*condition.values, limit + 1, offset))
+    kept, cut = rows_that_fit(rows, registry_bytes)
+    return kept[:limit], cut or len(kept) > limit
 
 
 def checked_limit(asked: int | None, default: int, most: int) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
+
+from treering.kernel.bounds import Milliseconds, Name, Small, Text
 from treering.views.tracking.experiments import KeyValue
 from treering.views.tracking.run_reads import RunInfo, RunRow
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request
+from treering_services.gateway.mlflow.limits import CREATED_MAX
+from treering_services.gateway.mlflow.messages import Answer, Request
 
 
 class OfRun(Request, frozen=True):
     """``run_uuid`` is what very old clients send alone."""
 
     required: ClassVar[tuple[str, ...]] = ("id",)
-    run_id: str = ""
-    run_uuid: str = ""
+    run_id: Name = ""
+    run_uuid: Name = ""
 
     @property
     def id(self) -> str:
@@ -22,33 +26,33 @@ class OfRun(Request, frozen=True):
 
 
 class CreateRequest(Request, frozen=True):
-    experiment_id: str = ""
-    user_id: str = ""
-    run_name: str = ""
-    start_time: Int64 | None = None
-    tags: list[KeyValue] = []
+    experiment_id: Name = ""
+    user_id: Name = ""
+    run_name: Name = ""
+    start_time: Milliseconds | None = None
+    tags: Annotated[list[KeyValue], Meta(max_length=CREATED_MAX)] = []
 
 
 class UpdateRequest(OfRun, frozen=True):
-    status: str | int = ""
-    end_time: Int64 | None = None
-    run_name: str | None = None
+    status: Name | Small = ""
+    end_time: Milliseconds | None = None
+    run_name: Name | None = None
 
 
 class ParamRequest(OfRun, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("id", "key")
-    key: str = ""
-    value: str = ""
+    key: Name = ""
+    value: Text = ""
 
 
 class TagKeyRequest(OfRun, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("id", "key")
-    key: str = ""
+    key: Name = ""
 
 
 class LegacyModelRequest(OfRun, frozen=True):
     required: ClassVar[tuple[str, ...]] = ("id", "model_json")
-    model_json: str = ""
+    model_json: Text = ""
 
 
 class RunAnswer(Answer, frozen=True):

@@ -24,9 +24,16 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.made_names import NOUNS
 from treering_services.gateway.mlflow.access import find_experiment, find_run, send_to_run, writable_run
 from treering_services.gateway.mlflow.errors import absent, invalid
-from treering_services.gateway.mlflow.limits import check_key, experiment_number, param_value, tag_value
+from treering_services.gateway.mlflow.limits import (
+    KEY_CHARACTERS_MAX,
+    check_key,
+    experiment_number,
+    key_fault,
+    param_value,
+    tag_value,
+)
 from treering_services.gateway.mlflow.messages import answer, read
-from treering_services.gateway.mlflow.place import check_writes_run, workspace_of
+from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import (
     CreateRequest,
     OfRun,
@@ -36,6 +43,8 @@ from treering_services.gateway.mlflow.run_messages import (
     TagKeyRequest,
     UpdateRequest,
 )
+from treering_services.gateway.ownership import may_change_run
+from treering_services.gateway.provenance import check_named
 
 # The words MLflow's own made-up names may begin with, as far as anybody would like to be called so.
 PREDICATES = (
@@ -63,6 +72,7 @@ async def create_run(call: Call) -> Response:
     start = int(now().timestamp() * 1000) if request.start_time is None else request.start_time
     command = CreateRun(key, name, request.user_id, start, tags)
     gateway, address = call.gateway, Address(workspace_of(call), RUN.kind, run_id)
+    await check_named(call, address.workspace, command)
     place = await gateway.tracking.view.peek(lambda db: place_of(db, address.workspace, key))
     await gateway.commands.send(address, command, call.context())
     info = RunInfo(
@@ -94,7 +104,8 @@ def run_name(asked: str, tagged: str, run_id: str) -> str:
 
 def checked_tags(tags: list[KeyValue], path: str = "tags") -> dict[str, str]:
     for index, tag in enumerate(tags):
-        check_key(tag.key, f"{path}[{index}].key", f"{path}[{index}].key")
+        if key_fault(tag.key) or len(tag.key) > KEY_CHARACTERS_MAX:
+            check_key(tag.key, f"{path}[{index}].key", f"{path}[{index}].key")
     return {tag.key: tag_value(tag.value) for tag in tags}
 
 
@@ -148,7 +159,7 @@ async def delete_tag(call: Call) -> Response:
 async def delete_run(call: Call) -> Response:
     run_id = (await read(call, OfRun)).id
     head = await find_run(call, run_id)
-    check_writes_run(call, run_id, head.created_by)
+    may_change_run(call, run_id, head.created_by)
     await send_to_run(call, run_id, head, DeleteRun())
     return answer()
 
@@ -156,6 +167,6 @@ async def delete_run(call: Call) -> Response:
 async def restore_run(call: Call) -> Response:
     run_id = (await read(call, OfRun)).id
     head = await find_run(call, run_id)
-    check_writes_run(call, run_id, head.created_by)
+    may_change_run(call, run_id, head.created_by)
     await send_to_run(call, run_id, head, RestoreRun())
     return answer()

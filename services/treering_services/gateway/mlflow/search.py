@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from treering.adapters.sqlite_view import Database
+from treering.kernel.bounds import Int64, Line, Name, Names, Small, Text
 from treering.views.tracking.experiment_search import search_experiments as experiment_ids
 from treering.views.tracking.experiments import ACTIVE, DELETED, ExperimentRow, experiments_of, key_of_id
 from treering.views.tracking.run_filters import EXPERIMENTS, RUNS, parse_filter, parse_orders
@@ -13,7 +14,7 @@ from treering.views.tracking.run_search import RunSearch, search
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import SEE, invalid
 from treering_services.gateway.mlflow.limits import experiment_number
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request, answer, read
+from treering_services.gateway.mlflow.messages import Answer, Request, listed, read
 from treering_services.gateway.mlflow.page_tokens import next_token, offset_of
 from treering_services.gateway.mlflow.place import workspace_of
 
@@ -29,12 +30,12 @@ STAGES: dict[str | int, tuple[int, ...]] = {
 
 
 class RunsRequest(Request, frozen=True):
-    experiment_ids: list[str] = []
-    filter: str = ""
-    run_view_type: str | int = "ACTIVE_ONLY"
+    experiment_ids: Names = []
+    filter: Text = ""
+    run_view_type: Name | Small = "ACTIVE_ONLY"
     max_results: Int64 = RUNS_DEFAULT
-    order_by: list[str] = []
-    page_token: str = ""
+    order_by: Names = []
+    page_token: Line = ""
 
 
 class RunsAnswer(Answer, frozen=True):
@@ -45,11 +46,11 @@ class RunsAnswer(Answer, frozen=True):
 class ExperimentsRequest(Request, frozen=True):
     """``max_results`` has no default in MLflow either."""
 
-    filter: str = ""
-    view_type: str | int = "ACTIVE_ONLY"
+    filter: Text = ""
+    view_type: Name | Small = "ACTIVE_ONLY"
     max_results: Int64 = 0
-    order_by: list[str] = []
-    page_token: str = ""
+    order_by: Names = []
+    page_token: Line = ""
 
 
 class ExperimentsAnswer(Answer, frozen=True):
@@ -58,7 +59,7 @@ class ExperimentsAnswer(Answer, frozen=True):
 
 
 class DatasetsRequest(Request, frozen=True):
-    experiment_ids: list[str] = []
+    experiment_ids: Names = []
 
 
 class DatasetsAnswer(Answer, frozen=True):
@@ -83,12 +84,12 @@ async def search_runs(call: Call) -> Response:
         offset_of(request.page_token),
         limit + 1,
     )
-    runs, found = await call.gateway.tracking.read(lambda db: runs_found(db, query))
-    return answer(RunsAnswer(runs, next_token(query.offset, limit, found)))
+    (runs, taken), found = await call.gateway.tracking.read(lambda db: runs_found(db, query))
+    return listed(call, RunsAnswer(runs, next_token(query.offset, taken, found)))
 
 
-def runs_found(db: Database, query: RunSearch) -> tuple[list[RunRow], int]:
-    """The page, and how many were found: one more than the page holds when there is another."""
+def runs_found(db: Database, query: RunSearch) -> tuple[tuple[list[RunRow], int], int]:
+    """The page, of how many of those found it is, and how many that were: more when there is another page."""
     known = [id for number in query.experiments if (id := id_here(db, query.workspace, number)) is not None]
     numbers = search(db, RunSearch(query.workspace, known, query.lifecycles, query.clauses, query.orders, query.offset,
                                    query.limit))  # fmt: skip
@@ -110,12 +111,12 @@ async def search_experiments(call: Call) -> Response:
     clauses, orders = parse_filter(request.filter, EXPERIMENTS), parse_orders(request.order_by, EXPERIMENTS)
     offset = offset_of(request.page_token)
 
-    def query(db: Database) -> tuple[list[ExperimentRow], int]:
+    def query(db: Database) -> tuple[tuple[list[ExperimentRow], int], int]:
         ids = experiment_ids(db, workspace, stages, clauses, orders, offset=offset, limit=limit + 1)
         return experiments_of(db, ids[:limit]), len(ids)
 
-    found, count = await call.gateway.tracking.read(query)
-    return answer(ExperimentsAnswer(found, next_token(offset, limit, count)))
+    (found, taken), count = await call.gateway.tracking.read(query)
+    return listed(call, ExperimentsAnswer(found, next_token(offset, taken, count)))
 
 
 def check_positive(limit: int) -> None:
@@ -138,4 +139,4 @@ async def search_datasets(call: Call) -> Response:
     def query(db: Database) -> list[DatasetSummary]:
         return dataset_summaries(db, [id for number in asked if (id := id_here(db, workspace, number)) is not None])
 
-    return answer(DatasetsAnswer(await call.gateway.tracking.read(query)))
+    return listed(call, DatasetsAnswer(await call.gateway.tracking.read(query)))

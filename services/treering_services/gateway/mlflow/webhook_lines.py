@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from treering_services.gateway.auth import OWNER
 from treering_services.gateway.mlflow import webhook_messages as messages
 from treering_services.gateway.mlflow import webhooks
+from treering_services.gateway.policy import OWNER
 from treering_services.gateway.route import Route
 
 WH = "/api/2.0/mlflow/webhooks"

@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from treering_services.gateway.mlflow.messages import Answer, Int64, Request
+from treering.kernel.bounds import ITEMS_MAX, Int64, Line, Name, Text, Title
+from treering_services.gateway.mlflow.messages import Answer, Request
 
 Status = Literal["ACTIVE", "DISABLED"]
 
 
 class HookEvent(Struct, frozen=True):
-    entity: str = ""
-    action: str = ""
+    entity: Name = ""
+    action: Name = ""
 
 
 class NewHook(Request, frozen=True):
     required = ("name", "url", "events")
-    name: str = ""
-    url: str = ""
-    events: list[HookEvent] | None = None
-    description: str = ""
-    secret: str = ""
+    name: Name = ""
+    url: Title = ""
+    events: Annotated[list[HookEvent], Meta(max_length=ITEMS_MAX)] | None = None
+    description: Text = ""
+    secret: Name = ""
     status: Status = "ACTIVE"
 
 
 class HookChange(Request, frozen=True):
     """What is left out, or an empty name, address or list of events, stays as it is."""
 
-    name: str = ""
-    url: str = ""
-    events: list[HookEvent] = []
-    description: str | None = None
-    secret: str | None = None
+    name: Name = ""
+    url: Title = ""
+    events: Annotated[list[HookEvent], Meta(max_length=ITEMS_MAX)] = []
+    description: Text | None = None
+    secret: Name | None = None
     status: Status | None = None
 
 
 class HookPage(Request, frozen=True):
     max_results: Int64 | None = None
-    page_token: str = ""
+    page_token: Line = ""
 
 
 class HookTest(Request, frozen=True):

@@ -13,19 +13,14 @@ from datetime import datetime
 from starlette.responses import Response
 
 from treering.domain.mlflow_events import selected
-from treering.domain.webhook import (
-    WEBHOOK,
-    CreateWebhook,
-    DeleteWebhook,
-    PauseWebhook,
-    ResumeWebhook,
-    UpdateWebhook,
-    Webhook,
-)
+from treering.domain.webhook import WEBHOOK, Webhook
+from treering.domain.webhook_messages import CreateWebhook, DeleteWebhook, PauseWebhook, ResumeWebhook, UpdateWebhook
+from treering.kernel.ending import run_together
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address
 from treering.kernel.webhook_signature import mlflow_key_of
-from treering.views.states import PAGE_MAX, Resource, newest
+from treering.views.states import Resource, newest
 from treering.views.webhook_queries import TestQuery
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import absent, invalid
@@ -79,7 +74,7 @@ async def list_hooks(call: Call) -> Response:
     if not 1 <= limit <= RESULTS_MAX:
         raise invalid(f"max_results must be between 1 and {RESULTS_MAX}.")
     offset, workspace = offset_of(asked.page_token), workspace_of(call)
-    known = await call.gateway.reader.view.read(lambda db: newest(db, workspace, WEBHOOK.kind, limit=PAGE_MAX))
+    known = await call.gateway.reader.read(lambda db: newest(db, workspace, WEBHOOK.kind, limit=PAGE_MAX))
     found = [row for row in known if state_of(row).body == "mlflow"][offset : offset + limit + 1]
     permits = asyncio.Semaphore(READS_AT_ONCE_MAX)
 
@@ -87,8 +82,8 @@ async def list_hooks(call: Call) -> Response:
         async with permits:
             return await hook(call, row)
 
-    hooks = await asyncio.gather(*(shown(row) for row in found[:limit]))
-    return answer(Hooks(list(hooks), next_token(offset, limit, len(found))))
+    hooks = await run_together(*(shown(row) for row in found[:limit]))
+    return answer(Hooks(hooks, next_token(offset, limit, len(found))))
 
 
 async def update(call: Call) -> Response:

@@ -45,6 +45,12 @@ class JoinedWrites(asyncio.Transport):
         self.flush()
         self.transport.close()
 
+    def write_eof(self) -> None:
+        """Nothing more is written; what the client still sends is read."""
+        self.flush()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
     def abort(self) -> None:
         self.held.clear()
         self.transport.abort()

@@ -1,0 +1,44 @@
+"""Why a job that is watched has not begun: which slots there are, and who has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from treering.cli.session import Session
+from treering.client.http import Client
+from treering.kernel.shared_limits import PAGE_MAX
+
+LOCAL = "local"  # an answer leaves out what is as by default
+AT_WORK = ("Running", "Finalizing", "CancelRequested")
+Resource = dict[str, Any]
+
+
+def ask_why_waiting(session: Session, client: Client, name: str) -> str:
+    """Why the job waits, now; "" when it does not, or when it is not for a slot."""
+    job = client.get(session.path("job", name))
+    if job["status"] not in ("Queued", "Preparing"):
+        return ""
+    nodes = listed(session, client, "node", "online")
+    jobs = [one for status in (*AT_WORK, "Preparing") for one in listed(session, client, "job", status)]
+    return why_waiting(job, nodes, jobs)
+
+
+def listed(session: Session, client: Client, kind: str, status: str) -> list[Resource]:
+    items: list[Resource] = client.get(f"{session.path(kind)}?status={status}&limit={PAGE_MAX}")["items"]
+    return items
+
+
+def why_waiting(job: Resource, nodes: Sequence[Resource], jobs: Sequence[Resource]) -> str:
+    """``nodes`` are online; ``jobs`` those which nodes have, of which some are prepared before there is a slot."""
+    compute = job["state"]["spec"].get("compute", LOCAL)
+    slots = {node["name"]: node["state"]["slots"] for node in nodes if node["state"]["compute"] == compute}
+    if not slots:
+        return f"waiting for a node: none of compute {compute} is online"
+    others = [one["status"] for one in jobs if one["name"] != job["name"] and one["state"].get("node") in slots]
+    in_use, total = sum(status in AT_WORK for status in others), sum(slots.values())
+    before = len(others) - in_use
+    if in_use + (before if job["status"] == "Queued" else 0) < total:
+        return ""
+    more = f", and {before} prepared for the next" if before and job["status"] == "Queued" else ""
+    return f"waiting for a free slot on {compute}: {in_use} of {total} in use{more}"

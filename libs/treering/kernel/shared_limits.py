@@ -1,0 +1,9 @@
+"""Limits that a client keeps to and a service holds it to: written once, or one of the two would change alone."""
+
+from __future__ import annotations
+
+PAGE_MAX = 1000  # resources of one page of a list
+EVENTS_MAX = 500  # that are published at once
+EVENTS_BYTES_MAX = 512 * 1024  # of them; a request may have a bit more, and a message of NATS 1 MiB
+LAG_MAX = 1000  # positions a view may be behind while it still counts as ready
+VERIFY_TIMEOUT_SECONDS = 900.0  # for a look at the whole log

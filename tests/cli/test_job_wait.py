@@ -1,0 +1,69 @@
+"""A job that is watched and does not begin says what it waits for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Treering
+
+from treering.cli.job_wait import why_waiting
+
+JOB = 'command: sleep 600\nenvironment: {python: "3.11"}\n'
+NO_NODE = "waiting for a node: none of compute local is online"
+ALL_IN_USE = "waiting for a free slot on local: 2 of 2 in use"
+
+
+def job(name: str, status: str, node: str = "", compute: str = "local") -> dict[str, Any]:
+    spec = {} if compute == "local" else {"compute": compute}  # as the gateway leaves out what is as by default
+    return {"name": name, "status": status, "state": {"node": node, "spec": spec}}
+
+
+def node(name: str, slots: int, compute: str = "local") -> dict[str, Any]:
+    return {"name": name, "state": {"slots": slots, "compute": compute}}
+
+
+RUNNING = [job("a", "Running", "n"), job("b", "Finalizing", "n"), job("c", "Running", "other", "far")]
+AHEAD = [job("d", "Preparing", "n"), job("e", "Preparing", "n")]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "nodes", "jobs", "said"),
+    [
+        (job("j", "Queued"), [], [], NO_NODE),
+        (job("j", "Queued"), [node("other", 4, "far")], RUNNING, NO_NODE),
+        (job("j", "Queued"), [node("n", 3)], RUNNING, ""),
+        (job("j", "Queued"), [node("n", 2)], RUNNING, ALL_IN_USE),
+        (
+            job("j", "Queued"), [node("n", 2)], RUNNING + AHEAD,
+            f"{ALL_IN_USE}, and 2 prepared for the next",
+        ),
+        (job("d", "Preparing", "n"), [node("n", 2)], RUNNING + AHEAD, ALL_IN_USE),
+        (job("d", "Preparing", "n"), [node("n", 3)], RUNNING + AHEAD, ""),
+    ],
+)  # fmt: skip
+def test_what_a_job_waits_for(waiting: Any, nodes: list[Any], jobs: list[Any], said: str) -> None:
+    assert why_waiting(waiting, nodes, jobs) == said
+
+
+def test_a_watched_job_without_a_slot_says_that_it_waits_for_one(
+    online: Treering, installation: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yml"
+    file.write_text(JOB)
+    for name in ("first", "second"):
+        assert online("job", "create", "-f", str(file), "-n", name).returncode == 0
+    command = [sys.executable, "-m", "treering.cli.main", "job", "create", "-f", str(file), "-n", "third", "--stream"]
+    variables = {**os.environ, "TREERING_HOME": str(installation)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=variables, text=True) as watching:
+        assert watching.stderr is not None
+        try:
+            assert any(ALL_IN_USE in line for line in watching.stderr)
+        finally:
+            watching.terminate()
+            for name in ("first", "second", "third"):
+                online("job", "cancel", name)

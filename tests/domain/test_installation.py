@@ -1,0 +1,57 @@
+"""The rules of alerts."""
+
+from __future__ import annotations
+
+import pytest
+
+from treering.domain import KINDS, check_watched
+from treering.domain.installation import (
+    INSTALLATION,
+    AlertCleared,
+    AlertRaised,
+    ClearAlert,
+    RaiseAlert,
+    alert_address,
+    alert_key,
+)
+from treering.kernel.aggregate import ANY_SERVICE
+from treering.kernel.subjects import checked_name
+from treering.testing.scenario import given
+from treering_services.gateway.commands import public_commands
+
+ALERT = RaiseAlert("view.incomplete", "it cannot be shown", "tracking", "main", "run/r1", 7)
+RAISED = AlertRaised("view.incomplete", "it cannot be shown", "tracking", "main", "run/r1", 7)
+
+
+def test_an_alert_is_an_event_with_its_code_resource_and_position() -> None:
+    given(INSTALLATION).when(ALERT).then(RAISED)
+
+
+def test_an_alert_repeated_with_another_sentence_changes_nothing() -> None:
+    again = RaiseAlert("view.incomplete", "it still cannot be shown", "tracking", "main", "run/r1", 9)
+    given(INSTALLATION, RAISED).when(again).then()
+
+
+def test_an_alert_comes_back_after_it_was_cleared() -> None:
+    given(INSTALLATION, RAISED).when(ClearAlert("mended")).then(AlertCleared("view.incomplete", "mended"))
+    given(INSTALLATION, RAISED, AlertCleared("view.incomplete")).when(ALERT).then(RAISED)
+
+
+@pytest.mark.parametrize("code", ["", "View.incomplete", "view", "view.incomplete.now", "view incomplete"])
+def test_a_code_of_another_form_is_refused(code: str) -> None:
+    given(INSTALLATION).when(RaiseAlert(code, "something")).is_refused("installation.invalid")
+
+
+def test_the_key_of_an_alert_is_a_name_and_another_for_each_resource() -> None:
+    keys = {alert_key("view.incomplete", "tracking", "main", f"run/{name}") for name in ("a", "b", "c:1")}
+    assert len(keys) == 3 and all(checked_name(key) == key for key in keys)
+    assert alert_address(ALERT).workspace == "main"
+
+
+def test_webhooks_and_subscribers_can_ask_for_alerts() -> None:
+    check_watched(["installation.alert", "installation.alert_cleared", "installation.*"])
+
+
+def test_no_user_can_send_a_command_of_an_alert() -> None:
+    assert {command.sent_by for command in INSTALLATION.command_types.values()} == {ANY_SERVICE}
+    assert not public_commands(KINDS["installation"])
