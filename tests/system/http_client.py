@@ -40,6 +40,7 @@ class Gateway:
     def __init__(self, home: Home, acknowledged: list[Acknowledged]) -> None:
         self.home = home
         self.acknowledged = acknowledged
+        self.known = ("127.0.0.1", 0)  # connections to port 0 are refused
 
     async def submit(self, name: str, spec: dict[str, Any], key: str = "") -> Answered:
         return await self.command(name, JOBS, {"name": name, "spec": spec}, key or f"submit-{name}")
@@ -97,8 +98,11 @@ class Gateway:
         return {"authorization": f"Bearer {token}", "content-type": "application/json", "idempotency-key": key}
 
     def address(self) -> tuple[str, int]:
-        url = urlsplit(self.home.url_file.read_text().strip())
-        return str(url.hostname), int(url.port or 0)
+        """Of the gateway; of the last one while it is down, when it may say none."""
+        with suppress(FileNotFoundError):
+            url = urlsplit(self.home.url_file.read_text().strip())
+            self.known = str(url.hostname), int(url.port or 0)
+        return self.known
 
     def connection(self, timeout_seconds: float) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(*self.address(), timeout=timeout_seconds)

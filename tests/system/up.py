@@ -17,6 +17,7 @@ from treering.config import Home
 READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 20.0
 TOLD_MAX = 4000
+KEPT_BYTES_MAX = 64 * 1024 * 1024  # of what it logs: a pipe that fills up would stop it
 
 
 @asynccontextmanager
@@ -66,4 +67,5 @@ async def launched(home: Path, *more: str, soft_descriptors: int = 0) -> asyncio
     return await asyncio.create_subprocess_exec(
         *command, env=dict(os.environ), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, preexec_fn=lower,
+        limit=KEPT_BYTES_MAX,
     )  # fmt: skip
