@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -65,10 +66,46 @@ async def test_a_client_keeps_its_place_before_a_server_that_takes_long_to_greet
     assert len(came) == 1
 
 
+async def test_a_client_that_is_cut_off_in_the_greeting_closes_that_socket(nats_server: RunningNats) -> None:
+    # Given a client behind something that cuts off its connection, and then the greeting of the next two,
+    host, port = nats_server.url.removeprefix("nats://").split(":")
+    connected, cut, closed = list[asyncio.StreamWriter](), list[None](), asyncio.Queue[bytes]()
+
+    async def cut_greetings(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if connected and len(cut) < 2:
+            cut.append(None)
+            writer.write_eof()
+            await reader.read()  # until the other side is closed too
+            writer.close()
+            closed.put_nowait(b"")
+            return
+        server_reader, server_writer = await asyncio.open_connection(host, int(port))
+        connected.append(writer)
+        await asyncio.gather(pass_on(reader, server_writer), pass_on(server_reader, writer))
+
+    async with await asyncio.start_server(cut_greetings, "127.0.0.1", 0) as between:
+        url = f"nats://127.0.0.1:{between.sockets[0].getsockname()[1]}"
+        client = await connect(url, read_credential(nats_server.home, "registry"), "test")
+        gc.disable()  # which would close a lost socket some time
+        try:
+            connected[0].close()
+            # when it has connected again, then it has closed both.
+            await asyncio.wait_for(closed.get(), PATIENCE_SECONDS)
+            await asyncio.wait_for(closed.get(), PATIENCE_SECONDS)
+            await until_connected(client)
+        finally:
+            gc.enable()
+            await close(client)
+
+
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(64 * 1024):
-        writer.write(data)
-    writer.close()
+    try:
+        while data := await reader.read(64 * 1024):
+            writer.write(data)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
 
 
 async def test_an_absent_server_is_waited_for_in_bounds(unused_port: int) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import nats.errors
 import structlog
@@ -98,6 +98,12 @@ class Connection(Client):
             if not answer.done():
                 answer.set_exception(AnswerLost())
                 answer.exception()  # Seen: of a request that could not be sent nobody waits for the answer.
+
+    async def _connect_to_server(self, server: Any) -> None:
+        """As the library does, which would leave a socket open whose greeting failed, and connect another."""
+        if self._transport is not None:
+            self._transport.close()
+        await super()._connect_to_server(server)
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         delivered = reply.startswith(DELIVERED)
