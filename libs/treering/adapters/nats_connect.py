@@ -102,7 +102,7 @@ class Connection(Client):
     async def _connect_to_server(self, server: Any) -> None:
         """As the library does, which would leave a socket open whose greeting failed, and connect another."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.close()  # type: ignore[no-untyped-call]
         await super()._connect_to_server(server)
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
