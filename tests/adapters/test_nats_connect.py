@@ -7,6 +7,8 @@ import gc
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import nats.errors
 import pytest
@@ -15,7 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from treering.adapters.nats_accounts import add_publisher, write_accounts
-from treering.adapters.nats_connect import NatsUnavailable, close, connect, drain, reached
+from treering.adapters.nats_connect import Connection, NatsUnavailable, close, connect, drain, reached
 from treering.adapters.nats_credentials import Credential, keys_folder, read_credential
 from treering.adapters.nats_process import running_pid
 from treering.adapters.nats_running import running_settings
@@ -160,6 +162,43 @@ async def test_what_a_hanging_server_did_not_take_is_not_stored_by_the_next(nats
     await until_connected(registry)
     await reached(registry)
     assert (await stream_state(registry, "EVT")).messages == 0
+
+
+@pytest.mark.parametrize("end", [close, drain])
+async def test_a_client_of_a_hanging_server_leaves_no_socket_when_it_is_closed(
+    nats_server: RunningNats, end: Callable[..., Awaitable[None]]
+) -> None:
+    # Given a server that takes nothing more, and a client with much to send,
+    registry: Any = await nats_server.connect("registry")
+    pid = running_pid(nats_server.server.config, nats_server.server.folder / "nats.pid")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(FILLING_MESSAGES):
+            await registry.publish("evt.w.job.ghost", bytes(FILLING_BYTES))
+            await checkpoint()
+        transport = registry._transport._io_writer.transport
+        # when it is closed, in less time than that takes, then its socket is closed too.
+        await end(registry, timeout_seconds=0.05)
+        assert transport.is_closing() and not transport.get_write_buffer_size()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_client_that_is_interrupted_as_it_connects_leaves_no_connection(nats_server: RunningNats) -> None:
+    # Given a client that has just connected, in the turn of the loop in which that is told to whoever waits for it,
+    class Interrupted(Connection):
+        async def connect(self, *servers: Any, **options: Any) -> None:
+            await super().connect(*servers, **options)
+            asyncio.get_running_loop().call_soon(connecting.cancel)
+
+    client = Interrupted()
+    credential = read_credential(nats_server.home, "registry")
+    connecting = asyncio.ensure_future(connect(nats_server.url, credential, "test", client=client))
+    # when that one is cancelled, then nothing is left open.
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert client.is_closed
 
 
 async def test_subscriptions_live_through_a_restart_or_start_during_it(nats_server: RunningNats) -> None:

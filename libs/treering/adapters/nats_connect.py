@@ -101,9 +101,14 @@ class Connection(Client):
 
     async def _connect_to_server(self, server: Any) -> None:
         """As the library does, which would leave a socket open whose greeting failed, and connect another."""
-        if self._transport is not None:
-            self._transport.close()  # type: ignore[no-untyped-call]
+        self.hang_up()
         await super()._connect_to_server(server)
+
+    def hang_up(self) -> None:
+        """Close the socket now, with what it has not sent. The library does so at the end of what may be cut short."""
+        writer: asyncio.StreamWriter | None = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         delivered = reply.startswith(DELIVERED)
@@ -205,9 +210,9 @@ async def connect(
         if events.refused.done():
             why = "the server refuses the credential"
         raise NatsUnavailable(f"no connection to NATS at {', '.join(servers)} as {credential.user!r}: {why}")
-    finally:
-        if not first.done() or first.cancelled() or first.exception():
-            await abandon(client, first)
+    except BaseException:  # a cancellation, too, that comes in the turn of the loop in which it is open
+        await abandon(client, first)
+        raise
 
 
 async def open_connection(
@@ -248,13 +253,15 @@ async def reached(client: Client) -> None:
 
 async def close(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
     """Close without handling what still waits, in at most ``timeout_seconds``; safe to say twice."""
-    if client.is_closed:
-        return
     if isinstance(client, Connection):
-        client.given_up = False
-    with suppress(nats.errors.Error, TimeoutError, OSError):
-        async with asyncio.timeout(timeout_seconds):
-            await keep_cancellation(client.close())
+        client.given_up = client.given_up and client.is_closed
+    try:
+        with suppress(nats.errors.Error, TimeoutError, OSError):
+            async with asyncio.timeout(timeout_seconds):
+                await keep_cancellation(client.close())
+    finally:
+        if isinstance(client, Connection):
+            client.hang_up()
 
 
 async def drain(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
