@@ -96,9 +96,16 @@ def get(home: Home, path: str) -> tuple[int, Any]:
     return said.status, json.loads(said.body)
 
 
-def alerts(home: Home) -> list[Any]:
+def alerts(home: Home) -> set[tuple[str, str | None, str | None]]:
+    """Code, part and resource of each that is raised."""
     _, said = get(home, "/v1/workspaces/main/installations?status=raised&limit=1000")
-    return [one["state"] for one in said["items"]]
+    states = [one["state"] for one in said["items"]]
+    return {(one["code"], one.get("part"), one.get("resource")) for one in states}
+
+
+async def until_told(home: Home, *expected: tuple[str, str | None, str | None]) -> bool:
+    """Wait for alerts of these, and for as many as there are resources of which the log has no commits."""
+    return await until(lambda: {*expected} <= (found := alerts(home)) and len(found) >= len(NO_COMMITS), WAIT_SECONDS)
 
 
 @pytest.fixture
@@ -138,11 +145,10 @@ async def test_a_poisoned_home_starts_and_serves_everything_else(poisoned: tuple
         lines = ask(home, "GET", "/v1/events?since=0&follow=false&limit=1000", lines=True).body.splitlines()
         assert {"job/after", f"run/{new}"} <= {json.loads(line).get("subject") for line in lines}
         # It is told: alerts with code, resource and position; readiness, status and figures.
-        assert await until(lambda: len(alerts(home)) >= len(NO_COMMITS), WAIT_SECONDS)
-        found = {(one["code"], one.get("part"), one.get("resource")) for one in alerts(home)}
-        assert ("view.incomplete", "tracking", f"run/{bad}") in found
-        assert ("view.incomplete", "tracking.met", f"run/{other}") in found
-        assert any(code == "message.undecodable" for code, _, _ in found)
+        assert await until_told(
+            home, ("view.incomplete", "tracking", f"run/{bad}"), ("view.incomplete", "tracking.met", f"run/{other}")
+        )
+        assert await until(lambda: "message.undecodable" in {code for code, _, _ in alerts(home)}, WAIT_SECONDS)
         status, said = get(home, "/readyz")
         assert status == 200 and said["parts"]["alerts"]["state"] == "warning"
         status, said = get(home, "/v1/status")
@@ -157,8 +163,9 @@ async def test_a_poisoned_home_is_told_of_once_however_often_it_starts(poisoned:
     home, _, bad, _ = poisoned
     for _ in range(2):
         async with up(home.root):
-            assert await until(lambda: len(alerts(home)) >= len(NO_COMMITS), WAIT_SECONDS)
-            _, said = get(home, "/v1/audit?workspace=main&kind=installation&limit=1000")
+            assert await until_told(home, ("view.incomplete", "tracking", f"run/{bad}"))
+            head = get(home, "/v1/status")[1]["head"]
+            _, said = get(home, f"/v1/audit?workspace=main&kind=installation&limit=1000&after={head}")
             resources = [one["data"].get("resource") for one in said["rows"] if one["data"].get("part") == "tracking"]
             assert resources.count(f"run/{bad}") == 1
     # With the home down the doctor computes the views again and names what they leave out.
@@ -171,7 +178,7 @@ async def test_a_poisoned_home_is_recopied_backed_up_and_restored(
 ) -> None:
     home, good, bad, _ = poisoned
     async with up(home.root):
-        assert await until(lambda: len(alerts(home)) >= len(NO_COMMITS), WAIT_SECONDS)
+        assert await until_told(home)
         before = history(home, good)
         done = await treering(home, "backup", str(tmp_path / "backup"))
         assert done.returncode == 0, done.stderr
