@@ -92,7 +92,7 @@ def console_bytes_max() -> int:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a node may be silent. ``TREERING_LEASE_SECONDS`` shortens it, for tests.
+    """How long a node may be silent. ``TREERING_LEASE_SECONDS`` changes it.
 
     The executor kills its own jobs ``margin`` before its lease ends; the scheduler declares the node lost
     ``margin`` after: so the first is over before the second begins.
