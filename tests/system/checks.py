@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.system.history import History, events_of, job_address
+from tests.system.history import events_of, job_address
 from tests.system.http_client import Acknowledged
 from tests.system.installation import Installation
-from tests.system.work import MARK_VARIABLE
+from tests.system.work import MARK_VARIABLE, mark_of
 
 from treering.domain.job import TERMINAL
 from treering.kernel.log import Entry
@@ -170,24 +170,24 @@ def read_marks(path: Path) -> list[Mark]:
     return marks
 
 
-async def judge_processes(history: History) -> Violations:
+async def judge_processes(installation: Installation) -> Violations:
     """I7: two seconds after its end nothing of a job is alive."""
-    finished = {name for name, job in history.jobs.items() if job.status in TERMINAL}
-    left = processes_of(finished)
+    finished = {name for name, job in installation.history.jobs.items() if job.status in TERMINAL}
+    left = processes_of(installation, finished)
     try:
         async with asyncio.timeout(GONE_SECONDS_MAX):
             while left:
                 await asyncio.sleep(POLL_SECONDS)  # Nobody reports the end of a process that is not our child.
-                left = processes_of(finished)
+                left = processes_of(installation, finished)
     except TimeoutError:
         pass
     return [f"I7: process {pid} of the finished job {job} is alive: {what}" for pid, job, what in left]
 
 
-def processes_of(jobs: set[str]) -> list[tuple[int, str, str]]:
+def processes_of(installation: Installation, jobs: set[str]) -> list[tuple[int, str, str]]:
     """Every process with the variable of one of ``jobs`` in its environment: (pid, job, command line)."""
     found = []
-    prefix = f"{MARK_VARIABLE}=".encode()
+    prefix = f"{MARK_VARIABLE}={mark_of(installation.marks, '')}".encode()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue

@@ -102,7 +102,7 @@ async def run_beside(installation: Installation, schedule: Schedule, drips_url: 
         violations.append(f"I4: not terminal {CONVERGE_SECONDS_MAX:g} s after the last fault: {open_jobs}")
     await history.until(lambda: not unreported(installation), CONVERGE_SECONDS_MAX)
     violations += unreported(installation)
-    violations += await judge_processes(history)
+    violations += await judge_processes(installation)
     await installation.until_ready()
     if not await installation.caught_up():
         violations.append("I1: the log does not send what its head says it has")

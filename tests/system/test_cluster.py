@@ -42,7 +42,7 @@ async def test_a_job_completes_while_a_node_of_the_cluster_dies(tmp_path: Path) 
                 ("Completed", 1),
             ]
             assert await installation.caught_up()
-            assert judge(installation) + await judge_processes(history) == []
+            assert judge(installation) + await judge_processes(installation) == []
 
 
 def work(name: str, seconds: str) -> Work:

@@ -50,8 +50,8 @@ async def test_without_a_sweep_what_a_job_left_is_caught(tmp_path: Path) -> None
     async with running(tmp_path / "run", planted(NO_SWEEP, tmp_path, ONE_NODE, no_sandbox)) as installation:
         await submit(installation, "left", "daemon")
         await finished(installation, "left")
-        assert "I7" in invariants(await judge_processes(installation.history))
-        end_processes_of({"left"})  # They would outlive the test: nobody else sweeps here.
+        assert "I7" in invariants(await judge_processes(installation))
+        end_processes_of(installation, {"left"})  # They would outlive the test: nobody else sweeps here.
 
 
 async def test_a_checkpoint_outside_its_transaction_is_caught(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ async def finished(installation: Installation, job: str) -> None:
     assert await installation.history.until(lambda: installation.history.all_terminal([job]), WAIT_SECONDS), job
 
 
-def end_processes_of(jobs: set[str]) -> None:
-    for pid, _, _ in processes_of(jobs):
+def end_processes_of(installation: Installation, jobs: set[str]) -> None:
+    for pid, _, _ in processes_of(installation, jobs):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,7 +19,6 @@ from treering.domain.job import TERMINAL, Job
 
 pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 40.0
-CACHE = re.compile(rb"UV_CACHE_DIR=.*/envs/new-")
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +74,10 @@ def progress_of(installation: Installation, name: str) -> dict[str, Any]:
     return found
 
 
-def builds_of_uv() -> list[int]:
+def builds_of_uv(installation: Installation) -> list[int]:
     """Those that make an environment: their cache is in the folder of the build."""
-    return [pid for pid in all_processes() if any(CACHE.match(variable) for variable in read_environment(pid))]
+    cache = re.compile(rb"UV_CACHE_DIR=" + re.escape(os.fsencode(installation.home.root)) + rb"/.*envs/new-")
+    return [pid for pid in all_processes() if any(cache.match(variable) for variable in read_environment(pid))]
 
 
 async def test_a_job_whose_input_drips_is_canceled(installation: Installation, drips: Drips) -> None:
@@ -88,13 +89,12 @@ async def test_a_job_whose_input_drips_is_canceled(installation: Installation, d
 async def test_a_job_whose_environment_is_being_made_is_canceled_and_uv_is_gone(
     installation: Installation, drips: Drips
 ) -> None:
-    before = set(builds_of_uv())
     job = spec("true", environment={"requirements": ["pyjokes"]})
     await installation.gateway.submit("environment", job)
     await asyncio.wait_for(drips.asked.wait(), PATIENCE_SECONDS)
-    assert set(builds_of_uv()) - before
+    assert builds_of_uv(installation)
     await canceled_and_slot_free(installation, "environment")
-    assert set(builds_of_uv()) <= before
+    assert not builds_of_uv(installation)
 
 
 async def test_a_job_whose_outputs_are_being_stored_is_canceled(installation: Installation) -> None:

@@ -43,7 +43,7 @@ class Work:
         found: dict[str, Any] = {
             "command": self.command,
             "environment": {},
-            "environment_variables": {"MARKS": str(marks), MARK_VARIABLE: self.name},
+            "environment_variables": {"MARKS": str(marks), MARK_VARIABLE: mark_of(marks, self.name)},
         }
         if self.kind == "drips":
             found["inputs"] = {"data": {"type": "uri_file", "path": f"{drips_url}/data.csv"}}
@@ -59,3 +59,8 @@ def work(random: Random, name: str, kind: str) -> Work:
     if kind == "drips":
         cancel_at = random.choice([(), ("Preparing",)])
     return Work(name, kind, command, cancel_at, LIMIT_SECONDS.get(kind))
+
+
+def mark_of(marks: Path, job: str) -> str:
+    """Names a job and the installation it is of: another one beside it may have a job of that name."""
+    return f"{marks}:{job}"
