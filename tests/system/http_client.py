@@ -16,6 +16,7 @@ JOBS = "/v1/workspaces/main/jobs"
 REQUEST_SECONDS_MAX = 4.0
 PATIENCE_SECONDS = 40.0
 PAUSE_SECONDS = 0.1
+NOWHERE = ("127.0.0.1", 0)  # an address where connections are refused, of what is down and says none
 
 
 class Acknowledged(NamedTuple):
@@ -40,7 +41,7 @@ class Gateway:
     def __init__(self, home: Home, acknowledged: list[Acknowledged]) -> None:
         self.home = home
         self.acknowledged = acknowledged
-        self.known = ("127.0.0.1", 0)  # connections to port 0 are refused
+        self.known = NOWHERE
 
     async def submit(self, name: str, spec: dict[str, Any], key: str = "") -> Answered:
         return await self.command(name, JOBS, {"name": name, "spec": spec}, key or f"submit-{name}")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from tests.system.history import events_of
-from tests.system.http_client import JOBS
+from tests.system.http_client import JOBS, NOWHERE
 from tests.system.installation import Installation
 
 from treering.adapters.jetstream_log import JetStreamLog
@@ -75,10 +75,10 @@ def half_requests(installation: Installation) -> Iterator[bytes]:
 
 
 def nats_address(installation: Installation) -> tuple[str, int]:
-    with suppress(NatsServerError):  # it is down, and says no address
+    with suppress(NatsServerError):
         url = urlsplit(server_url(installation.home.root))
         return str(url.hostname), int(url.port or 0)
-    return "127.0.0.1", 0  # where connections are refused
+    return NOWHERE
 
 
 async def poison_request(installation: Installation, form: str, key: str) -> list[str]:

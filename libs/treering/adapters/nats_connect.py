@@ -253,8 +253,8 @@ async def reached(client: Client) -> None:
 
 async def close(client: Client, *, timeout_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
     """Close without handling what still waits, in at most ``timeout_seconds``; safe to say twice."""
-    if isinstance(client, Connection):
-        client.given_up = client.given_up and client.is_closed
+    if isinstance(client, Connection) and not client.is_closed:
+        client.given_up = False
     try:
         with suppress(nats.errors.Error, TimeoutError, OSError):
             async with asyncio.timeout(timeout_seconds):
