@@ -27,22 +27,14 @@ def create(
 ) -> None:
     """Submit a job from its YAML."""
     from treering.client.submission import submit
-    from treering.domain.job_spec import is_model_output
     from treering.specs.job_draft import load_job
 
     session = context.ensure_object(Session)
     draft = load_job(file, sets)
-    if draft.distribution:
-        put("note: distribution is not carried out yet; the command runs as one process", file=sys.stderr)
-    if "managed" in draft.identity:
-        put("note: there are no managed identities here; the job's script has the rights of the job", file=sys.stderr)
-    for output, spec in draft.outputs.items():
-        if spec.name and not is_model_output(spec):
-            put(f"note: outputs.{output}: only models are registered so far, no data assets", file=sys.stderr)
-        if spec.path:
-            put(f"note: outputs.{output}.path is not used: the installation keeps its outputs itself", file=sys.stderr)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
+        for note in submitted.resource["state"]["spec"].get("notes", ()):
+            put(f"note: {note}", file=sys.stderr)
         if not watched:
             session.show(shape(submitted.resource, names_of(session.home)))
             return

@@ -100,6 +100,7 @@ def job(resource: Shape) -> Shape:
         **({"network": spec["network"]} if spec.get("network") else {}),
         "limits": {"timeout": spec["timeout_seconds"]} if spec.get("timeout_seconds") else {},
         "tags": spec.get("tags", {}),
+        **({"notes": spec["notes"]} if spec.get("notes") else {}),
         "archived": resource.get("archived", False),
         "properties": properties(spec, state),
     }

@@ -103,6 +103,7 @@ def spec_of(
         instance_count=draft.instance_count,
         identity="user_identity" if draft.identity == "user_identity" else "",
         git=git,
+        notes=draft.notes,
     )
     said: dict[str, Any] = msgspec.to_builtins(spec)
     if isinstance(environment, str):

@@ -17,6 +17,7 @@ InputMode = Literal["ro_mount", "download", "direct", "eval_mount", "eval_downlo
 OutputMode = Literal["rw_mount", "upload", "direct"]
 Network = Literal["full", "none"]  # "none": only the gateway can be reached
 Scalar = Text | Int64 | Float64 | bool
+NOTES_MAX = 200
 MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
@@ -60,7 +61,8 @@ Identity = Literal["", "aml_token", "user_identity"]
 
 class JobSpec(Struct, frozen=True, omit_defaults=True):
     """A command job. ``code`` is the digest of the tree of its source folder ("" for none). ``identity`` says with
-    whose rights its script uses the platform: its own ("" or Azure's word for it, aml_token), or its submitter's."""
+    whose rights its script uses the platform: its own ("" or Azure's word for it, aml_token), or its submitter's.
+    ``notes`` say what was asked for and is not carried out, or is carried out otherwise: sentences for people."""
 
     command: Text
     environment: EnvironmentSpec
@@ -79,3 +81,4 @@ class JobSpec(Struct, frozen=True, omit_defaults=True):
     identity: Identity = ""
     network: Network = "full"
     git: Tags = {}  # of the source folder: repository, branch, commit, dirty
+    notes: Annotated[tuple[Text, ...], Meta(max_length=NOTES_MAX)] = ()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from treering.domain.job_spec import InputSpec, Network, OutputSpec, Scalar
+from treering.domain.job_spec import NOTES_MAX, InputSpec, Network, OutputSpec, Scalar, is_model_output
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 from treering.specs import nodes
@@ -55,6 +55,7 @@ class JobDraft:
     distribution: dict[str, Scalar]
     identity: str
     network: Network = "full"
+    notes: tuple[str, ...] = ()  # what is not carried out, or is carried out otherwise
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
@@ -107,7 +108,23 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         distribution=values(root.map("distribution")),
         identity=folded(root.map("identity").text("type")),
         network="none" if root.text("network") == "none" else "full",
+        notes=notes_of(root),
     )
+
+
+def notes_of(root: MapNode) -> tuple[str, ...]:
+    """What the file asks for and this platform does not carry out, a sentence each."""
+    notes = []
+    if values(root.map("distribution")):
+        notes.append("distribution is not carried out yet; the command runs as one process")
+    if "managed" in folded(root.map("identity").text("type")):
+        notes.append("there are no managed identities here; the job's script has the rights of the job")
+    for name, output in read_outputs(root.map("outputs")).items():
+        if output.name and not is_model_output(output):
+            notes.append(f"outputs.{name}: only models are registered so far, no data assets")
+        if output.path:
+            notes.append(f"outputs.{name}.path is not used: the installation keeps its outputs itself")
+    return tuple(notes[:NOTES_MAX])
 
 
 def read_code(root: MapNode, report: Report) -> tuple[Path | None, str]:
