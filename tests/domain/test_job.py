@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from treering.domain.job import ATTEMPTS_MAX, JOB
 from treering.domain.job_messages import (
     ArchiveJob,
@@ -28,7 +30,8 @@ from treering.domain.job_messages import (
     StartJob,
     SubmitJob,
 )
-from treering.testing.examples import SPEC
+from treering.domain.sealed import Sealed
+from treering.testing.examples import SEALED, SEALED_SPEC, SPEC
 from treering.testing.scenario import given
 
 SUBMITTED = JobSubmitted(SPEC)
@@ -141,3 +144,11 @@ def test_a_version_that_turned_out_to_be_impossible_is_refused_after_all() -> No
     failed = RegistrationFailed("named", "model.exists", "it is taken")
     given(JOB, *NAMED, OutputRegistered("named", "net", 1)).when(refuse).then(failed)
     given(JOB, *NAMED, failed).when(RegisterOutput("named", "net", 1)).nothing_happens()
+
+
+def test_a_job_with_secret_variables_is_the_same_only_with_the_same_values() -> None:
+    sealed = given(JOB, JobSubmitted(SEALED_SPEC))
+    again = replace(SEALED_SPEC, sealed=Sealed("job-another", SEALED.macs))
+    sealed.when(SubmitJob(again)).nothing_happens()
+    for other in (SPEC, replace(SEALED_SPEC, sealed=Sealed("job-0f", {"DB_PASSWORD": "1" * 64}))):
+        sealed.when(SubmitJob(other)).is_refused("job.exists")

@@ -16,6 +16,7 @@ from treering.adapters.home_secrets import SecretsWatch, broken_secrets, keep_ne
 from treering.adapters.names import new_name, write_names
 from treering.adapters.nats_accounts import write_accounts
 from treering.adapters.nats_users import publisher_user
+from treering.adapters.sealed_values import SealedValues
 from treering.adapters.signing import make_log_key
 from treering.adapters.subscribers import Subscribers
 from treering.adapters.tokens import Tokens
@@ -23,6 +24,7 @@ from treering.adapters.webhook_secrets import webhook_secrets
 from treering.adapters.witnesses import add_witness, sealed
 from treering.config import Home
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +60,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     Subscribers(home.keys).add("s", "main")
     write_names(home, {"u_1": new_name("Ada", "ada")})
     webhook_secrets(home).put("main.hook.1", b"whsec")
+    SealedValues(home).seal(Address("main", "job", "j"), {"TOKEN": "t"})
     sealed(home).put("s3", b"{}")
     add_witness(home, "file", str(tmp_path / "witness"), "w", required=False)
     yield home

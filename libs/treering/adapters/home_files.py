@@ -49,6 +49,10 @@ FILES = (
     Row("keys/subscribers/*.json", "the token of a subscriber", "secret", "keys", named=True),
     Row("keys/webhook-seal.key", "what the secrets of webhooks are sealed with", "sealing", "keys"),
     Row("keys/webhooks/*.sealed", "the secret of a webhook", "sealing", "keys", named=True),
+    Row(
+        "keys/values-seal.key", "what the secret variables of jobs and environments are sealed with", "sealing", "keys"
+    ),
+    Row("keys/values/*.sealed", "secret variables of a job or an environment", "sealing", "keys", named=True),
     Row("keys/witness-seal.key", "what the credentials of witnesses are sealed with", "sealing", "keys"),
     Row("keys/witnesses/*.sealed", "the credential of a witness", "sealing", "keys", named=True),
     Row("keys/actors.json", "the names of people", "sealing", "keys"),

@@ -30,7 +30,7 @@ UNREAD = "cannot be read now"
 PUT_BACK = "put it back from a backup of the keys"
 REREAD_SECONDS = 60.0
 NOTES = Row(FOLDER, "the hashes of the secret files", "sealing")
-SEALED = {"webhooks": "webhook-seal.key", "witnesses": "witness-seal.key"}
+SEALED = {"webhooks": "webhook-seal.key", "values": "values-seal.key", "witnesses": "witness-seal.key"}
 
 
 class Broken(NamedTuple):
@@ -136,7 +136,10 @@ def read_as_what_it_is(home: Home, path: Path) -> None:
     """Raises what the reader of such a file raises."""
     name = name_of(home, path)
     match path.relative_to(home.root).parts:
-        case ("token",) | ("keys", "join-token" | "job-token.key" | "webhook-seal.key" | "witness-seal.key"):
+        case ("token",) | (
+            "keys",
+            "join-token" | "job-token.key" | "webhook-seal.key" | "values-seal.key" | "witness-seal.key",
+        ):
             secret_at(path)
         case ("keys", "log.key"):
             read_log_key(home.keys)
@@ -148,7 +151,7 @@ def read_as_what_it_is(home: Home, path: Path) -> None:
             read_credential(home.root, path.stem)
         case ("keys", "subscribers", _) if name.endswith(".json"):
             Subscribers(home.keys).load(path)
-        case ("keys", "webhooks" | "witnesses" as folder, _) if name.endswith(".sealed"):
+        case ("keys", "webhooks" | "values" | "witnesses" as folder, _) if name.endswith(".sealed"):
             key = home.keys / SEALED[folder]
             if key.is_file():  # its own fault otherwise
                 SealedStore(path.parent, key).get(path.name.removesuffix(".sealed"))

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec import Struct
 
-from treering.domain.job_spec import EnvironmentSpec
+from treering.domain.job_spec import EnvironmentSpec, same_environment
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
 from treering.kernel.bounds import Tags, Text
 from treering.kernel.refusal import Refused
@@ -86,7 +86,7 @@ def decide(environment: Environment, command: EnvironmentCommand) -> list[Enviro
 def create(environment: Environment, command: CreateEnvironment) -> list[EnvironmentEvent]:
     if environment.status == "absent":
         return [EnvironmentCreated(command.spec, command.description, command.tags)]
-    if environment.spec == command.spec:
+    if same_environment(environment.spec, command.spec):
         return []
     raise Refused("environment.exists", "this version exists with other content and never changes; take a new version")
 

@@ -53,7 +53,7 @@ from treering.domain.job_messages import (
     SubmitJob,
     UpdateJob,
 )
-from treering.domain.job_spec import JobSpec
+from treering.domain.job_spec import JobSpec, same_job
 from treering.kernel.aggregate import Aggregate, Summary
 from treering.kernel.refusal import Refused
 
@@ -193,7 +193,7 @@ def decide(job: Job, command: JobCommand) -> list[JobEvent]:
 def submit(job: Job, command: SubmitJob) -> list[JobEvent]:
     if job.status == "Absent":
         return [JobSubmitted(command.spec, command.via)]
-    if job.spec == command.spec:
+    if same_job(job.spec, command.spec):
         return []  # The client retried: the job is already there.
     raise Refused(
         "job.exists", "a job of this name exists already; choose another name, or leave it out and one is made"

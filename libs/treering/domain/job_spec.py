@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from treering.domain.sealed import Sealed, same_values
 from treering.kernel.bounds import ITEMS_MAX, AnySeconds, Float64, Int64, Line, Name, Small, Tags, Text, Title
 
 LiteralType = Literal["string", "number", "integer", "boolean"]
@@ -22,13 +24,15 @@ MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
-    """A Python and what is installed in it; ``image`` is the container image the user named, if any."""
+    """A Python and what is installed in it; ``image`` is the container image the user named, if any. ``sealed`` are
+    those of its variables that are secret; in the spec of a job they are among the job's own."""
 
     python: Line = ""
     requirements: Annotated[tuple[Text, ...], Meta(max_length=ITEMS_MAX)] = ()
     image: Line = ""
     variables: Tags = {}
     source: Text = ""  # where it came from, for people: "azureml:name:1", "conda.yml", "azureml://registries/..."
+    sealed: Sealed | None = None
 
 
 class InputSpec(Struct, frozen=True, omit_defaults=True):
@@ -82,3 +86,13 @@ class JobSpec(Struct, frozen=True, omit_defaults=True):
     network: Network = "full"
     git: Tags = {}  # of the source folder: repository, branch, commit, dirty
     notes: Annotated[tuple[Text, ...], Meta(max_length=NOTES_MAX)] = ()
+    sealed: Sealed | None = None
+
+
+def same_job(one: JobSpec | None, other: JobSpec) -> bool:
+    """Whether two specs ask for the same; sealed values are the same when they are equal."""
+    return one is not None and same_values(one.sealed, other.sealed) and one == replace(other, sealed=one.sealed)
+
+
+def same_environment(one: EnvironmentSpec, other: EnvironmentSpec) -> bool:
+    return same_values(one.sealed, other.sealed) and one == replace(other, sealed=one.sealed)

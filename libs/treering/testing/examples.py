@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
 from treering.domain.compute import CreateCompute, DeleteCompute
 from treering.domain.credential import (
@@ -66,6 +68,7 @@ from treering.domain.run_messages import (
     RestoreRun,
     UpdateRun,
 )
+from treering.domain.sealed import Sealed
 from treering.domain.webhook_messages import (
     CreateWebhook,
     DeleteWebhook,
@@ -89,6 +92,9 @@ SPEC = JobSpec(
     inputs={"rate": InputSpec("number", value=0.1)},
     outputs={"model": OutputSpec(), "named": OutputSpec("custom_model", name="net")},
 )
+SEALED = Sealed("job-0f", {"DB_PASSWORD": "0" * 64})
+SEALED_SPEC = replace(SPEC, sealed=SEALED)
+SEALED_ENVIRONMENT = replace(ENVIRONMENT, sealed=Sealed("environment-0f", SEALED.macs))
 DIGEST = "sha256:" + "0" * 64
 ARTIFACTS: list[Command] = [LogArtifact("model/MLmodel", DIGEST, 10), DeleteArtifact("model")]
 
@@ -112,7 +118,12 @@ COMMANDS: dict[str, list[Command]] = {
         ArchiveExperiment(),
         RestoreExperiment(),
     ],
-    "environment": [CreateEnvironment(ENVIRONMENT), ArchiveEnvironment(), RestoreEnvironment()],
+    "environment": [
+        CreateEnvironment(ENVIRONMENT),
+        CreateEnvironment(SEALED_ENVIRONMENT),
+        ArchiveEnvironment(),
+        RestoreEnvironment(),
+    ],
     "compute": [CreateCompute("local"), CreateCompute("nodes", nodes_max=2), DeleteCompute()],
     "node": [
         JoinNode("i1", "local", 2),
@@ -124,6 +135,7 @@ COMMANDS: dict[str, list[Command]] = {
     ],
     "job": [
         SubmitJob(SPEC),
+        SubmitJob(SEALED_SPEC),
         UpdateJob(display_name="first try", tags={"kept": "yes"}),
         CancelJob("not needed"),
         ArchiveJob(),

@@ -48,6 +48,8 @@ class Attempt:
     trace: str = ""
     experiment_id: str = ""  # as MLflow's clients know the experiment; "" when the gateway did not say
 
+    secrets: dict[str, str] = field(default_factory=dict)  # its sealed variables, opened; shown to nobody
+
     python: Path | None = None
     input_paths: dict[str, str] = field(default_factory=dict)
     output_paths: dict[str, Path] = field(default_factory=dict)

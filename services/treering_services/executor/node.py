@@ -18,6 +18,7 @@ from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.launcher import Launcher
 from treering.adapters.sandbox.closed_ports import report
 from treering.adapters.sandbox.shown_paths import ShownPath
+from treering.adapters.sealed_values import secret_values
 from treering.adapters.tokens import mint_job_token
 from treering.config import Home
 from treering.domain.job import HELD, JOB, Job
@@ -88,6 +89,7 @@ class Executor:
             egress=Egress(settings.allowed),
             deadline_seconds=deadlines(),
             room=lambda attempt: room_of(attempt, base.home, base.home.shims, settings.shown, read_url(base.home)),
+            secrets=lambda attempt: secret_values(base.home, attempt.job, attempt.spec.sealed),
         )
 
     async def join(self, full: Callable[[], None] = lambda: None) -> None:

@@ -56,6 +56,7 @@ class Runner:
         deadline_seconds: Mapping[str, float] = DEADLINES,
         *,
         room: Callable[[Attempt], Room],
+        secrets: Callable[[Attempt], dict[str, str]] = lambda attempt: {},
     ) -> None:
         self.node = node
         self.commands = commands
@@ -71,6 +72,7 @@ class Runner:
         self.egress = egress or Egress()
         self.walk = Walk(deadline_seconds)
         self.room = room
+        self.secrets = secrets
         self.leftovers = Leftovers()
         self.experiments: dict[tuple[str, str], tuple[str, float]] = {}  # number, and when it was asked for
 
@@ -154,6 +156,7 @@ class Runner:
 
     async def claim(self, attempt: Attempt, console: Console) -> None:
         """It is ours. What the gateway is asked comes while the environment and the inputs are made."""
+        attempt.secrets = await asyncio.to_thread(self.secrets, attempt)
         attempt.asking = asyncio.create_task(self.experiment(attempt))
 
     async def environment(self, attempt: Attempt, console: Console) -> None:
@@ -179,6 +182,7 @@ class Runner:
         """Fork the command into its group, where it waits for its go."""
         if attempt.asking is not None:
             await attempt.asking
+        attempt.secrets = {name: steps.filled(attempt, value) for name, value in attempt.secrets.items()}
         launch = Launch(
             attempt.group,
             steps.command_line(attempt),

@@ -153,6 +153,7 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
         **{f"AZURE_ML_OUTPUT_{name}": str(path) for name, path in attempt.output_paths.items()},
         **spec.environment.variables,
         **{name: filled(attempt, value) for name, value in spec.environment_variables.items()},
+        **attempt.secrets,
     }
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain import KINDS, check_watched
 from treering.domain.credential import CREDENTIAL
-from treering.domain.environment import ENVIRONMENT
+from treering.domain.environment import ENVIRONMENT, CreateEnvironment
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
 from treering.domain.experiment import EXPERIMENT
@@ -29,6 +29,7 @@ from treering.kernel.subjects import Address
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.provenance import check_named
+from treering_services.gateway.sealing import create_environment
 
 # Models, their versions and their names are said together: these commands would say one without the others.
 MODEL_COMMANDS = {
@@ -109,7 +110,10 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if isinstance(command, UpdateWebhook):
         check_watched(command.types or ())
     await check_named(call, address.workspace, command)
-    written = await call.gateway.commands.send(address, command, call.context())
+    if isinstance(command, CreateEnvironment):
+        written = await create_environment(call, address, command, call.command_id())
+    else:
+        written = await call.gateway.commands.send(address, command, call.context())
     if kind.kind == EXPERIMENT.kind:
         call.gateway.tracking.wrote_experiment(written.position)
     if kind.kind == EVENT_SCHEMA.kind:  # what is published next is held against it

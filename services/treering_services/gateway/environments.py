@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Annotated, NamedTuple
+
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from treering.adapters.sqlite_view import Database
 from treering.domain.environment import ENVIRONMENT, CreateEnvironment, Environment
 from treering.domain.job_spec import EnvironmentSpec
-from treering.kernel.bounds import Tags, Text
+from treering.kernel.bounds import ITEMS_MAX, Name, Tags, Text
 from treering.kernel.log import commit_id
 from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
 from treering.specs.references import parse_reference
-from treering.specs.submitted import check_environment
 from treering.views.states import Resource, load, newest
 from treering_services.gateway.call import Call
 from treering_services.gateway.commands import command_reply
 from treering_services.gateway.core import Gateway, checked_address
+from treering_services.gateway.sealing import create_environment as create_sealed
+from treering_services.gateway.sealing import opened
 
 ATTEMPTS_MAX = 8
+SecretNames = Annotated[tuple[Name, ...], Meta(max_length=ITEMS_MAX)]
 
 
 class NewEnvironment(Struct, frozen=True, forbid_unknown_fields=True):
-    """Without a version it gets the next whole number."""
+    """Without a version it gets the next whole number. The values of the variables that ``secret_variables`` names, and
+    of those whose names say that they are secret, are not in the record."""
 
     name: ResourceName
     spec: EnvironmentSpec
     version: ResourceName = ""
     description: Text = ""
     tags: Tags = {}
+    secret_variables: SecretNames = ()
+
+
+class Known(NamedTuple):
+    """An environment that is registered, with the values of its secret variables."""
+
+    spec: EnvironmentSpec
+    secret_variables: frozenset[str]
 
 
 async def create_environment(call: Call) -> Response:
     new = await call.json(NewEnvironment)
     workspace, name = call.workspace, checked_name(new.name)
-    check_environment(new.spec)
-    await call.gateway.require_workspace(workspace)
     command = CreateEnvironment(new.spec, new.description, new.tags)
-    command_id = call.command_id()
+    await call.gateway.require_workspace(workspace)
+    command_id, declared = call.command_id(), new.secret_variables
     if new.version:
         address = checked_address(workspace, ENVIRONMENT.kind, f"{name}:{new.version}")
-        return command_reply(await call.gateway.commands.send(address, command, call.context(command_id)), address.key)
+        return command_reply(await create_sealed(call, address, command, command_id, declared), address.key)
     await call.gateway.catch_up()  # or the number would be one that is taken
     for _ in range(ATTEMPTS_MAX):
         key = await call.gateway.reader.read(lambda db: next_key(db, workspace, name, command_id))
-        written = await create_version(call, Address(workspace, ENVIRONMENT.kind, key), command, command_id)
+        address = Address(workspace, ENVIRONMENT.kind, key)
+        written = await create_version(call, address, command, command_id, declared)
         if written is not None:
             return written
     raise Refused("environment.busy", f"others created versions of {name!r} each time; try again, or name a version")
 
 
-async def create_version(call: Call, address: Address, command: CreateEnvironment, command_id: str) -> Response | None:
+async def create_version(
+    call: Call, address: Address, command: CreateEnvironment, command_id: str, declared: Collection[str]
+) -> Response | None:
     """None when the number was taken meanwhile."""
     try:
-        written = await call.gateway.commands.send(address, command, call.context(command_id))
+        written = await create_sealed(call, address, command, command_id, declared)
     except Refused as refused:
         if refused.code != "environment.exists":
             raise
@@ -85,7 +101,7 @@ def versions(db: Database, workspace: str, name: str, *, archived: bool | None =
     return newest(db, workspace, ENVIRONMENT.kind, prefix=f"{name}:", archived=archived, limit=PAGE_MAX)
 
 
-async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> EnvironmentSpec:
+async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Known:
     """What ``azureml:NAME:VERSION``, ``azureml:NAME@latest`` or ``azureml:NAME@LABEL`` stands for now.
 
     A label is the name of a tag; the newest version that has it is meant. Raises ``Refused``
@@ -105,7 +121,11 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> En
     if found is None:
         raise Refused("environment.absent", f"there is no environment {text!r} in workspace {workspace!r}")
     state: Environment = ENVIRONMENT.states.decode(found.state)
-    return msgspec.structs.replace(state.spec, source=f"azureml:{found.name}")
+    spec = await opened(gateway, Address(workspace, ENVIRONMENT.kind, found.name), state.spec)
+    return Known(
+        msgspec.structs.replace(spec, source=f"azureml:{found.name}"),
+        frozenset(state.spec.sealed.macs if state.spec.sealed else ()),
+    )
 
 
 async def by_label(gateway: Gateway, workspace: str, name: str) -> list[Resource]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -27,19 +27,23 @@ from treering.specs.submitted import check_job
 from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import Gateway
-from treering_services.gateway.environments import resolve_environment
+from treering_services.gateway.environments import SecretNames, resolve_environment
 from treering_services.gateway.made_names import name_from
 from treering_services.gateway.model_trees import with_models
 from treering_services.gateway.provenance import check_named
+from treering_services.gateway.sealing import check_declared, refuse_sealed, seal_job, sent
 
 INSTANCES_MAX = 1
 SHOWN_MAX = 5
 
 
 def submitted_spec() -> Any:
-    """``JobSpec`` as people send it: the environment may be a reference, and unknown fields are refused."""
-    fields: list[Any] = []
+    """``JobSpec`` as people send it: the environment may be a reference, its secret variables are among the others and
+    named, and unknown fields are refused."""
+    fields: list[Any] = [("secret_variables", SecretNames, ())]
     for field in msgspec.structs.fields(JobSpec):
+        if field.name == "sealed":
+            continue
         if field.name == "environment":
             fields.append((field.name, EnvironmentSpec | Line))
         elif field.required:
@@ -71,17 +75,20 @@ async def submit_job(call: Call) -> Response:
     address = Address(call.workspace, JOB.kind, name)
     gateway = call.gateway
     await gateway.require_workspace(address.workspace)
-    spec = await in_network(gateway, address.workspace, await resolved(gateway, address.workspace, new.spec))
+    asked = await resolved(gateway, address.workspace, new.spec)
+    spec = await in_network(gateway, address.workspace, asked.spec)
     await require_not_ending(call)
     check_job(spec)
+    check_declared(asked.secret_variables, {**spec.environment.variables, **spec.environment_variables})
     check_instances(spec)
     await require_compute(gateway, address.workspace, spec.compute)
     await require_no_run(gateway, address)
     await require_blobs(gateway, spec)
-    command = SubmitJob(spec, call.caller.name if call.caller.via else "")
-    await check_named(call, address.workspace, command)
+    context, via = call.context(command_id), call.caller.name if call.caller.via else ""
+    await check_named(call, address.workspace, SubmitJob(spec, via))
     await ensure_experiment(call, address.workspace, spec.experiment, command_id)
-    written = await gateway.commands.send(address, command, call.context(command_id))
+    spec = await seal_job(gateway, address, spec, asked.secret_variables)
+    written = await sent(gateway, spec.sealed, lambda: gateway.commands.send(address, SubmitJob(spec, via), context))
     job = await gateway.get(address, after=written.position)
     place = {"location": f"/v1/workspaces/{address.workspace}/jobs/{name}", **written_headers(written.position)}
     return reply(job, 201 if written.changed else 200, place)
@@ -97,14 +104,26 @@ async def require_not_ending(call: Call) -> None:
         raise Refused("job.cancel_requested", f"job {call.caller.name!r} is being canceled and submits no more jobs")
 
 
-async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> JobSpec:
+class Asked(NamedTuple):
+    """``secret_variables``: those whose values are secret whatever their names are."""
+
+    spec: JobSpec
+    secret_variables: frozenset[str]
+
+
+async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> Asked:
     """The spec with its environment and its models spelled out."""
     submitted = decode(bytes(raw), SubmittedSpec)
     fields = {name: getattr(submitted, name) for name in submitted.__struct_fields__}
+    declared = set(fields.pop("secret_variables"))
     if isinstance(submitted.environment, str):
-        fields["environment"] = await resolve_environment(gateway, workspace, submitted.environment)
+        environment = await resolve_environment(gateway, workspace, submitted.environment)
+        fields["environment"] = environment.spec
+        declared |= environment.secret_variables
+    else:
+        refuse_sealed(submitted.environment.sealed)
     fields["inputs"] = await with_models(gateway, workspace, submitted.inputs)
-    return JobSpec(**fields)
+    return Asked(JobSpec(**fields), frozenset(declared))
 
 
 async def in_network(gateway: Gateway, workspace: str, spec: JobSpec) -> JobSpec:

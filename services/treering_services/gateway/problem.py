@@ -49,6 +49,8 @@ STATUSES: Mapping[str, int] = {
     "blob.damaged": 500,  # not 503: asking again does not help, somebody has to put it back
     "upload.part_damaged": 500,
     "secret.damaged": 500,  # what this server keeps, and nothing that was asked
+    "secret.missing": 409,
+    "secret.forbidden": 400,
     "webhook.secret_missing": 409,
     "disk.failed": 500,
     "disk.full": 507,

@@ -35,6 +35,7 @@ from treering_services.gateway.polls import Polls
 from treering_services.gateway.publish import nats_publisher
 from treering_services.gateway.routes import ROUTES
 from treering_services.gateway.tracking_reader import tracking_reader
+from treering_services.gateway.values_keeper import ValuesKeeper
 
 BACKLOG = 512
 DRAIN_SECONDS = 3
@@ -132,7 +133,7 @@ async def run(
                     tracking.view, Alerts(Commands(client, "gateway", base.here)), lambda: raised_in(reader.view)
                 )
                 alerting = (BlobAlerts(gateway).run(), HomeAlerts(gateway).run(), reporting)
-                tellers = (OutputRegistrar(gateway).run(), *alerting)
+                tellers = (OutputRegistrar(gateway).run(), ValuesKeeper(gateway).run(), *alerting)
                 parts = (gateway.hub.run(), gateway.access.run(), *tellers)
                 await base.work(started, asyncio.shield(failed), *parts)
             finally:

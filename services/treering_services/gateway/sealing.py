@@ -1,0 +1,92 @@
+"""Keep the secret variables of jobs and environments out of the log: they are sealed before anything is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from msgspec.structs import replace
+
+from treering.adapters.sealed_values import SealedValues
+from treering.domain.environment import CreateEnvironment
+from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.sealed import Sealed
+from treering.kernel.command import Written
+from treering.kernel.refusal import Refused
+from treering.kernel.secret_names import is_secret_name
+from treering.kernel.subjects import Address
+from treering.specs.submitted import check_environment
+from treering_services.gateway.call import Call
+from treering_services.gateway.core import Gateway
+
+
+async def seal_job(gateway: Gateway, job: Address, spec: JobSpec, declared: Collection[str]) -> JobSpec:
+    """The spec without the values of its secret variables: its own, and those of its environment that it does not set
+    itself. ``declared`` are secret whatever their names are."""
+    own, environment = spec.environment_variables, spec.environment.variables
+    hidden = {name: value for name, value in environment.items() if name not in own}
+    hidden = secrets_of({**hidden, **own}, declared)
+    plain = replace(spec.environment, variables=without(environment, declared))
+    sealed = await asyncio.to_thread(values(gateway).seal, job, hidden)
+    return replace(spec, environment=plain, environment_variables=without(own, declared), sealed=sealed)
+
+
+async def create_environment(
+    call: Call, address: Address, command: CreateEnvironment, command_id: str, declared: Collection[str] = ()
+) -> Written:
+    """Carry out ``command`` without the values of its secret variables, which are sealed."""
+    spec, gateway, context = command.spec, call.gateway, call.context(command_id)
+    check_environment(spec)
+    refuse_sealed(spec.sealed)
+    check_declared(declared, spec.variables)
+    hidden = secrets_of(spec.variables, declared)
+    sealed = await asyncio.to_thread(values(gateway).seal, address, hidden)
+    plain = replace(command, spec=replace(spec, variables=without(spec.variables, declared), sealed=sealed))
+    return await sent(gateway, sealed, lambda: gateway.commands.send(address, plain, context))
+
+
+async def opened(gateway: Gateway, environment: Address, spec: EnvironmentSpec) -> EnvironmentSpec:
+    """The spec of a registered environment with the values of its secret variables, for a job that uses it."""
+    found = await asyncio.to_thread(values(gateway).open, environment, spec.sealed) if spec.sealed else {}
+    return replace(spec, variables={**spec.variables, **found}, sealed=None)
+
+
+async def sent(gateway: Gateway, sealed: Sealed | None, send: Callable[[], Awaitable[Written]]) -> Written:
+    """What ``send`` writes. When that is nothing, the values that were sealed for it are removed again; where nobody
+    answers they stay, because it may have been written."""
+    try:
+        written = await send()
+    except Refused:
+        await asyncio.to_thread(values(gateway).remove, sealed)
+        raise
+    if not written.changed:
+        await asyncio.to_thread(values(gateway).remove, sealed)
+    return written
+
+
+def values(gateway: Gateway) -> SealedValues:
+    return SealedValues(gateway.home)
+
+
+def secrets_of(variables: Mapping[str, str], declared: Collection[str]) -> dict[str, str]:
+    """Those whose values are secret; the empty text is none."""
+    return {name: value for name, value in variables.items() if value and is_secret_name(name, declared)}
+
+
+def without(variables: Mapping[str, str], declared: Collection[str]) -> dict[str, str]:
+    hidden = secrets_of(variables, declared)
+    return {name: value for name, value in variables.items() if name not in hidden}
+
+
+def check_declared(declared: Collection[str], variables: Mapping[str, str]) -> None:
+    for name in declared:
+        if name not in variables:
+            why = f"secret_variables has {name[:80]!r}, and there is no environment variable of this name"
+            raise Refused("job.secret_variable", f"{why}; set it among environment_variables, or leave it out")
+
+
+def refuse_sealed(sealed: Sealed | None) -> None:
+    """``Refused("secret.forbidden")``: what is sealed is for the gateway to say."""
+    if sealed is not None:
+        why = "sealed is for the gateway to write"
+        raise Refused("secret.forbidden", f"{why}: leave it out, and send the values as variables")
