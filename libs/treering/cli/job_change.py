@@ -9,7 +9,7 @@ import click
 
 from treering.cli.job_submitted import submitted_by
 from treering.cli.lazy import Verb
-from treering.cli.names import changes, named
+from treering.cli.names import named, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import Shape, shape
@@ -30,13 +30,15 @@ def sent(session: Session, name: str, command: str, body: dict[str, object]) -> 
 
 @click.command("update", cls=Verb)
 @named
-@click.option("--set", "sets", multiple=True, required=True, metavar="PATH=VALUE", help="Such as tags.team=blue.")
+@sets_option(required=True)
 @click.pass_obj
 def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
     """Change its display name, description or tags."""
+    from treering.specs.changes import changed_texts
+
     with session.client() as client:
         spec = client.get(session.path("job", name))["state"].get("spec") or {}
-    sent(session, name, "update", changes(sets, spec.get("tags", {})))
+    sent(session, name, "update", {**changed_texts(sets, spec.get("tags", {}), ("display_name", "description"))})
 
 
 @click.command("cancel", cls=Verb)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.names import sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -16,7 +17,7 @@ from treering.cli.terminal import put
 
 @click.command("create", cls=Verb)
 @click.option("-f", "--file", "file", required=True, type=click.Path(path_type=Path), help="The YAML of the job.")
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Such as inputs.lr=0.1; may be repeated.")
+@sets_option()
 @click.option("-n", "--name", default="", help="Stands before the name in the YAML.")
 @click.option("--stream", "-s", "watched", is_flag=True, help="Watch it until it ends; exit 0 only when Completed.")
 @click.option("--web", is_flag=True, hidden=True)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import LazyGroup
-from treering.cli.names import changes, named, versioned
+from treering.cli.names import named, sets_option, versioned
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -159,12 +159,15 @@ def add_update(group: LazyGroup, kind: Kind) -> None:
         help=f"Change one {kind.name}: {', '.join(('display_name', 'description', *kind.settings))}, tags.NAME.",
     )
     @named
-    @click.option("--set", "sets", multiple=True, required=True, metavar="PATH=VALUE")
+    @sets_option(required=True)
     @click.pass_obj
     def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
+        from treering.specs.changes import changed_texts
+
         with session.client() as client:
             tags = client.get(session.path(kind.name, name))["state"].get("tags", {})
-            said(session, client, kind, name, "update", changes(sets, tags, kind.settings))
+            body = {**changed_texts(sets, tags, ("display_name", "description", *kind.settings))}
+            said(session, client, kind, name, "update", body)
 
 
 def said(session: Session, client: Client, kind: Kind, key: str, command: str, body: dict[str, Any]) -> None:

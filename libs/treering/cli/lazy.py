@@ -11,6 +11,7 @@ import click
 
 from treering.cli.session import Session
 
+SPREAD = {"--set", "--tags"}
 FORMATS = ("json", "table", "yaml", "tsv", "jsonl", "csv")
 
 
@@ -43,6 +44,29 @@ class Verb(click.Command):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.params += common_options()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {option for parameter in self.params for option in parameter.opts}
+        return super().parse_args(ctx, spread(args, known & SPREAD))
+
+
+def spread(words: list[str], options: set[str]) -> list[str]:
+    """``--set a=1 b=2``, as az has it, as ``--set a=1 --set b=2``: every KEY=VALUE behind one is a further one."""
+    found: list[str] = []
+    current = ""  # the option that a KEY=VALUE belongs to
+    for place, word in enumerate(words):
+        if word == "--":
+            return [*found, *words[place:]]
+        is_pair = "=" in word and not word.startswith("-")
+        if current and is_pair and found[-1] != current:
+            found.append(current)
+        option = word.partition("=")[0]
+        if option in options:
+            current = option
+        elif not is_pair:
+            current = ""
+        found.append(word)
+    return found
 
 
 class LazyGroup(click.Group):

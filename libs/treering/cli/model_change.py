@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, split, version_path
-from treering.cli.names import named, pairs
+from treering.cli.names import named, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -17,26 +18,28 @@ from treering.client.http import Client
 
 @click.command("update", cls=Verb)
 @model_named
-@click.option("--set", "sets", multiple=True, required=True, metavar="PATH=VALUE", help="description or tags.NAME.")
+@sets_option(required=True)
 @click.pass_obj
 def update(session: Session, name: str, version: str | None, label: str | None, sets: tuple[str, ...]) -> None:
     """Change a version's description or tags; an empty tag is removed."""
+    from treering.specs.changes import changed_texts
+
     with session.client() as client:
         path = version_path(session, client, name, version, label)
+        tags = client.get(path)["state"].get("tags", {})
         written: dict[str, Any] = {}
-        for key, value in pairs(sets, "--set").items():
-            command, body = change_of(key, value)
+        for command, body in commands_of(changed_texts(sets, tags, ("description",)), tags):
             written = client.post(f"{path}/{command}", body)
         shown(session, client, path, written)
 
 
-def change_of(key: str, value: str) -> tuple[str, dict[str, Any]]:
-    if key == "description":
-        return "update", {"description": value}
-    tag = key.removeprefix("tags.")
-    if tag == key or not tag:
-        raise click.UsageError(f"--set {key}: only description and tags.NAME can be changed")
-    return ("tag", {"tags": {tag: value}}) if value else ("untag", {"key": tag})
+def commands_of(asked: dict[str, Any], tags: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What has to be sent for a version to be as ``asked``."""
+    if "description" in asked:
+        yield "update", {"description": asked["description"]}
+    if "tags" in asked:
+        yield from (("untag", {"key": name}) for name in tags.keys() - asked["tags"].keys())
+        yield "tag", {"tags": asked["tags"]}  # also of none: a command is needed to know where the log is
 
 
 @click.command("label", cls=Verb)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from treering.cli.lazy import Verb
-from treering.cli.names import pairs
+from treering.cli.names import pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -23,7 +23,7 @@ TYPES = ("custom_model", "mlflow_model", "triton_model")
 @click.option("-t", "--type", "type_", type=click.Choice(TYPES), help="Default: custom_model.")
 @click.option("-d", "--description", default="")
 @click.option("--tags", "tags", multiple=True, metavar="KEY=VALUE")
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE")
+@sets_option()
 @click.option("--allow-failed", is_flag=True, help="Also from a job that did not complete.")
 @click.option("--stage", hidden=True)
 @click.pass_obj
@@ -42,17 +42,12 @@ def create(
 ) -> None:
     """Register a version of a model, from files or a job's output."""
     from treering.client.models import create_model
-    from treering.specs.model_draft import ModelDraft, drafted, load_model
-    from treering.specs.references import parse_reference
+    from treering.specs.model_draft import load_model
 
-    if file is not None:
-        given = {"name": name, "version": version, "path": path, "type": type_ or "", "description": description}
-        draft = load_model(file, [*sets, *(f"{key}='{value}'" for key, value in given.items() if value)])
-    else:
-        if not name or not path:
-            raise click.UsageError("either --file, or --name and --path")
-        local = Path(path) if parse_reference(path).form == "local" else None
-        draft = drafted(ModelDraft(name, path, version, type_ or TYPES[0], local, description, pairs(tags, "--tags")))
+    if file is None and not (name and path):
+        raise click.UsageError("either --file, or --name and --path")
+    options = {"name": name, "version": version, "path": path, "type": type_ or "", "description": description}
+    draft = load_model(file, sets, options, pairs(tags, "--tags"))
     with session.client() as client:
         written = create_model(client, session.path("model"), draft, allow_failed)
         found = client.get(session.path("model", written["name"]), after=written["position"])

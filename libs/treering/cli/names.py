@@ -9,6 +9,12 @@ from typing import Any
 import click
 
 
+def sets_option(required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command ``sets``, the values of ``--set``, which means the same in every command that has it."""
+    said = "Such as tags.team=blue. Several may follow one another."
+    return click.option("--set", "sets", multiple=True, required=required, metavar="PATH=VALUE...", help=said)
+
+
 def named(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command ``name``, from ``-n`` or from its place."""
 
@@ -43,20 +49,3 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
             raise click.UsageError(f"{option} {text!r}: write KEY=VALUE")
         found[key] = value
     return found
-
-
-def changes(texts: tuple[str, ...], tags: dict[str, str], more: tuple[str, ...] = ()) -> dict[str, Any]:
-    """``--set`` of an update: ``display_name``, ``description``, one of ``more`` or ``tags.NAME`` (an empty tag is
-    removed)."""
-    names = ("display_name", "description", *more)
-    body: dict[str, Any] = {}
-    for key, value in pairs(texts, "--set").items():
-        if key in names:
-            body[key] = value
-        elif key.startswith("tags.") and key != "tags.":
-            body["tags"] = {**body.get("tags", tags), key.removeprefix("tags."): value}
-        else:
-            raise click.UsageError(f"--set {key}: only {', '.join(names)} and tags.NAME can be changed")
-    if "tags" in body:
-        body["tags"] = {name: value for name, value in body["tags"].items() if value}
-    return body

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from treering.cli.kinds import COMPUTE, ENVIRONMENT, EXPERIMENT, WORKSPACE, group_of, said
-from treering.cli.names import named, pairs
+from treering.cli.names import named, pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -77,7 +77,7 @@ def create_compute(
 @click.option("-f", "--file", "file", required=True, type=click.Path(path_type=Path), help="The YAML.")
 @click.option("-n", "--name", help="Stands before the name in the YAML.")
 @click.option("-v", "--version", help="The same; without any, it is the next number.")
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE")
+@sets_option()
 @click.pass_obj
 def create_environment(
     session: Session, file: Path, name: str | None, version: str | None, sets: tuple[str, ...]

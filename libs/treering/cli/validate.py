@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.names import sets_option
 from treering.cli.session import Session
 from treering.cli.terminal import put
 
@@ -15,7 +16,7 @@ from treering.cli.terminal import put
 @click.command("validate", cls=Verb)
 @click.argument("places", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="The same, as az has it.")
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Put in before it is judged.")
+@sets_option()
 @click.pass_context
 def validate(context: click.Context, places: tuple[Path, ...], files: tuple[Path, ...], sets: tuple[str, ...]) -> None:
     """Judge YAML files of any kind, without a server. Prints FILE:LINE: KEY: MESSAGE; exit 1 if one is refused."""

@@ -12,11 +12,10 @@ from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
 from treering.specs.curated import resolve_environment
 from treering.specs.environment_draft import from_map
-from treering.specs.job_draft import words
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
-from treering.specs.nodes import Report, Scalar
-from treering.specs.overrides import apply
+from treering.specs.nodes import Report, Scalar, words
+from treering.specs.overrides import apply, given
 from treering.specs.yaml_text import read_yaml
 
 KIND = "environment"
@@ -27,8 +26,7 @@ def load_environment(path: Path, overrides: Sequence[str], name: str, version: s
 
     Raises ``Refused``: ``yaml.*``, ``set.invalid``, ``environment.*``.
     """
-    given = [f"{key}='{value}'" for key, value in (("name", name), ("version", version)) if value]
-    root = apply(read_yaml(path), [*overrides, *given])
+    root = given(apply(read_yaml(path), overrides), {"name": name, "version": version})
     kind = kind_of(root) or KIND  # with nothing but python and requirements it could be anything
     if kind != KIND:
         raise Refused("environment.invalid", f"{path} is a {kind}, not an environment")

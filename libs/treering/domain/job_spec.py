@@ -36,13 +36,23 @@ class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
 
 
 class InputSpec(Struct, frozen=True, omit_defaults=True):
-    """One input: a literal ``value``, or data at ``path`` (as the user wrote it) whose content is ``digest``."""
+    """One input: a literal ``value``, or data at ``path`` (as the user wrote it) whose content is ``digest``.
+
+    ``written`` is the literal as the user wrote it, where the text of ``value`` is another (``1.10``, ``1e-4``):
+    it is what the command line gets.
+    """
 
     type: LiteralType | DataType
     value: Scalar | None = None
     path: Text = ""
     digest: Name = ""  # of a blob (uri_file) or of a tree manifest (everything else) in the blob store
     mode: InputMode = "ro_mount"
+    written: Text = ""
+
+    @property
+    def literal(self) -> str:
+        """What ``${{inputs.NAME}}`` becomes when the input is a value."""
+        return self.written or (str(self.value).lower() if isinstance(self.value, bool) else str(self.value))
 
 
 class OutputSpec(Struct, frozen=True, omit_defaults=True):

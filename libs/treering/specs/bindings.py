@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from treering.kernel.refusal import Refused
 from treering.specs import expressions
 from treering.specs.checks import nearest
-from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
 
 NAMES_SHOWN_MAX = 12
 
@@ -41,10 +41,11 @@ def is_optional(node: Node) -> bool:
 
 def check_text(node: Node | None, names: Names, key: str, report: Report) -> None:
     """Report every expression in a text that names nothing, and optional inputs outside ``$[[ ]]``."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+    written = text_of(node)
+    if node is None or written is None:
         return
     try:
-        found = expressions.references(node.value)
+        found = expressions.references(written)
     except Refused as refused:
         report.add(node.at, key, refused.detail)
         return

@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from treering.kernel.refusal import Refused
 from treering.specs import expressions
-from treering.specs.nodes import Node, Report, Scalar, Value, shown
+from treering.specs.nodes import Node, Report, Scalar, Value, shown, text_of
 from treering.specs.references import Form, parse_reference
 
 Check = Callable[[Node, str, Report], None]
@@ -41,9 +41,8 @@ def join(key: str, part: str) -> str:
 
 def is_binding(node: Node, report: Report) -> bool:
     """Whether the value comes from the pipeline around this step, so that nothing can be said of it yet."""
-    if not report.bindings or not isinstance(node, Scalar) or not isinstance(node.value, str):
-        return False
-    return expressions.binding(node.value) is not None
+    written = text_of(node) if report.bindings else None
+    return written is not None and expressions.binding(written) is not None
 
 
 def anything(node: Node, key: str, report: Report) -> None:
@@ -51,22 +50,24 @@ def anything(node: Node, key: str, report: Report) -> None:
 
 
 def text(node: Node, key: str, report: Report) -> None:
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+    written = text_of(node)
+    if written is None:
         hint = "; put it in quotes" if isinstance(node, Scalar) and node.value is not None else ""
         report.add(node.at, key, f"text is needed here, not {shown(node)}{hint}")
-    elif len(node.value) > TEXT_CHARACTERS_MAX:
-        report.add(node.at, key, f"has {len(node.value)} characters, more than {TEXT_CHARACTERS_MAX}")
+    elif len(written) > TEXT_CHARACTERS_MAX:
+        report.add(node.at, key, f"has {len(written)} characters, more than {TEXT_CHARACTERS_MAX}")
 
 
 def secret(node: Node, key: str, report: Report) -> None:
     """Text that no message shows."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+    if text_of(node) is None:
         report.add(node.at, key, "text is needed here; put it in quotes")
 
 
 def filled(node: Node, key: str, report: Report) -> None:
     """Text with something in it."""
-    if isinstance(node, Scalar) and isinstance(node.value, str) and not node.value.strip():
+    written = text_of(node)
+    if written is not None and not written.strip():
         report.add(node.at, key, "is empty")
     else:
         text(node, key, report)
@@ -77,9 +78,10 @@ def matching(pattern: str, wanted: str) -> Check:
     compiled = re.compile(pattern)
 
     def check(node: Node, key: str, report: Report) -> None:
-        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        written = text_of(node)
+        if written is None:
             text(node, key, report)
-        elif not compiled.fullmatch(node.value):
+        elif not compiled.fullmatch(written):
             report.add(node.at, key, f"{shown(node)} is not allowed: {wanted}")
 
     return check
@@ -133,13 +135,13 @@ def flag(node: Node, key: str, report: Report) -> None:
 
 
 def scalar(node: Node, key: str, report: Report) -> None:
-    """One value: text, a number, true or false."""
-    if not isinstance(node, Scalar) or node.value is None:
+    """One value: text, a number, true or false; ``null`` and JSON are text when ``--set`` gave them."""
+    if text_of(node) is None and (not isinstance(node, Scalar) or node.value is None):
         report.add(node.at, key, f"one value is needed here, not {shown(node)}")
 
 
 def version(node: Node, key: str, report: Report) -> None:
-    if not isinstance(node, Scalar) or node.value is None or isinstance(node.value, bool):
+    if not isinstance(node, Scalar) or (not node.given and (node.value is None or isinstance(node.value, bool))):
         report.add(node.at, key, f"a version is text or a number, not {shown(node)}")
     elif not re.fullmatch(r"\S{1,255}", node.written):
         report.add(node.at, key, f"the version {shown(node)} is not allowed: use 1 to 255 signs, no blanks")
@@ -151,7 +153,7 @@ def one_of(*values: str, exact: bool = False) -> Check:
     def check(node: Node, key: str, report: Report) -> None:
         if is_binding(node, report):
             return
-        given = node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+        given = text_of(node) or ""
         if given in values or (not exact and (folded(given) in values or given.lower() in values)):
             return
         report.add(node.at, key, f"{shown(node)} is not one of {', '.join(values)}{nearest(given, values)}")
@@ -178,11 +180,12 @@ def reference(*forms: Form, versioned: bool = False) -> Check:
     def check(node: Node, key: str, report: Report) -> None:
         if is_binding(node, report):
             return
-        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        written = text_of(node)
+        if written is None:
             report.add(node.at, key, f"a reference or a path is needed here, not {shown(node)}")
             return
         try:
-            found = parse_reference(node.value)
+            found = parse_reference(written)
         except Refused as refused:
             report.add(node.at, key, refused.detail)
             return

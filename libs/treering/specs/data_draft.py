@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from msgspec import convert
+from msgspec.structs import replace
 
 from treering.domain.job_spec import InputSpec, LiteralType, OutputSpec
 from treering.specs.checks import folded, join
 from treering.specs.kinds.files import resolved
-from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
 from treering.specs.references import parse_reference
 
 FOLDER_TYPES = ("uri_folder", "mltable", "triton_model")
@@ -29,13 +30,18 @@ def read_inputs(inputs: MapNode, report: Report) -> tuple[dict[str, InputSpec], 
 
 
 def read_input(node: Node) -> InputSpec:
-    """One input; a value keeps the type it was written with, data without a type is a folder."""
+    """One input; a value keeps the type and the text it was written with, data without a type is a folder."""
     if isinstance(node, MapNode) and "value" in node.entries:
         node = node.entries["value"]
-    if isinstance(node, Scalar):
-        assert node.value is not None  # the judgement had no problem
-        return InputSpec(type=literal_type(node), value=node.value)
-    assert isinstance(node, MapNode)
+    if isinstance(node, MapNode):
+        return read_data(node)
+    if isinstance(node, Scalar) and node.value is not None:
+        read = InputSpec(type=literal_type(node), value=node.value)
+        return read if read.literal == node.written else replace(read, written=node.written)
+    return InputSpec(type="string", value=text_of(node) or "")  # ``null`` or a list that --set gave
+
+
+def read_data(node: MapNode) -> InputSpec:
     written = {key: folded(node.text(key)) for key in ("type", "mode") if node.text(key)}
     return convert({"type": "uri_folder", **written, "path": node.text("path")}, InputSpec)
 

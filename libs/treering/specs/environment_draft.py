@@ -7,7 +7,7 @@ from pathlib import Path
 
 from treering.specs.checks import join
 from treering.specs.kinds.files import resolved
-from treering.specs.nodes import ListNode, MapNode, Node, Place, Plain, Report, Scalar, plain
+from treering.specs.nodes import ListNode, MapNode, Node, Place, Plain, Report, Scalar, plain, text_of
 from treering.specs.references import parse_reference
 
 
@@ -32,7 +32,7 @@ class EnvironmentDraft:
 def read_environment(node: Node, report: Report) -> EnvironmentDraft:
     """The environment of a job that was judged already; a file of its own is followed."""
     if isinstance(node, Scalar):
-        text = str(node.value)
+        text = text_of(node) or ""
         if not text.startswith("file:"):
             return EnvironmentDraft(node.at, reference=text)
         path = resolved(text, report)
@@ -64,7 +64,7 @@ def from_map(node: MapNode, report: Report) -> EnvironmentDraft:
 
 def texts(node: Node | None) -> tuple[str, ...]:
     items = node.items if isinstance(node, ListNode) else ()
-    return tuple(str(one.value) for one in items if isinstance(one, Scalar))
+    return tuple(text_of(one) or "" for one in items)
 
 
 def build_context(build: MapNode, report: Report) -> tuple[Path | None, str]:

@@ -20,7 +20,7 @@ from treering.specs.environment_draft import EnvironmentDraft, read_environment
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
-from treering.specs.nodes import MapNode, Place, Report
+from treering.specs.nodes import MapNode, Place, Report, words
 from treering.specs.overrides import apply
 from treering.specs.references import parse_reference
 from treering.specs.yaml_text import read_yaml
@@ -164,12 +164,6 @@ def named(name: str, at: Place, key: str, report: Report) -> str:
 def whole(node: MapNode, key: str) -> int | None:
     found = node.entries.get(key)
     return found.value if isinstance(found, nodes.Scalar) and isinstance(found.value, int) else None
-
-
-def words(node: MapNode) -> dict[str, str]:
-    """The values of a mapping as they were written; nothing is the empty text."""
-    found = {key: one for key, one in node.entries.items() if isinstance(one, nodes.Scalar)}
-    return {key: "" if one.value is None else one.written for key, one in found.items()}
 
 
 def values(node: MapNode) -> dict[str, Scalar]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
-from treering.specs.job_draft import words
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
 from treering.specs.mlmodel import MLMODEL
-from treering.specs.nodes import MapNode, Plain, Report, Scalar, plain
-from treering.specs.overrides import apply
+from treering.specs.nodes import MapNode, Place, Plain, Report, Scalar, plain, words
+from treering.specs.overrides import apply, given
 from treering.specs.references import parse_reference
 from treering.specs.yaml_text import read_yaml
 
@@ -37,13 +36,19 @@ class ModelDraft:
     flavors: dict[str, Plain] = field(default_factory=dict)
 
 
-def load_model(path: Path, overrides: Sequence[str]) -> ModelDraft:
-    """Read a model YAML; raises ``Refused``: ``yaml.*``, ``set.invalid``, ``model.invalid``, ``path.*``."""
-    root = apply(read_yaml(path), overrides)
-    kind = kind_of(root) or f"model/{DEFAULT_TYPE}"
-    if not kind.startswith("model"):
-        raise Refused("model.invalid", f"{path} is a {kind}, not a model")
-    report = Report(path.parent)
+def load_model(
+    file: Path | None, overrides: Sequence[str], options: Mapping[str, str] = {}, tags: Mapping[str, str] = {}
+) -> ModelDraft:
+    """Read a model YAML, or what options say without one; ``options`` and ``tags`` stand before what the file says.
+
+    Raises ``Refused``: ``yaml.*``, ``set.invalid``, ``model.invalid``, ``path.*``.
+    """
+    root = apply(read_yaml(file) if file else MapNode({}, {}, Place("")), overrides)
+    kind = kind_of(root) if file else ""
+    if kind and not kind.startswith("model"):
+        raise Refused("model.invalid", f"{file} is a {kind}, not a model")
+    root = given(root, options, tags)
+    report = Report(file.parent if file else Path())
     KINDS[f"model/{DEFAULT_TYPE}"](root, "", report)
     if report.problems:
         raise Refused("model.invalid", "\n".join(map(str, report.problems)))

@@ -28,25 +28,27 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value. ``written`` is its text in the file, which ``value`` no longer tells (``0.10`` is 0.1)."""
+    """One value. ``written`` is its text in the file, which ``value`` no longer tells (``0.10`` is 0.1). ``given``:
+    by ``--set``, where nobody can say with quotes that text is meant, so it is text wherever text is needed."""
 
     value: Value
     at: Place
     written: str = ""
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MapNode:
-    """A mapping; ``places`` says where each key was written."""
+    """A mapping; ``places`` says where each key was written. ``given`` is its text when ``--set`` gave it as JSON."""
 
     entries: dict[str, Node]
     places: dict[str, Place]
     at: Place
+    given: str = ""
 
     def text(self, key: str) -> str:
         """The value of ``key`` when it is text, else ""."""
-        node = self.entries.get(key)
-        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+        return text_of(self.entries.get(key)) or ""
 
     def map(self, key: str) -> MapNode:
         """The mapping at ``key``, or an empty one at this place."""
@@ -58,10 +60,29 @@ class MapNode:
 class ListNode:
     items: tuple[Node, ...]
     at: Place
+    given: str = ""
 
 
 Node = Scalar | MapNode | ListNode
 Plain = Value | dict[str, "Plain"] | list["Plain"]
+
+
+def text_of(node: Node | None) -> str | None:
+    """The text a node is, exactly as it was written; None for what is not text. Whatever ``--set`` gave can be."""
+    if isinstance(node, Scalar):
+        return node.value if isinstance(node.value, str) else node.written if node.given else None
+    return (node.given or None) if node else None
+
+
+def words(node: MapNode) -> dict[str, str]:
+    """The values of a mapping as they were written; nothing is the empty text."""
+    return {key: word(one) for key, one in node.entries.items()}
+
+
+def word(node: Node) -> str:
+    if isinstance(node, Scalar) and node.value is not None:
+        return node.written
+    return text_of(node) or ""
 
 
 def plain(node: Node) -> Plain:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from treering.specs.checks import Check, folded, is_binding, join, nearest, one_of
-from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, shown
+from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, shown, text_of
 
 
 def nullable(check: Check) -> Check:
@@ -84,7 +84,7 @@ def tagged(field: str, kinds: Mapping[str, Check], default: str = "") -> Check:
         if said is None and not default:
             report.add(node.at, join(key, field), f"is missing: one of {', '.join(kinds)}")
             return
-        word = folded(str(said.value)) if isinstance(said, Scalar) else default
+        word = folded(text_of(said) or str(said.value)) if isinstance(said, Scalar) else default
         if word in kinds:
             kinds[word](node, key, report)
         else:
@@ -99,6 +99,8 @@ def shaped(scalar: Check | None = None, mapping: Check | None = None, items: Che
 
     def check(node: Node, key: str, report: Report) -> None:
         rule = mapping if isinstance(node, MapNode) else items if isinstance(node, ListNode) else scalar
+        if rule is None and text_of(node) is not None:
+            rule = scalar  # JSON given by --set where no such thing is allowed: text
         if rule is not None:
             rule(node, key, report)
         elif not is_binding(node, report):

@@ -17,6 +17,7 @@ from treering.specs.bindings import Names, fault
 from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
 from treering.specs.references import parse_reference
 from treering.specs.requirements import python_versions, requirements
+from treering.specs.scalars import plain_value
 
 VERSION_DIGITS_MAX = 9
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
@@ -25,7 +26,7 @@ VARIABLE = re.compile(r"[^=\0]+")
 
 def check_job(spec: JobSpec) -> None:
     """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``job.nul``, ``name.invalid``,
-    ``expression.*``, ``input.unsupported``, ``output.path``, ``output.version``, ``environment.*``.
+    ``expression.*``, ``input.unsupported``, ``input.written``, ``output.path``, ``output.version``, ``environment.*``.
     """
     check_names("inputs", spec.inputs)
     check_names("outputs", spec.outputs)
@@ -76,10 +77,26 @@ def check_expressions(key: str, text: str, spec: JobSpec) -> None:
 def check_input(name: str, given: InputSpec) -> None:
     """A literal holds no expression, or inputs could name each other in a circle; data lies where a node can get it."""
     check_plain(f"inputs.{name}", given.path, given.value)
+    check_written(name, given)
     if isinstance(given.value, str) and expressions.OPEN in given.value:
         raise Refused("expression.misplaced", f"inputs.{name}: {expressions.IN_A_VALUE}")
     if given.value is None and not can_be_fetched(given):
         raise unfetchable(name, given)
+
+
+def check_written(name: str, given: InputSpec) -> None:
+    """The text of a literal says the same as its value, or the record would say something else than what ran."""
+    if not given.written:
+        return
+    check_plain(f"inputs.{name}", given.written)
+    try:
+        read = plain_value(given.written)
+        is_same = read == given.value and isinstance(read, bool) == isinstance(given.value, bool)
+    except ValueError:
+        is_same = False
+    if not is_same:
+        where = f"inputs.{name}: written is {given.written[:80]!r} and value {given.value!r}"
+        raise Refused("input.written", f"{where}; written is the same number, true or false as text, or absent")
 
 
 def check_output(name: str, output: OutputSpec) -> None:

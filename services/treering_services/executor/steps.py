@@ -95,7 +95,7 @@ async def inputs(attempt: Attempt, blobs: LocalBlobs, egress: Egress) -> None:
 async def input_value(attempt: Attempt, name: str, given: InputSpec, blobs: LocalBlobs, egress: Egress) -> str:
     """What ``${{inputs.name}}`` becomes: the literal, a path in the attempt's folder, or the URI itself."""
     if given.value is not None:
-        return str(given.value)
+        return given.literal
     if given.mode == "direct" and not given.digest:
         return given.path
     target = attempt.folder / "inputs" / SafePath.parse(name).text

@@ -7,7 +7,7 @@ from treering.specs.bindings import Names, check_text, names_of
 from treering.specs.checks import Check, filled, integer, join, matching, one_of, reference, text
 from treering.specs.kinds import data, environments
 from treering.specs.kinds.parts import JOB_HEAD, environment_variables, queue_settings, resources
-from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
 from treering.specs.shapes import both, record, tagged
 
 PER_NODE: dict[str, Check] = {"type": text, "process_count_per_instance": integer(1)}
@@ -88,7 +88,7 @@ def check_body(node: MapNode, names: Names, key: str, report: Report) -> None:
 
 def check_path(node: Node | None, key: str, report: Report) -> None:
     """An output path holds only the words that the server fills in."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str) or report.bindings:
+    if text_of(node) is None or report.bindings:
         return
     check_text(node, Names(words=expressions.SERVER_WORDS), key, report)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from treering.specs.checks import Check, anything, filled, integer, is_binding, one_of, reference, text
 from treering.specs.kinds.files import is_absent, opened, resolved
 from treering.specs.kinds.parts import ASSET_HEAD, asset_reference
-from treering.specs.nodes import MapNode, Node, Report, Scalar
+from treering.specs.nodes import MapNode, Node, Report, text_of
 from treering.specs.shapes import list_of, record, shaped
 
 SOURCES = ("image", "build", "conda_file", "requirements", "python")
@@ -18,8 +18,8 @@ SOURCES = ("image", "build", "conda_file", "requirements", "python")
 def existing_file(node: Node, key: str, report: Report) -> None:
     """A path of a file that is there."""
     filled(node, key, report)
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        is_absent(resolved(node.value, report), node.value, node.at, key, report)
+    if (written := text_of(node)) is not None:
+        is_absent(resolved(written, report), written, node.at, key, report)
 
 
 route = record({"port": integer(1, 65535), "path": text}, required=("port", "path"))
@@ -47,12 +47,13 @@ def inline(node: Node, key: str, report: Report) -> None:
 
 def by_name(node: Node, key: str, report: Report) -> None:
     """A reference, or ``file:`` and the path of an environment YAML."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value.startswith("file:"):
+    written = text_of(node) or ""
+    if not written.startswith("file:"):
         asset_reference(node, key, report)
         return
-    found = opened(node.value, node.at, key, report)
+    found = opened(written, node.at, key, report)
     if found is not None:
-        inline(found, "", report.in_folder(resolved(node.value, report).parent))
+        inline(found, "", report.in_folder(resolved(written, report).parent))
 
 
 def environment(node: Node, key: str, report: Report) -> None:

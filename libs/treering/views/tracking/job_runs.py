@@ -14,7 +14,7 @@ from treering.domain.job_messages import (
     JobSubmitted,
     JobUpdated,
 )
-from treering.domain.job_spec import JobSpec, Scalar
+from treering.domain.job_spec import JobSpec
 from treering.domain.run import NAME_TAG
 from treering.views.tracking.parts import Change
 from treering.views.tracking.run_tables import add_run, number_of, set_params, set_tags
@@ -48,17 +48,12 @@ def follow_job(db: Database, change: Change) -> None:
 def submitted(db: Database, change: Change, spec: JobSpec) -> tuple[int, int]:
     name, user = spec.display_name or change.address.key, change.commit.actor
     known = add_run(db, change, spec.experiment, name, user, "SCHEDULED", change.at_ms, of_job=True)
-    params = {key: text_of(one.value) for key, one in spec.inputs.items() if one.value is not None}
+    params = {key: one.literal for key, one in spec.inputs.items() if one.value is not None}
     set_params(db, *known, params)
     git = {GIT_TAGS[word]: value for word, value in spec.git.items() if word in GIT_TAGS}
     source = {"mlflow.source.type": "JOB", "mlflow.source.name": spec.command, "mlflow.user": user}
     set_tags(db, *known, {**source, **git, **spec.tags, NAME_TAG: name})
     return known
-
-
-def text_of(value: Scalar) -> str:
-    """A literal input as its job's command line has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def alter(db: Database, change: Change, number: int, experiment: int, event: Any) -> None:
