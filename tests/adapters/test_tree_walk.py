@@ -141,10 +141,14 @@ def test_doubled_links_end_in_a_refusal_that_names_them(tmp_path: Path) -> None:
 def test_as_many_links_as_people_use_are_followed_each(folder: Path) -> None:
     for name in ("latest", "best"):
         (folder / name).symlink_to("deep")
-    assert [one.path for one in scan(folder) if one.path.endswith("two")] == ["best/two", "deep/two", "latest/two"]
+    assert [one.path for one in scan(folder).files if one.path.endswith("two")] == [
+        "best/two",
+        "deep/two",
+        "latest/two",
+    ]
     for number in range(WAYS_MAX - 3):
         (folder / f"link-{number}").symlink_to("deep")
-    assert len(scan(folder)) == 2 * WAYS_MAX + 1
+    assert len(scan(folder).files) == 2 * WAYS_MAX + 1
 
 
 async def test_a_file_to_which_many_links_lead_is_read_once(folder: Path) -> None:
@@ -162,7 +166,7 @@ def test_what_its_owner_closed_is_named_and_is_no_failure_of_ours(as_nobody: Pat
     (as_nobody / "one").touch()
     (as_nobody / closed).chmod(0)
     with pytest.raises(Refused, match=rf"tree\.unreadable.*{closed}.*Permission denied"):
-        hashed(scan(as_nobody))
+        hashed(scan(as_nobody).files)
 
 
 def test_nothing_else_walks_by_itself() -> None:

@@ -14,7 +14,8 @@ import pytest
 from treering.adapters import trees
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.folders import Found, scan
-from treering.adapters.trees import Manifest, TreeFile, materialise, put_tree, read_manifest
+from treering.adapters.gaps import LeaveOut
+from treering.adapters.trees import Limits, Manifest, TreeFile, materialise, put_tree, read_manifest
 from treering.kernel.refusal import Refused
 from treering.testing.blob_contract import ABSENT
 
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def paths(folder: Path, ignore: bool = True) -> list[str]:
-    return [found.path for found in scan(folder, ignore)]
+    return [found.path for found in scan(folder, ignore).files]
 
 
 def mode(path: Path) -> int:
@@ -55,6 +56,38 @@ async def test_a_folder_comes_back_as_it_was(blobs: LocalBlobs, folder: Path, tm
 
 async def test_the_same_folder_has_the_same_digest(blobs: LocalBlobs, folder: Path) -> None:
     assert await put_tree(blobs, folder) == await put_tree(blobs, folder)
+
+
+async def test_empty_folders_come_back_and_a_tree_without_any_is_written_as_ever(
+    blobs: LocalBlobs, folder: Path, tmp_path: Path
+) -> None:
+    before = await put_tree(blobs, folder, ignore=False)
+    assert "folders" not in (await read_all(blobs, before.digest)).decode()
+    for name in ("empty/inner", "deep/none"):
+        (folder / name).mkdir(parents=True)
+    (folder / "again").symlink_to("empty")
+    tree = await put_tree(blobs, folder, ignore=False)
+    await materialise(blobs, tree.digest, tmp_path / "out", writable=False)
+    assert all((tmp_path / "out" / name).is_dir() for name in ("empty/inner", "deep/none", "again/inner"))
+    assert (tree.files, tree.digest == before.digest) == (3, False)
+
+
+async def test_a_folder_of_ignored_code_is_not_an_empty_one(blobs: LocalBlobs, folder: Path) -> None:
+    (folder / ".amlignore").write_text("*.csv\n.amlignore\n")
+    (folder / "logs").mkdir()
+    assert scan(folder).folders == ["logs"]
+
+
+async def read_all(blobs: LocalBlobs, digest: str) -> bytes:
+    return b"".join([chunk async for chunk in blobs.read(digest)])
+
+
+@pytest.mark.parametrize("folders", [("../x",), ("a", "a"), ("f",), ("f/x",), ("",), ("a//b",)])
+async def test_a_manifest_with_a_bad_folder_is_refused(blobs: LocalBlobs, folders: tuple[str, ...]) -> None:
+    manifest = Manifest((TreeFile("f", 0, await blobs.put_bytes(b""), False),), folders)
+    digest = await blobs.put_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(Refused, match=r"path\.unsafe|tree\.malformed"):
+        await read_manifest(blobs, digest)
 
 
 async def test_a_changed_file_changes_the_digest(blobs: LocalBlobs, folder: Path) -> None:
@@ -120,8 +153,8 @@ async def test_a_file_that_changes_while_it_is_read_is_refused(
 ) -> None:
     hashed = trees.hashed
 
-    def then_changed(found: Sequence[Found]) -> list[TreeFile]:
-        files = hashed(found)
+    def then_changed(found: Sequence[Found], leave_out: LeaveOut) -> list[TreeFile]:
+        files = hashed(found, leave_out)
         (folder / "main.py").write_text("print('hullo')\n")
         return files
 
@@ -154,11 +187,12 @@ def test_what_lies_in_an_ignored_folder_cannot_be_taken_back(folder: Path) -> No
     assert "deep/er/data.csv" not in paths(folder)
 
 
-def test_git_and_bytecode_are_never_taken(folder: Path) -> None:
+def test_git_and_bytecode_are_left_out_of_code_and_no_data(folder: Path) -> None:
     for name in (".git", "deep/__pycache__"):
         (folder / name).mkdir()
         (folder / name / "x").touch()
-    assert paths(folder, ignore=False) == ["deep/er/data.csv", "main.py", "run.sh"]
+    assert paths(folder) == ["deep/er/data.csv", "main.py", "run.sh"]
+    assert paths(folder, ignore=False) == [".git/x", "deep/__pycache__/x", "deep/er/data.csv", "main.py", "run.sh"]
 
 
 def test_a_link_inside_is_taken_as_what_it_leads_to(folder: Path) -> None:
@@ -208,7 +242,7 @@ def test_a_pipe_is_refused(folder: Path) -> None:
 def test_where_no_ignore_file_is_read_none_is_advised(folder: Path) -> None:
     """As in the outputs of a job."""
     with pytest.raises(Refused, match=r"tree\.too_many_files") as many:
-        scan(folder, ignore=False, files_max=0)
+        scan(folder, ignore=False, entries_max=0)
     os.mkfifo(folder / "pipe")
     with pytest.raises(Refused, match=r"tree\.special_file.*is a FIFO") as special:
         scan(folder, ignore=False)
@@ -222,7 +256,7 @@ async def test_holes_that_the_disk_has_no_room_for_are_refused_before_anything_i
         file.truncate(1 << 39)
     monkeypatch.setattr(trees, "hashed", None)
     with pytest.raises(Refused, match=r"tree\.too_large.*sparse files.*room for 1000000"):
-        await put_tree(blobs, folder, ignore=False, holes_bytes_max=1_000_000)
+        await put_tree(blobs, folder, ignore=False, limits=Limits(holes_bytes_max=1_000_000))
 
 
 async def test_a_file_with_many_hard_links_is_read_once(
@@ -242,12 +276,12 @@ async def test_a_file_with_many_hard_links_is_read_once(
 
 
 async def test_too_many_files_are_refused(blobs: LocalBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trees, "scan", partial(scan, files_max=2))
+    monkeypatch.setattr(trees, "scan", partial(scan, entries_max=2))
     with pytest.raises(Refused, match=r"tree\.too_many_files.*more than 2 files"):
         await put_tree(blobs, folder)
 
 
 async def test_too_many_bytes_are_refused_before_anything_is_stored(blobs: LocalBlobs, folder: Path) -> None:
-    with pytest.raises(Refused, match=r"tree\.too_large.*has 29 bytes, at most 28"):
-        await put_tree(blobs, folder, bytes_max=28)
+    with pytest.raises(Refused, match=r"tree\.too_large.*29 bytes, at most 28"):
+        await put_tree(blobs, folder, limits=Limits(bytes_max=28))
     assert not (blobs.root / "sha256").exists()

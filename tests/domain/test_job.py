@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
-from treering.domain.job import ATTEMPTS_MAX, JOB
+from treering.domain.job import ATTEMPTS_MAX, JOB, Job
 from treering.domain.job_messages import (
     ArchiveJob,
     AssignJob,
@@ -31,7 +33,7 @@ from treering.domain.job_messages import (
     SubmitJob,
 )
 from treering.domain.sealed import Sealed
-from treering.testing.examples import SEALED, SEALED_SPEC, SPEC
+from treering.testing.examples import LEFT_OUT, SEALED, SEALED_SPEC, SPEC
 from treering.testing.scenario import given
 
 SUBMITTED = JobSubmitted(SPEC)
@@ -117,6 +119,23 @@ def test_an_attempt_may_fail_before_it_starts() -> None:
 
 def test_an_attempt_that_was_not_started_cannot_complete() -> None:
     given(JOB, SUBMITTED, ASSIGNED).when(CompleteJob(1, "n1")).is_refused("job.not_started")
+
+
+def test_what_was_left_out_of_its_outputs_is_part_of_the_job_however_it_ends() -> None:
+    gaps: dict[str, Any] = {"left_out": (LEFT_OUT,), "left_out_count": 3}
+    asked = JobCancelRequested()
+    for before, command, event in (
+        ((STARTED,), CompleteJob(1, "n1", **gaps), JobCompleted(1, **gaps)),
+        (
+            (STARTED,),
+            FailJob(1, "n1", "exit_code", "with 2", 2, **gaps),
+            JobFailed(1, "exit_code", "with 2", 2, **gaps),
+        ),
+        ((STARTED, asked), ConfirmCancel(1, "n1", **gaps), JobCanceled(1, **gaps)),
+    ):
+        given(JOB, SUBMITTED, ASSIGNED, *before).when(command).then(event)
+        job = JOB.evolve(Job(), event)
+        assert (job.left_out, job.left_out_count) == ((LEFT_OUT,), 3)
 
 
 def test_only_a_finished_job_can_be_archived() -> None:

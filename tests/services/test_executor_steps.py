@@ -22,7 +22,7 @@ from treering.adapters.launcher import Launcher
 from treering.adapters.pip_shim import make_shims
 from treering.adapters.trees import put_tree
 from treering.config import Home
-from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
 from treering.kernel.command import Answer, CommandMessage, Written
 from treering.kernel.decoding import decode
 from treering.kernel.disk import CannotWrite
@@ -253,20 +253,6 @@ def test_a_deadline_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, tex
 def test_an_operator_may_change_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DEADLINES_VARIABLE, "inputs=7200, environment=60")
     assert deadlines() == {**DEADLINES, "inputs": 7200.0, "environment": 60.0}
-
-
-async def test_an_output_of_endless_links_fails_the_job_and_is_named(tmp_path: Path) -> None:
-    one = attempt(tmp_path, "outputs")
-    one.output_paths["model"] = tmp_path / "model"
-    one.spec = msgspec.structs.replace(one.spec, outputs={"model": OutputSpec()})
-    for level in range(60):
-        (tmp_path / "model" / f"l{level}").mkdir(parents=True)
-        for name in ("x", "y"):
-            (tmp_path / "model" / f"l{level}" / name).symlink_to(f"../l{level + 1}")
-    (tmp_path / "model" / "l60").mkdir()
-    with pytest.raises(Refused, match="output model: symbolic links in the folder 'model'") as refused:
-        await steps.outputs(one, LocalBlobs(tmp_path / "blobs"))
-    assert refused.value.code == "tree.too_many_links"
 
 
 @dataclass

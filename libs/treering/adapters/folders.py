@@ -1,7 +1,7 @@
-"""Lists the files of a folder that belong to a tree: all but those its ignore file names.
+"""Lists what of a folder belongs to a tree: of data all, of code what its ignore file does not name.
 
-``.amlignore`` is read, or ``.gitignore`` when there is no ``.amlignore``, at the top of the folder only, as Azure
-ML does. Patterns mean what they mean to git: what lies in an ignored folder cannot be taken back in.
+For code, ``.amlignore`` is read, or ``.gitignore`` when there is no ``.amlignore``, at the top of the folder only, as
+Azure ML does. Patterns mean what they mean to git: what lies in an ignored folder cannot be taken back in.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
+from treering.adapters.gaps import LeaveOut, refuse
 from treering.adapters.links_within import within
 from treering.adapters.regular_files import kind_of, open_regular, require_regular
 from treering.adapters.tree_walk import FILES_MAX, Bounds, entries, readable, shown
@@ -24,7 +25,7 @@ from treering.kernel.safe_path import SafePath
 IGNORE_FILES = (".amlignore", ".gitignore")
 IGNORE_BYTES_MAX = 256 * 1024
 BLOCK_BYTES = 512  # what st_blocks counts
-ALWAYS_SKIPPED = frozenset({".git", "__pycache__"})
+SKIPPED_IN_CODE = frozenset({".git", "__pycache__"})
 NOTHING = GitIgnoreSpec.from_lines([])
 
 
@@ -37,77 +38,123 @@ class Found(NamedTuple):
     disk_bytes: int  # less than its size where it has holes
 
 
-def scan(folder: Path, ignore: bool = True, files_max: int = FILES_MAX) -> list[Found]:
-    """The files below ``folder``, sorted by path; of a file, itself.
+class Listing(NamedTuple):
+    """Both sorted by path; ``folders`` are those in which nothing is: the others follow from the files."""
 
-    Links are followed when they stay inside. Raises ``Refused``: ``tree.absent``, ``tree.symlink``,
-    ``tree.special_file``, ``tree.too_many_files``, ``tree.ignore_file``, ``path.unsafe``, and as ``entries`` does.
+    files: list[Found]
+    folders: list[str]
+
+
+class Taking(NamedTuple):
+    """What is taken. ``spec``: what an ignore file leaves out; None for data, which is taken whole."""
+
+    bounds: Bounds
+    spec: GitIgnoreSpec | None
+    leave_out: LeaveOut
+
+    @property
+    def advice(self) -> str:
+        return advice(self.spec is not None)
+
+    def skips(self, name: str, said: str) -> bool:
+        return self.spec is not None and (name in SKIPPED_IN_CODE or self.spec.match_file(said))
+
+
+def scan(folder: Path, ignore: bool = True, leave_out: LeaveOut = refuse, entries_max: int = FILES_MAX) -> Listing:
+    """The files below ``folder``, and its empty folders; of a file, itself. ``ignore``: it is code.
+
+    Links are followed when they stay inside. ``leave_out`` is told ``tree.symlink``, ``tree.special_file``,
+    ``tree.too_many_files``, ``path.unsafe``, and what ``entries`` raises. Raises ``Refused``: ``tree.absent``,
+    ``tree.ignore_file``.
     """
     root = folder.resolve()
     if root.is_file():
-        return [found_at(folder.name, root)]
+        return Listing([found_at(folder.name, root)], [])
     if root.exists() and not root.is_dir():
         require_regular(folder, root.stat().st_mode)
     if not root.is_dir():
         raise Refused("tree.absent", f"there is no folder {str(folder)!r}")
-    spec = ignored_by(root) if ignore else NOTHING
-    found: list[Found] = []
+    taking = Taking(Bounds(f"the folder {root.name!r}"), ignored_by(root) if ignore else None, leave_out)
+    listing = Listing([], [])
     begin(0, "files found")
-    for one in walk(Bounds(f"the folder {root.name!r}"), root, "", (root,), spec, left_out(ignore)):
-        found.append(one)
-        tick(1)
-        if len(found) > files_max:
-            why = f"{str(folder)!r} has more than {files_max} files; for what is not needed: {left_out(ignore)}"
-            raise Refused("tree.too_many_files", why)
-    return sorted(found)
+    try:
+        for one in walk(taking, root, "", (root,)):
+            tick(1)
+            if len(listing.files) + len(listing.folders) >= entries_max:
+                why = f"{str(folder)!r} has more than {entries_max} files and empty folders"
+                refused = Refused("tree.too_many_files", f"{why}; for what is not needed: {taking.advice}")
+                leave_out(one if isinstance(one, str) else one.path, refused)
+            elif isinstance(one, str):
+                listing.folders.append(one)
+            else:
+                listing.files.append(one)
+    except Refused as refused:
+        leave_out("", refused)
+    return Listing(sorted(listing.files), sorted(listing.folders))
 
 
-def left_out(ignore: bool) -> str:
+def advice(ignore: bool) -> str:
     """What to do about a file that cannot be taken; an ignore file is not read where data is taken whole."""
     return "name it in .amlignore" if ignore else "remove it"
 
 
-def walk(
-    bounds: Bounds, folder: Path, prefix: str, above: tuple[Path, ...], spec: GitIgnoreSpec, advice: str
-) -> Iterator[Found]:
-    """``above`` are the real folders from the root down to here: a link to one of them would never end."""
-    for entry in entries(bounds, str(folder), prefix, len(above) - 1):
-        path, full, refused = prefix + entry.name, Path(entry.path), None
-        if entry.is_symlink():
-            try:
-                full = followed(full, path, above)
-            except Refused as refusal:
-                refused = refusal  # unless it is ignored
-        is_folder = refused is None and os.path.isdir(full)
-        said = path + "/" if is_folder or (refused is not None and spec.match_file(path + "/")) else path
-        if entry.name in ALWAYS_SKIPPED or spec.match_file(said):
-            continue
-        if refused is not None:
+def walk(taking: Taking, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[Found | str]:
+    """Files, and the paths of empty folders. ``above`` are the real folders from the root down to here: a link to one
+    of them would never end."""
+    is_empty = True
+    for entry in entries(taking.bounds, str(folder), prefix, len(above) - 1):
+        path = prefix + entry.name
+        if taking.spec is not None:
+            is_empty = False  # what is ignored is not taken, and neither is a folder of nothing else
+        try:
+            for one in taken(taking, entry, path, above):
+                is_empty = False
+                yield one
+        except Refused as refused:
+            taking.leave_out(path, refused)
+    if is_empty and prefix:
+        yield plain_path(prefix)
+
+
+def taken(taking: Taking, entry: os.DirEntry[str], path: str, above: tuple[Path, ...]) -> Iterator[Found | str]:
+    """What an entry comes to: a file, or what is below a folder, or nothing where it is skipped."""
+    full, refused = Path(entry.path), None
+    if entry.is_symlink():
+        try:
+            full = followed(full, path, above, taking.advice)
+        except Refused as refusal:
+            refused = refusal  # unless it is ignored
+    is_folder = refused is None and os.path.isdir(full)
+    if taking.skips(entry.name, path + "/" if is_folder else path):
+        return
+    if refused is not None:
+        if not taking.skips(entry.name, path + "/"):
             raise refused
-        if is_folder:
-            yield from walk(bounds, full, path + "/", (*above, full), spec, advice)
-            continue
-        with readable(path, bounds.top):
+    elif is_folder:
+        yield from walk(taking, full, path + "/", (*above, full))
+    else:
+        with readable(path, taking.bounds.top):
             mode = os.lstat(full).st_mode
             if not stat.S_ISREG(mode):
-                raise Refused("tree.special_file", f"{path!r} is {kind_of(mode)}, not a file or a folder; {advice}")
+                what = f"{shown(path)} is {kind_of(mode)}, not a file or a folder"
+                raise Refused("tree.special_file", f"{what}; {taking.advice}")
             one = found_at(path, full)
         yield one
 
 
-def followed(link: Path, path: str, above: tuple[Path, ...]) -> Path:
+def followed(link: Path, path: str, above: tuple[Path, ...], advice: str) -> Path:
     """Where a symbolic link leads, which is a file or folder of the same tree. A refusal has the link's own text only:
     where that leads outside the tree is nobody's to know."""
     try:
         target = within(above[0], link)
     except OSError:
-        raise Refused("tree.symlink", f"the symbolic link {path!r} leads nowhere; mend or ignore it") from None
+        raise Refused("tree.symlink", f"the symbolic link {shown(path)} leads nowhere; mend it, or {advice}") from None
     if target is None:
         text = shown(os.readlink(link))
-        message = f"the symbolic link {path!r} leads out of the folder: it says {text}; copy what it needs in"
+        message = f"the symbolic link {shown(path)} leads out of the folder: it says {text}; copy what it needs in"
         raise Refused("tree.symlink", message)
     if target in above:
-        raise Refused("tree.symlink", f"the symbolic link {path!r} leads to a folder that contains it")
+        raise Refused("tree.symlink", f"the symbolic link {shown(path)} leads to a folder that contains it")
     return target
 
 

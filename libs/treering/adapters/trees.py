@@ -1,7 +1,7 @@
 """Folders as blobs: every file is a blob, and the tree is a manifest blob that names them.
 
 The digest of the manifest therefore stands for the whole folder, and an unchanged file is stored once
-however many jobs have it. Empty folders, owners and times are not part of a tree.
+however many jobs have it. Owners and times are not part of a tree.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from anyio.to_thread import run_sync
 from msgspec import Meta, Struct
 
 from treering.adapters.blobs import LocalBlobs
-from treering.adapters.folders import Found, left_out, scan
+from treering.adapters.folders import Found, Listing, advice, scan
+from treering.adapters.gaps import LeaveOut, refuse
 from treering.adapters.regular_files import open_regular
 from treering.adapters.tree_walk import FILES_MAX, readable
 from treering.kernel.blobs import PREFIX, Blobs, absent, checked_digest
@@ -32,6 +33,7 @@ BYTES_MAX = 1024**4
 MANIFEST_BYTES_MAX = 128 * 1024 * 1024
 UPLOADS_AT_ONCE = 4
 CHUNK_BYTES = 1024 * 1024
+ENTRY_BYTES = 160  # of a manifest: a file but for its path, rounded up
 
 
 class TreeFile(Struct, frozen=True):
@@ -43,8 +45,11 @@ class TreeFile(Struct, frozen=True):
     executable: bool
 
 
-class Manifest(Struct, frozen=True):
+class Manifest(Struct, frozen=True, omit_defaults=True):
+    """``folders`` are those in which nothing is. They came later: a tree without any is written as it always was."""
+
     files: Annotated[tuple[TreeFile, ...], Meta(max_length=FILES_MAX)]
+    folders: Annotated[tuple[Text, ...], Meta(max_length=FILES_MAX)] = ()
 
 
 class Tree(NamedTuple):
@@ -53,57 +58,82 @@ class Tree(NamedTuple):
     size_bytes: int
 
 
-async def put_tree(
-    blobs: Blobs, folder: Path, ignore: bool = True, bytes_max: int = BYTES_MAX, holes_bytes_max: int = BYTES_MAX
-) -> Tree:
-    """Store a folder (or one file, as a tree of one). ``ignore``: leave out what its ignore file names.
-    ``holes_bytes_max``: by how much it may grow because the holes of its files are stored as zeros.
+class Limits(NamedTuple):
+    """``holes_bytes_max``: by how much a tree may grow because the holes of its files are stored as zeros."""
 
-    Raises ``Refused`` ``tree.*`` (see ``scan``), ``tree.too_large``, and ``tree.changed`` when a file changes
-    meanwhile.
+    bytes_max: int = BYTES_MAX
+    holes_bytes_max: int = BYTES_MAX
+    manifest_bytes_max: int = MANIFEST_BYTES_MAX
+
+
+LIMITS = Limits()
+
+
+async def put_tree(
+    blobs: Blobs, folder: Path, ignore: bool = True, limits: Limits = LIMITS, leave_out: LeaveOut = refuse
+) -> Tree:
+    """Store a folder (or one file, as a tree of one). ``ignore``: leave out what its ignore file names, as of code.
+
+    ``leave_out`` is told what cannot be stored: as ``scan`` tells it, ``tree.too_large``, ``tree.too_many_files``,
+    ``tree.unreadable``, and ``tree.changed`` for a file that changes meanwhile. Raises ``Refused`` as ``scan`` does.
     """
-    found = await run_sync(scan, folder, ignore)
-    check_size(found, folder, bytes_max, left_out(ignore))
-    check_holes(found, folder, holes_bytes_max)
-    files = await run_sync(hashed, found)
-    manifest = await run_sync(manifest_of, files, folder)
-    await put_missing(blobs, found, files)
+    listing = await run_sync(scan, folder, ignore, leave_out)
+    found = fitting(listing, limits, advice(ignore), leave_out)
+    files = await run_sync(hashed, found, leave_out)
+    files = await put_missing(blobs, found, files, leave_out)
+    manifest = await run_sync(msgspec.json.encode, Manifest(tuple(files), tuple(listing.folders)))
     return Tree(await blobs.put_bytes(manifest), len(files), sum(file.size for file in files))
 
 
-def manifest_of(files: Sequence[TreeFile], folder: Path) -> bytes:
-    manifest = msgspec.json.encode(Manifest(tuple(files)))
-    if len(manifest) > MANIFEST_BYTES_MAX:  # nobody could read it
-        why = f"{str(folder)!r} has {len(files)} files, whose names and digests take {len(manifest)} bytes"
-        raise Refused("tree.too_many_files", f"{why}; at most {MANIFEST_BYTES_MAX} are taken: pack some into one")
-    return manifest
+def fitting(listing: Listing, limits: Limits, advice: str, leave_out: LeaveOut) -> list[Found]:
+    """The files, in the order of their paths, that do not go beyond the limits together with those before them.
+
+    Said before they are hashed, which takes as long for holes as if they were full."""
+    taken: list[Found] = []
+    seen: set[tuple[int, int]] = set()
+    size_bytes = holes_bytes = 0
+    manifest_bytes = sum(path_bytes(path) for path in listing.folders)
+    for one in listing.files:
+        sizes = size_bytes + one.size_bytes
+        holes = holes_bytes + (0 if one.inode in seen else max(0, one.size_bytes - one.disk_bytes))
+        names = manifest_bytes + path_bytes(one.path)
+        if sizes > limits.bytes_max:
+            why = f"{one.path!r} makes the files {sizes} bytes, at most {limits.bytes_max} are taken"
+            leave_out(one.path, Refused("tree.too_large", f"{why}; for what is not needed: {advice}"))
+        elif holes > limits.holes_bytes_max:
+            why = f"the files up to {one.path!r} have holes (sparse files) that would take {holes} bytes when stored"
+            room = f"and there is room for {limits.holes_bytes_max}"
+            leave_out(one.path, Refused("tree.too_large", f"{why}, {room}; remove them, or write less"))
+        elif names > limits.manifest_bytes_max:  # nobody could read it
+            why = f"the names and digests of the files up to {one.path!r} take {names} bytes"
+            most = f"at most {limits.manifest_bytes_max} are taken"
+            leave_out(one.path, Refused("tree.too_many_files", f"{why}; {most}: pack some into one"))
+        else:
+            taken.append(one)
+            seen.add(one.inode)
+            size_bytes, holes_bytes, manifest_bytes = sizes, holes, names
+    return taken
 
 
-def check_size(found: Sequence[Found], folder: Path, bytes_max: int, advice: str) -> None:
-    size_bytes = sum(one.size_bytes for one in found)
-    if size_bytes > bytes_max:
-        message = f"{str(folder)!r} has {size_bytes} bytes, at most {bytes_max} are taken"
-        raise Refused("tree.too_large", f"{message}; for what is not needed: {advice}")
+def path_bytes(path: str) -> int:
+    """What an entry takes of a manifest, at most."""
+    return ENTRY_BYTES + len(msgspec.json.encode(path))
 
 
-def check_holes(found: Sequence[Found], folder: Path, holes_bytes_max: int) -> None:
-    """Said before they are hashed, which takes as long as if they were full."""
-    files = {one.inode: one for one in found}.values()
-    holes_bytes = sum(max(0, one.size_bytes - one.disk_bytes) for one in files)
-    if holes_bytes > holes_bytes_max:
-        why = f"the files of {str(folder)!r} have holes (sparse files) that would take {holes_bytes} bytes when stored"
-        raise Refused("tree.too_large", f"{why}, and there is room for {holes_bytes_max}; remove them, or write less")
-
-
-def hashed(found: Sequence[Found]) -> list[TreeFile]:
+def hashed(found: Sequence[Found], leave_out: LeaveOut = refuse) -> list[TreeFile]:
     """A file to which many names lead, by symbolic or hard links, is read once."""
     begin(sum(one.size_bytes for one in {one.inode: one for one in found}.values()), "bytes")
     known: dict[tuple[int, int], tuple[int, str]] = {}
+    files = []
     for one in found:
-        if one.inode not in known:
-            with readable(one.path, "the folder"):
-                known[one.inode] = measured(one.full)
-    return [TreeFile(one.path, *known[one.inode], one.executable) for one in found]
+        try:
+            if one.inode not in known:
+                with readable(one.path, "the folder"):
+                    known[one.inode] = measured(one.full)
+            files.append(TreeFile(one.path, *known[one.inode], one.executable))
+        except Refused as refused:
+            leave_out(one.path, refused)
+    return files
 
 
 def measured(path: Path) -> tuple[int, str]:
@@ -117,17 +147,31 @@ def measured(path: Path) -> tuple[int, str]:
         return file.tell(), PREFIX + found.hexdigest()
 
 
-async def put_missing(blobs: Blobs, found: Sequence[Found], files: Sequence[TreeFile]) -> None:
-    places = {file.digest: one.full for one, file in zip(found, files, strict=True)}
+async def put_missing(
+    blobs: Blobs, found: Sequence[Found], files: Sequence[TreeFile], leave_out: LeaveOut
+) -> list[TreeFile]:
+    """Store what is not there yet; the files that are stored now."""
+    full = {one.path: one.full for one in found}
+    places = {file.digest: full[file.path] for file in files}
     permits = asyncio.Semaphore(UPLOADS_AT_ONCE)
+    changed: set[str] = set()
 
     async def put(digest: str) -> None:
         async with permits:
-            if await blobs.put_file(places[digest]) != digest:
-                raise Refused("tree.changed", f"{places[digest]} changed while it was read; submit again")
+            try:
+                if await blobs.put_file(places[digest]) != digest:
+                    changed.add(digest)
+            except Refused as refused:
+                if not refused.code.startswith("tree."):
+                    raise
+                changed.add(digest)
 
     missing = await blobs.missing(list(places))
     await run_together(*(put(digest) for digest in missing))
+    for file in files if changed else ():
+        if file.digest in changed:
+            leave_out(file.path, Refused("tree.changed", f"{file.path!r} changed while it was read"))
+    return [file for file in files if file.digest not in changed]
 
 
 async def read_manifest(blobs: Blobs, digest: str) -> Manifest:
@@ -143,16 +187,19 @@ async def read_manifest(blobs: Blobs, digest: str) -> Manifest:
 
 def parsed(data: bytes) -> Manifest:
     manifest = decode(data, Manifest, code="tree.malformed", bytes_max=MANIFEST_BYTES_MAX)
-    if len(manifest.files) > FILES_MAX:
-        raise Refused("tree.malformed", f"a tree has at most {FILES_MAX} files, this one {len(manifest.files)}")
-    paths = set()
+    if len(manifest.files) + len(manifest.folders) > FILES_MAX:
+        raise Refused("tree.malformed", f"a tree has at most {FILES_MAX} files and empty folders; this one has more")
+    files = [file.path for file in manifest.files]
     for file in manifest.files:
         checked_digest(file.digest)
-        if SafePath.parse(file.path).text != file.path or not file.path or file.path in paths:
-            raise Refused("tree.malformed", f"the path {file.path!r} is empty, twice there or not in its plain form")
-        paths.add(file.path)
+    paths = set()
+    for path in (*files, *manifest.folders):
+        if SafePath.parse(path).text != path or not path or path in paths:
+            raise Refused("tree.malformed", f"the path {path!r} is empty, twice there or not in its plain form")
+        paths.add(path)
+    only_files = set(files)
     for path in paths:
-        if not paths.isdisjoint(map(str, Path(path).parents)):
+        if not only_files.isdisjoint(map(str, Path(path).parents)):
             raise Refused("tree.malformed", f"a folder of {path!r} is also a file")
     return manifest
 
@@ -178,6 +225,8 @@ def lay_out(blobs: LocalBlobs, manifest: Manifest, destination: Path, writable: 
         target = SafePath.parse(file.path).under(destination)
         target.parent.mkdir(parents=True, exist_ok=True)
         blobs.copy_to(file.digest, target, mode_of(writable, file.executable))
+    for path in manifest.folders:
+        SafePath.parse(path).under(destination).mkdir(parents=True, exist_ok=True)
 
 
 def mode_of(writable: bool, executable: bool) -> int:

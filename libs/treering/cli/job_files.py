@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -39,9 +40,21 @@ def download(session: Session, name: str, output_name: str | None, folder: Path,
             rows.append({"output": output, "path": str(folder / target), "files": done.files, "bytes": done.size_bytes})
     if not rows:
         put(f"note: job {name} ({job['status']}) has nothing to download yet", file=sys.stderr)
+    for line in left_out(job, output_name):
+        put(f"note: {line}", file=sys.stderr)
     if more := named_outputs(job) if not (all_ or output_name) else []:
         put(f"note: not brought: {', '.join(more)}; --all brings them, or --output-name one", file=sys.stderr)
     session.table(rows, {"Output": "output", "Path": "path", "Files": "files", "Bytes": "bytes"})
+
+
+def left_out(job: Shape, output_name: str | None) -> Iterator[str]:
+    """What the trees are without, because it could not be stored when the job ended."""
+    named = [one for one in job["state"].get("left_out", ()) if output_name in (None, one["output"])]
+    for one in named:
+        yield f"left out of {one['output']} when the job ended: {one['path']}: {one['reason']} ({one['code']})"
+    count = job["state"].get("left_out_count", 0)
+    if named and count > len(job["state"]["left_out"]):
+        yield f"{count} files were left out in all; the job's log names them"
 
 
 def named_outputs(job: Shape) -> list[str]:

@@ -94,6 +94,7 @@ def job(resource: Shape) -> Shape:
         "environment_variables": spec.get("environment_variables", {}),
         "inputs": {name: input_of(given) for name, given in spec.get("inputs", {}).items()},
         "outputs": outputs_of(spec, state),
+        **left_out_of(state),
         "resources": {"instance_count": spec.get("instance_count", 1)},
         **({"identity": {"type": spec["identity"]}} if spec.get("identity") else {}),
         **({"submitted_via": state["via"]} if state.get("via") else {}),
@@ -126,6 +127,12 @@ def outputs_of(spec: Shape, state: Shape) -> Shape:
     default = {"default": {"type": "uri_folder", "mode": "rw_mount"}}
     done = {name: registration(one) for name, one in state.get("registered", {}).items()}
     return {name: {**one, **made.get(name, {}), **done.get(name, {})} for name, one in {**default, **asked}.items()}
+
+
+def left_out_of(state: Shape) -> Shape:
+    """The files that could not be stored, and how many there are where not all are named."""
+    named, count = state.get("left_out", ()), state.get("left_out_count", 0)
+    return {**({"left_out": list(named)} if named else {}), **({"left_out_count": count} if count else {})}
 
 
 def registration(one: Shape) -> Shape:

@@ -13,7 +13,7 @@ attempt is refused. The statuses are those of Azure ML.
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import msgspec
 from msgspec import Struct
@@ -41,6 +41,7 @@ from treering.domain.job_messages import (
     JobStarted,
     JobSubmitted,
     JobUpdated,
+    LeftOut,
     LoseAttempt,
     LoseJob,
     OutputData,
@@ -87,6 +88,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     outputs: dict[str, OutputData] = {}
     logs: str = ""
     seconds: float = 0.0
+    left_out: tuple[LeftOut, ...] = ()  # of its outputs, the first of left_out_count
+    left_out_count: int = 0
     archived: bool = False
     registered: dict[str, Registration] = {}  # by output
     via: str = ""  # the job that submitted it
@@ -109,17 +112,15 @@ def evolve(job: Job, event: JobEvent) -> Job:
         case JobFinalizing():
             return change(job, status="Finalizing")
         case JobCompleted():
-            return change(
-                job, status="Completed", exit_code=0, outputs=event.outputs, logs=event.logs, seconds=event.seconds
-            )
+            return ended(job, event, status="Completed", exit_code=0)
         case JobFailed():
-            return change(failed(job, event), logs=event.logs, outputs=event.outputs, seconds=event.seconds)
+            return ended(job, event, status="Failed", code=event.code, message=event.message, exit_code=event.exit_code)
         case JobLost():
             return change(job, status="Queued", node="", incarnation="")
         case JobCancelRequested():
             return change(job, status="CancelRequested")
         case JobCanceled():
-            return change(job, status="Canceled", outputs=event.outputs, logs=event.logs, seconds=event.seconds)
+            return ended(job, event, status="Canceled")
         case JobArchived():
             return change(job, archived=True)
         case JobRestored():
@@ -139,10 +140,9 @@ def updated(spec: JobSpec | None, event: JobUpdated) -> JobSpec | None:
     return msgspec.structs.replace(spec, **{name: value for name, value in new.items() if value is not None})
 
 
-def failed(job: Job, event: JobFailed) -> Job:
-    return msgspec.structs.replace(
-        job, status="Failed", code=event.code, message=event.message, exit_code=event.exit_code
-    )
+def ended(job: Job, event: JobCompleted | JobFailed | JobCanceled, **how: object) -> Job:
+    """The job with what its last attempt left."""
+    return msgspec.structs.replace(job, **left_by(event), **how)
 
 
 def registered(job: Job, output: str, registration: Registration) -> Job:
@@ -277,24 +277,14 @@ def complete(job: Job, command: CompleteJob) -> list[JobEvent]:
     must_hold(job, command)
     if job.status == "Preparing":
         raise Refused("job.not_started", "an attempt that was not started cannot be complete")
-    return [JobCompleted(command.attempt, command.outputs, command.logs, command.seconds)]
+    return [JobCompleted(command.attempt, **left_by(command))]
 
 
 def fail(job: Job, command: FailJob) -> list[JobEvent]:
     if job.status == "Failed" and job.attempt == command.attempt:
         return []
     must_hold(job, command)
-    return [
-        JobFailed(
-            command.attempt,
-            command.code,
-            command.message,
-            command.exit_code,
-            command.outputs,
-            command.logs,
-            command.seconds,
-        )
-    ]
+    return [JobFailed(command.attempt, command.code, command.message, command.exit_code, **left_by(command))]
 
 
 def confirm_cancel(job: Job, command: ConfirmCancel) -> list[JobEvent]:
@@ -303,7 +293,13 @@ def confirm_cancel(job: Job, command: ConfirmCancel) -> list[JobEvent]:
     must_hold(job, command)
     if job.status != "CancelRequested":
         raise Refused("job.not_canceled", f"nobody asked to cancel the job; it is {job.status}")
-    return [JobCanceled(command.attempt, command.outputs, command.logs, command.seconds)]
+    return [JobCanceled(command.attempt, **left_by(command))]
+
+
+def left_by(said: CompleteJob | FailJob | ConfirmCancel | JobCompleted | JobFailed | JobCanceled) -> dict[str, Any]:
+    """What an attempt left, as fields that its command, its event and the job have alike."""
+    names = ("outputs", "logs", "seconds", "left_out", "left_out_count")
+    return {name: getattr(said, name) for name in names}
 
 
 def must_have_named(job: Job, output: str) -> None:

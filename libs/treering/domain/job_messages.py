@@ -76,10 +76,25 @@ class OutputData(msgspec.Struct, frozen=True):
     size_bytes: Size
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """A file that is missing in an output ("default" is ./outputs, "logs" the logs) because it could not be stored."""
+
+    output: Name
+    path: Text  # for people: what is no text in it stands as escapes
+    code: Name
+    reason: Text
+
+
+LEFT_OUT_MAX = 100
+AllLeftOut = Annotated[tuple[LeftOut, ...], Meta(max_length=LEFT_OUT_MAX)]  # the first of left_out_count
+
+
 class CompleteJob(ExecutorCommand, frozen=True, tag="complete"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
     logs: Name = ""  # digest of the tree of logs
     seconds: Seconds = 0.0
+    left_out: AllLeftOut = ()
+    left_out_count: Count = 0
 
 
 class FailJob(ExecutorCommand, frozen=True, tag="fail"):
@@ -89,12 +104,16 @@ class FailJob(ExecutorCommand, frozen=True, tag="fail"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
     logs: Name = ""
     seconds: Seconds = 0.0
+    left_out: AllLeftOut = ()
+    left_out_count: Count = 0
 
 
 class ConfirmCancel(ExecutorCommand, frozen=True, tag="confirm_cancel"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
     logs: Name = ""
     seconds: Seconds = 0.0
+    left_out: AllLeftOut = ()
+    left_out_count: Count = 0
 
 
 class LoseAttempt(ExecutorCommand, frozen=True, tag="lose_attempt"):
@@ -160,6 +179,8 @@ class JobCompleted(Event, frozen=True, tag="job.completed"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
     logs: Name = ""
     seconds: Seconds = 0.0
+    left_out: AllLeftOut = ()
+    left_out_count: Count = 0
 
 
 class JobFailed(Event, frozen=True, tag="job.failed"):
@@ -170,6 +191,8 @@ class JobFailed(Event, frozen=True, tag="job.failed"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
     logs: Name = ""
     seconds: Seconds = 0.0
+    left_out: AllLeftOut = ()
+    left_out_count: Count = 0
 
 
 class JobLost(Event, frozen=True, tag="job.lost"):
@@ -186,6 +209,8 @@ class JobCanceled(Event, frozen=True, tag="job.canceled"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
     logs: Name = ""
     seconds: Seconds = 0.0
+    left_out: AllLeftOut = ()
+    left_out_count: Count = 0
 
 
 class JobArchived(Event, frozen=True, tag="job.archived"):

@@ -43,6 +43,7 @@ from treering.domain.job_messages import (
     ConfirmCancel,
     FailJob,
     FinalizeJob,
+    LeftOut,
     LoseAttempt,
     LoseJob,
     OutputData,
@@ -96,6 +97,7 @@ SEALED = Sealed("job-0f", {"DB_PASSWORD": "0" * 64})
 SEALED_SPEC = replace(SPEC, sealed=SEALED)
 SEALED_ENVIRONMENT = replace(ENVIRONMENT, sealed=Sealed("environment-0f", SEALED.macs))
 DIGEST = "sha256:" + "0" * 64
+LEFT_OUT = LeftOut("model", "last.pt", "tree.symlink", "the symbolic link 'last.pt' leads nowhere")
 ARTIFACTS: list[Command] = [LogArtifact("model/MLmodel", DIGEST, 10), DeleteArtifact("model")]
 
 COMMANDS: dict[str, list[Command]] = {
@@ -146,7 +148,9 @@ COMMANDS: dict[str, list[Command]] = {
         *(StartJob(attempt, "n1") for attempt in (1, 2, 3)),
         FinalizeJob(1, "n1"),
         *(CompleteJob(attempt, "n1", {"model": OutputData(DIGEST, 1, 10)}, DIGEST, 1.5) for attempt in (1, 2)),
+        CompleteJob(1, "n1", left_out=(LEFT_OUT,), left_out_count=1),
         FailJob(1, "n1", "exit_code", "the command exited with code 2", 2),
+        FailJob(1, "n1", "exit_code", "the command exited with code 2", 2, left_out=(LEFT_OUT,), left_out_count=3),
         ConfirmCancel(1, "n1"),
         RegisterOutput("named", "net", 1),
         RegisterOutput("named", "net", 2),

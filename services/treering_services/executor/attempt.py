@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from treering.adapters.launcher import Running
-from treering.domain.job_messages import OutputData
+from treering.domain.job_messages import LeftOut, OutputData
 from treering.domain.job_spec import JobSpec
 from treering.kernel.clock import monotonic_seconds, now
 from treering.kernel.command import Context
@@ -58,6 +58,8 @@ class Attempt:
     failure: Failure | None = None
     lost: str = ""  # why the node failed on it, although the job did not
     outputs: dict[str, OutputData] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)  # the first of left_out_count
+    left_out_count: int = 0
     logs: str = ""
     seconds: float = 0.0
 

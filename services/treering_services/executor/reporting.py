@@ -35,7 +35,8 @@ class Reporter:
         When nobody answers before the deadline, the attempt is given up here: the scheduler finds that its node does
         not know it any more, and loses it.
         """
-        ending = (attempt.outputs, attempt.logs, attempt.seconds)
+        left_out = (tuple(attempt.left_out), attempt.left_out_count)
+        ending = (attempt.outputs, attempt.logs, attempt.seconds, *left_out)
         if attempt.cancel_requested.is_set():
             await self.say(attempt, ConfirmCancel(attempt.number, self.node, *ending))
         elif attempt.lost:

@@ -22,7 +22,7 @@ from treering.kernel.disk import refusal_of
 from treering.kernel.ending import end
 from treering.kernel.refusal import Refused
 from treering.tracing import Value, span
-from treering_services.executor import steps
+from treering_services.executor import leaving, steps
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
 from treering_services.executor.reporting import Reporter, judge
@@ -236,12 +236,12 @@ class Runner:
             return
         if attempt.spec.outputs and not attempt.cancel_requested.is_set():
             await self.reporter.say(attempt, FinalizeJob(attempt.number, self.node))
-        await steps.outputs(attempt, self.blobs)
+        await leaving.store_outputs(attempt, self.blobs, console.say)
 
     async def archive(self, attempt: Attempt, console: Console) -> None:
         """The console is complete, and stored."""
         await console.close()
-        await steps.archive_logs(attempt, self.blobs)
+        await leaving.store_logs(attempt, self.blobs)
 
 
 async def copy_output(running: Running, console: Console) -> None:

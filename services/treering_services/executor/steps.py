@@ -13,14 +13,11 @@ from msgspec import Struct
 
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.egress import Egress
-from treering.adapters.free_space import room_in
 from treering.adapters.http_get import Bounds, fetch
 from treering.adapters.pip_shim import shim_variables
 from treering.adapters.remove_tree import remove_tree
-from treering.adapters.tree_walk import readable
-from treering.adapters.trees import materialise, mode_of, put_tree
+from treering.adapters.trees import materialise, mode_of
 from treering.client.urls import tracking_uri
-from treering.domain.job_messages import OutputData
 from treering.domain.job_spec import InputSpec
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
@@ -167,46 +164,3 @@ def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str
         "MLFLOW_EXPERIMENT_NAME": attempt.spec.experiment,
         **experiment,
     }
-
-
-async def outputs(attempt: Attempt, blobs: LocalBlobs) -> None:
-    """Store what the job left: named outputs, and its ./outputs folder as ``default``."""
-    for name, path in attempt.output_paths.items():
-        folder = path.parent if attempt.spec.outputs[name].type == "uri_file" else path
-        attempt.outputs[name] = await stored_output(blobs, f"output {name}", folder)
-    default = attempt.code_folder / "outputs"
-    with readable("outputs", "the job's folder"):
-        is_there = default.is_symlink() or (default.is_dir() and any(default.iterdir()))
-    if is_there:
-        attempt.outputs["default"] = await stored_output(blobs, "./outputs", default)
-
-
-async def stored_output(blobs: LocalBlobs, called: str, folder: Path) -> OutputData:
-    """The folder as a tree. A refusal says which output it is about."""
-    try:
-        require_folder(folder)
-        room = room_in(blobs.root)
-        left_bytes = max(0, room.free_bytes - room.services_bytes_min)
-        tree = await put_tree(blobs, folder, ignore=False, holes_bytes_max=left_bytes)
-    except Refused as refused:
-        raise Refused(refused.code, f"{called}: {refused.detail}") from refused
-    return OutputData(tree.digest, tree.files, tree.size_bytes)
-
-
-def require_folder(folder: Path) -> None:
-    if folder.is_symlink():
-        raise Refused("tree.symlink", "the folder was replaced by a link; write into the folder itself")
-
-
-async def archive_logs(attempt: Attempt, blobs: LocalBlobs) -> None:
-    """The console as a tree of its own, once it is complete; nothing where nothing was said.
-
-    A job that put a FIFO or a link among its logs loses them, and ends as it ended.
-    """
-    if attempt.log_file.exists() and attempt.log_file.stat().st_size:
-        try:
-            attempt.logs = (await put_tree(blobs, attempt.folder / "logs", ignore=False)).digest
-        except Refused as refused:
-            if not refused.code.startswith("tree."):
-                raise
-            log.warning("logs.not_kept", job=str(attempt.job), code=refused.code, why=refused.detail)

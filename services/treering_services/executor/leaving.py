@@ -1,0 +1,106 @@
+"""Stores what a job left: its outputs and its logs. What cannot be stored is named, and fails no job.
+
+Hours of training are not lost because of one dangling link: everything else is stored, and each file that is left out
+stands with its reason in the job's log, the first ones also in the job itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+
+from treering.adapters.blobs import LocalBlobs
+from treering.adapters.builds import Say
+from treering.adapters.free_space import room_in
+from treering.adapters.gaps import Gaps
+from treering.adapters.links_within import within
+from treering.adapters.regular_files import kind_of
+from treering.adapters.trees import Limits, Manifest, Tree, put_tree
+from treering.domain.job_messages import LEFT_OUT_MAX, LeftOut, OutputData
+from treering.kernel.refusal import Refused
+from treering_services.executor.attempt import Attempt
+
+LINES_MAX = 1000  # about files that are left out, of one output
+KEPT_OF_ONE_MAX = 50  # of LEFT_OUT_MAX, so that another output has its place too
+DEFAULT = "default"  # the name of ./outputs
+EMPTY = msgspec.json.encode(Manifest(()))
+
+
+async def store_outputs(attempt: Attempt, blobs: LocalBlobs, say: Say) -> None:
+    """The named outputs, and ./outputs unless it is empty."""
+    attempt.left_out.clear()  # of an earlier try, for which the disk had no room
+    attempt.left_out_count = 0
+    for name, path in attempt.output_paths.items():
+        folder = path.parent if attempt.spec.outputs[name].type == "uri_file" else path
+        attempt.outputs[name] = await stored(attempt, blobs, name, folder, say)
+    default = attempt.code_folder / "outputs"
+    if has_something(default):
+        attempt.outputs[DEFAULT] = await stored(attempt, blobs, DEFAULT, default, say)
+
+
+def has_something(folder: Path) -> bool:
+    """False where there is certainly nothing to store, and nothing to say about it."""
+    try:
+        return folder.is_symlink() or any(folder.iterdir())
+    except OSError:
+        return os.path.lexists(folder)
+
+
+async def stored(attempt: Attempt, blobs: LocalBlobs, name: str, folder: Path, say: Say) -> OutputData:
+    """The folder as a tree, and a line for each file that it is without."""
+    gaps = Gaps(LINES_MAX)
+    tree = await tree_of(attempt, blobs, folder, gaps)
+    called = "./outputs" if name == DEFAULT else f"output {name}"
+    for gap in gaps.kept:
+        say(f"left out of {called}: {gap.path} ({gap.code}): {gap.reason}")
+    if gaps.count > len(gaps.kept):
+        say(f"left out of {called}: {gaps.count - len(gaps.kept)} more files; {gaps.count} in all")
+    keep(attempt, name, gaps)
+    return OutputData(tree.digest, tree.files, tree.size_bytes)
+
+
+async def tree_of(attempt: Attempt, blobs: LocalBlobs, folder: Path, gaps: Gaps) -> Tree:
+    try:
+        real = real_folder(attempt.folder, folder)
+        room = room_in(blobs.root)
+        left_bytes = max(0, room.free_bytes - room.services_bytes_min)
+        return await put_tree(blobs, real, ignore=False, limits=Limits(holes_bytes_max=left_bytes), leave_out=gaps.add)
+    except Refused as refused:
+        gaps.add("", refused)
+        return Tree(await blobs.put_bytes(EMPTY), 0, 0)
+
+
+def real_folder(root: Path, folder: Path) -> Path:
+    """Where an output lies. A job may have put a link in its place, which is followed to what is the job's own, or a
+    file, which is stored as a folder of one.
+
+    Raises ``Refused`` ``tree.absent``, ``tree.symlink``, ``tree.special_file``: nothing can be stored of it.
+    """
+    try:
+        real = within(root, folder)
+    except OSError:
+        raise Refused("tree.absent", "the folder was removed, or is a link that leads nowhere") from None
+    if real is None:
+        raise Refused("tree.symlink", "the folder was replaced by a link that leads out of the job's own folder")
+    mode = os.lstat(real).st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise Refused("tree.special_file", f"the folder was replaced by {kind_of(mode)}; write into the folder itself")
+    return real
+
+
+def keep(attempt: Attempt, name: str, gaps: Gaps) -> None:
+    room = min(KEPT_OF_ONE_MAX, LEFT_OUT_MAX - len(attempt.left_out))
+    attempt.left_out += [LeftOut(name, *gap) for gap in gaps.kept[:room]]
+    attempt.left_out_count += gaps.count
+
+
+async def store_logs(attempt: Attempt, blobs: LocalBlobs) -> None:
+    """The console as a tree of its own, once it is complete; nothing where nothing was said."""
+    if attempt.log_file.exists() and attempt.log_file.stat().st_size:
+        gaps = Gaps(KEPT_OF_ONE_MAX)
+        tree = await put_tree(blobs, attempt.folder / "logs", ignore=False, leave_out=gaps.add)
+        attempt.logs = tree.digest
+        keep(attempt, "logs", gaps)
