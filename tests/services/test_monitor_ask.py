@@ -188,6 +188,31 @@ async def test_which_jobs_used_this_data(nats_server: RunningNats) -> None:
         assert (await ask(running, "data", "nothing")).rows == []
 
 
+async def test_what_led_to_a_job_is_also_who_made_what_it_was_given(nats_server: RunningNats) -> None:
+    async with installation(nats_server) as running:
+        # Given a job, a model that a person made of it, and a job with an output of the one and the model as inputs,
+        first, second = Address("w", "job", "first"), Address("w", "job", "second")
+        await running.send(first, SubmitJob(JobSpec("true", EnvironmentSpec())))
+        await running.send(Address("w", "model", "a:1"), created("a", "first"), actor="anna")
+        digest = "sha256:" + "0" * 64
+        given = {
+            "data": InputSpec("uri_folder", path="azureml://jobs/first/outputs/o/paths/p", digest=digest),
+            "model": InputSpec("custom_model", path="azureml:a:1", digest=digest),
+            "other": InputSpec("uri_folder", path="./data", digest=digest),
+        }
+        for service, command in (("scheduler", AssignJob(1, "n1", "i1")), ("executor", StartJob(1, "n1"))):
+            await Commands(await nats_server.connect(service), service).send(
+                first, command, Context(new_id(), now(), service)
+            )
+        last = await running.send(second, SubmitJob(JobSpec("true", EnvironmentSpec(), inputs=given)))
+        await running.caught_up(last.position)
+        # when it is asked what led to the second, then both are told.
+        answer = await ask(running, "causes", "job/second")
+        assert {(row["of"], row["type"]) for row in answer.rows} == {
+            ("job/second", "job.submitted"), ("job/first", "job.started"), ("model/a:1", "model.created"),
+        }  # fmt: skip
+
+
 async def test_what_was_deleted_and_who_read_secrets(nats_server: RunningNats) -> None:
     async with installation(nats_server) as running:
         compute = Address("w", "compute", "gpu")

@@ -24,6 +24,8 @@ WORDS: dict[Form, str] = {
     "datastore": "azureml://datastores/D/paths/P",
     "job_output": "azureml://jobs/J/outputs/O/paths/P",
     "run": "runs:/RUN/PATH",
+    "mlflow_model": "models:/NAME/VERSION",
+    "artifact": "mlflow-artifacts:/PATH",
     "http": "an http(s) URL",
     "wasbs": "a wasbs URL",
     "abfss": "an abfss URL",

@@ -1,8 +1,8 @@
 """What a path or an asset reference in a YAML points at.
 
 ``azureml:N:V``, ``azureml:N@LABEL``, ``azureml:N``, ARM ids, ``azureml://registries/...``, ``datastores``,
-``jobs``, ``runs:/``, ``http(s)``, ``wasb(s)``, ``abfs(s)``, ``adl``, ``git+`` and local paths. Reading one
-asks nobody: whether it exists is for others to find out.
+``jobs``, ``runs:/``, ``models:/``, ``mlflow-artifacts:/``, ``http(s)``, ``wasb(s)``, ``abfs(s)``, ``adl``, ``git+``
+and local paths. Reading one asks nobody: what it means on an installation, ``gateway/references.py`` finds out.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from msgspec import Struct
 from treering.kernel.refusal import Refused
 
 Form = Literal[
-    "asset", "arm", "registry", "datastore", "job_output", "run", "http", "wasbs", "abfss", "adl", "git",
-    "local",
+    "asset", "arm", "registry", "datastore", "job_output", "run", "mlflow_model", "artifact", "http", "wasbs", "abfss",
+    "adl", "git", "local",
 ]  # fmt: skip
 SCHEMES: dict[str, Form] = {
     "http": "http", "https": "http", "wasb": "wasbs", "wasbs": "wasbs", "abfs": "abfss", "abfss": "abfss",
@@ -27,26 +27,28 @@ CHARACTERS_MAX = 2048
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 NAME = r"[^\s/:@]{1,255}"  # whether a resource may be called so is for the registry to say
 ASSET = re.compile(rf"azureml:(?P<name>{NAME})(?::(?P<version>{NAME})|@(?P<label>{NAME}))?")
-REGISTRY = re.compile(
-    rf"azureml://registries/(?P<registry>{NAME})/(?P<kind>[a-z]+)/(?P<name>{NAME})"
-    rf"(?:/versions/(?P<version>{NAME})|/labels/(?P<label>{NAME}))?"
-)
-WORKSPACE = r"(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/workspaces/[^/]+/)?"
-DATASTORE = re.compile(rf"azureml://{WORKSPACE}datastores/(?P<name>{NAME})(?:/paths/?(?P<path>.*))?")
+VERSION = rf"(?:/versions/(?P<version>{NAME})|/labels/(?P<label>{NAME}))?"
+# The resource group and the subscription of a long form are Azure's; the workspace may be another one than is asked.
+LONG = r"subscriptions/[^/]+/resource[gG]roups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/"
+IN_WORKSPACE = rf"azureml://(?:{LONG})?"
+DATASTORE = re.compile(rf"{IN_WORKSPACE}datastores/(?P<name>{NAME})(?:/paths/?(?P<path>.*))?")
 JOB_OUTPUT = re.compile(
-    rf"azureml://{WORKSPACE}jobs/(?P<job>{NAME})/outputs/(?P<name>{NAME})(?:/(?:paths/?)?(?P<path>.*))?"
+    rf"(?:{IN_WORKSPACE}|(?:azureml:)?/{LONG})jobs/(?P<job>{NAME})/outputs/(?P<name>{NAME})"
+    r"(?:/(?:paths(?:/|$))?(?P<path>.*))?"
 )
 LOCATION = re.compile(
-    rf"azureml://locations/[^/]+/workspaces/[^/]+/(?P<kind>[a-z]+)/(?P<name>{NAME})"
-    rf"(?:/versions/(?P<version>{NAME})|/labels/(?P<label>{NAME}))?"
+    rf"azureml://(?:locations/[^/]+/workspaces/[^/]+/|{LONG})(?P<kind>[a-z]+)/(?P<name>{NAME}){VERSION}"
 )
-ARM = re.compile(
-    rf"(?:azureml:)?/subscriptions/.+?/(?P<kind>[A-Za-z]+)/(?P<name>{NAME})(?:/versions/(?P<version>{NAME}))?",
-)
+REGISTRY = re.compile(rf"azureml://registries/(?P<registry>{NAME})/(?P<kind>[a-z]+)/(?P<name>{NAME}){VERSION}")
+ARM = re.compile(rf"(?:azureml:)?/subscriptions/.+?/(?P<kind>[A-Za-z]+)/(?P<name>{NAME}){VERSION}")
+WORKSPACE = re.compile(r"/workspaces/([^/]+)/")
 RUN = re.compile(rf"runs:/(?P<job>{NAME})(?:/(?P<path>.*))?")
+# Without a version or a label it is a logged model by its id.
+MLFLOW_MODEL = re.compile(r"models:/(?P<name>[^/]+?)(?:/(?P<version>[^/]+)|@(?P<label>[^/@]+))?")
+ARTIFACT = re.compile(r"mlflow-artifacts:/{1,3}(?P<path>.+)")
 FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = (
     ("registry", REGISTRY), ("datastore", DATASTORE), ("job_output", JOB_OUTPUT), ("arm", LOCATION),
-    ("arm", ARM), ("run", RUN), ("asset", ASSET),
+    ("arm", ARM), ("run", RUN), ("mlflow_model", MLFLOW_MODEL), ("artifact", ARTIFACT), ("asset", ASSET),
 )  # fmt: skip
 
 
@@ -62,6 +64,12 @@ class Reference(Struct, frozen=True, omit_defaults=True):
     registry: str = ""
     job: str = ""
     path: str = ""
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that a long form names, "" for the one it is used in. ``locations`` say a number for it."""
+        named = None if self.text.startswith("azureml://locations/") else WORKSPACE.search(self.text)
+        return named[1] if named and self.form in ("arm", "datastore", "job_output") else ""
 
 
 def parse_reference(text: str) -> Reference:
@@ -88,11 +96,12 @@ def by_scheme(text: str) -> Reference:
     scheme = SCHEME.match(text)
     if scheme and (form := SCHEMES.get(scheme[1].lower())):
         return Reference(form, text, path=text)
-    if text.startswith(("azureml:", "runs:")) or scheme:
+    if text.startswith(("azureml:", "runs:", "models:/", "mlflow-artifacts:")) or scheme:
         raise Refused(
             "reference.invalid",
             f"{text[:80]!r} is no reference treering knows; write azureml:NAME:VERSION, azureml:NAME@LABEL, "
             "azureml://registries/R/KIND/NAME/versions/V, azureml://datastores/D/paths/P, runs:/RUN/P, "
-            "azureml://jobs/J/outputs/O/paths/P, a URL (http, https, wasbs, abfss, adl) or a local path",
+            "models:/NAME/VERSION, azureml://jobs/J/outputs/O/paths/P, a URL (http, https, wasbs, abfss, adl) or a "
+            "local path",
         )
     return Reference("local", text, path=text)

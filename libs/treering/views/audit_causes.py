@@ -10,9 +10,10 @@ from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.run import RUN
 from treering.views.audit_answers import audit, because
+from treering.views.input_makers import Maker, maker_of
 from treering.views.queries import AuditQuery, AuditRow
 
-STEPS_MAX = 64  # of one chain of causes
+STEPS_MAX = 64  # from one event to all that led to it
 JOB_ACTOR = "job:"
 MADE_FROM_RUNS = ("model.created", "logged_model.created")
 
@@ -34,6 +35,24 @@ class Made(Struct, frozen=True):
 made = msgspec.json.Decoder(Made)
 
 
+class Given(Struct, frozen=True):
+    path: str = ""
+    digest: str = ""
+
+
+class Taken(Struct, frozen=True):
+    inputs: dict[str, Given] = {}
+
+
+class Submitted(Struct, frozen=True):
+    """What is read of the submission of a job: what it was given."""
+
+    spec: Taken = Taken()
+
+
+submitted = msgspec.json.Decoder(Submitted)
+
+
 def with_causes(db: Database, asked: AuditQuery) -> tuple[list[AuditRow], str]:
     """The events of the resource that ``asked`` names, a page of them, and the chains of causes that end in them,
     the newest first; and the mark of the next page.
@@ -44,19 +63,44 @@ def with_causes(db: Database, asked: AuditQuery) -> tuple[list[AuditRow], str]:
     found = {row.position: row for row in answer.rows}
     rows = [*answer.rows]
     for own in answer.rows:
-        step: AuditRow | None = own
-        for _ in range(STEPS_MAX):
-            step = cause_of(db, step) if step else None
-            if step is None or step.position in found or is_own(asked, step):
-                break
-            found[step.position] = step
-            rows.append(step)
+        steps, left = [own], STEPS_MAX
+        while steps and left:
+            for step in causes_of(db, steps.pop()):
+                if left == 0 or step.position in found or is_own(asked, step):
+                    continue
+                found[step.position] = step
+                rows.append(step)
+                steps.append(step)
+                left -= 1
     return sorted(rows, key=lambda row: (row.position, row.index), reverse=True), answer.next
 
 
 def is_own(asked: AuditQuery, step: AuditRow) -> bool:
     """Told by itself, on this page or another."""
     return (step.workspace, step.kind, step.name) == (asked.workspace, asked.kind, asked.name)
+
+
+def causes_of(db: Database, row: AuditRow) -> list[AuditRow]:
+    """What an event came from: its cause, and of the submission of a job also what made its inputs."""
+    cause = cause_of(db, row)
+    return [*([cause] if cause else []), *made_inputs(db, row)]
+
+
+def made_inputs(db: Database, row: AuditRow) -> list[AuditRow]:
+    """The ends of the jobs, and the creations of the models and runs, whose files a job was given."""
+    if row.type != "job.submitted" or row.data_bytes:
+        return []
+    given = [one.path for one in submitted.decode(row.data).spec.inputs.values() if one.digest]
+    makers = dict.fromkeys(maker for path in given if (maker := maker_of(path)))
+    rows = [made_by(db, row, maker) for maker in list(makers)[:STEPS_MAX]]
+    return [one for one in rows if one is not None]
+
+
+def made_by(db: Database, row: AuditRow, maker: Maker) -> AuditRow | None:
+    if maker.kind in (JOB.kind, RUN.kind):
+        ended = last_before(db, row, JOB.kind, maker.key, "job.completed,job.failed,job.canceled,job.started")
+        return ended or last_before(db, row, RUN.kind, maker.key, "run.created")
+    return last_before(db, row, maker.kind, maker.key, f"{maker.kind}.created")
 
 
 def cause_of(db: Database, row: AuditRow) -> AuditRow | None:

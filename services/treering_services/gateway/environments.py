@@ -23,10 +23,12 @@ from treering.views.states import Resource, load, newest
 from treering_services.gateway.call import Call
 from treering_services.gateway.commands import command_reply
 from treering_services.gateway.core import Gateway, checked_address
+from treering_services.gateway.references import elsewhere
 from treering_services.gateway.sealing import create_environment as create_sealed
 from treering_services.gateway.sealing import opened
 
 ATTEMPTS_MAX = 8
+ENVIRONMENTS = "environments"  # as ARM ids have it
 SecretNames = Annotated[tuple[Name, ...], Meta(max_length=ITEMS_MAX)]
 
 
@@ -108,8 +110,9 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
     ``reference.invalid``, ``environment.reference`` or ``environment.absent``.
     """
     reference = parse_reference(text)
-    if reference.form != "asset":
+    if reference.form not in ("asset", "arm") or reference.kind not in ("", ENVIRONMENTS):
         raise Refused("environment.reference", f"{text[:200]!r} is not in this workspace; write azureml:NAME:VERSION")
+    await elsewhere(gateway, workspace, reference)
     name = checked_name(reference.name)
     if reference.version:
         found = await gateway.find(checked_address(workspace, ENVIRONMENT.kind, f"{name}:{reference.version}"))

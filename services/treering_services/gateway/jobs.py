@@ -14,7 +14,7 @@ from treering.domain.experiment import EXPERIMENT
 from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.job import JOB
 from treering.domain.job_messages import SubmitJob
-from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.job_spec import NOTES_MAX, EnvironmentSpec, JobSpec
 from treering.domain.run import RUN
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.bounds import Line
@@ -28,8 +28,8 @@ from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.environments import SecretNames, resolve_environment
+from treering_services.gateway.job_inputs import with_files
 from treering_services.gateway.made_names import name_from
-from treering_services.gateway.model_trees import with_models
 from treering_services.gateway.provenance import check_named
 from treering_services.gateway.sealing import check_declared, refuse_sealed, seal_job, sent
 
@@ -112,7 +112,7 @@ class Asked(NamedTuple):
 
 
 async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> Asked:
-    """The spec with its environment and its models spelled out."""
+    """The spec with its environment spelled out, and its inputs as the files that they are now."""
     submitted = decode(bytes(raw), SubmittedSpec)
     fields = {name: getattr(submitted, name) for name in submitted.__struct_fields__}
     declared = set(fields.pop("secret_variables"))
@@ -122,7 +122,8 @@ async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> Asked:
         declared |= environment.secret_variables
     else:
         refuse_sealed(submitted.environment.sealed)
-    fields["inputs"] = await with_models(gateway, workspace, submitted.inputs)
+    fields["inputs"], notes = await with_files(gateway, workspace, submitted.inputs)
+    fields["notes"] = (*submitted.notes, *notes)[:NOTES_MAX]
     return Asked(JobSpec(**fields), frozenset(declared))
 
 

@@ -10,10 +10,11 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.domain.job import JOB, Job
-from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
 from treering.domain.model import MODEL, ModelSpec, ModelState
 from treering.domain.run import RUN
 from treering.kernel.subjects import Address
+from treering.views.input_makers import maker_of
 from treering.views.states import Resource
 from treering.views.tracking.registry_rows import PARENT
 from treering.views.tracking.run_reads import RunRow, run, run_head
@@ -34,12 +35,14 @@ class Code(Struct, frozen=True, omit_defaults=True):
 
 
 class Data(Struct, frozen=True, omit_defaults=True):
-    """One input: ``name`` as the job or the script calls it, ``digest`` of what was read."""
+    """One input: ``name`` as the job or the script calls it, ``digest`` of what was read, ``of`` whose work it is, as
+    KIND/NAME."""
 
     name: str
     path: str = ""
     digest: str = ""
     by: str = "job"  # who said so: the job's inputs, or the script ("run")
+    of: str = ""
 
 
 class RunOf(Struct, frozen=True, omit_defaults=True):
@@ -154,7 +157,12 @@ def parts_of(found: Resource, job: Job) -> dict[str, Any]:
 def of_job(job: Job) -> list[Data]:
     spec: JobSpec | None = job.spec
     inputs = spec.inputs.items() if spec else ()
-    return [Data(name, given.path, given.digest) for name, given in inputs if given.value is None]
+    return [Data(name, given.path, given.digest, of=maker_name(given)) for name, given in inputs if given.value is None]
+
+
+def maker_name(given: InputSpec) -> str:
+    maker = maker_of(given.path) if given.digest else None
+    return "/".join(maker) if maker else ""
 
 
 def of_run(row: RunRow) -> list[Data]:

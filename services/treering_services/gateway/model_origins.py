@@ -1,14 +1,15 @@
-"""What a version of a model is made of: a tree of files, an output of a job or what a run logged."""
+"""The files of a tree, of an output of a job or of what a run logged, and what made them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from treering.adapters.trees import Manifest, TreeFile, read_manifest
 from treering.domain.job import JOB, TERMINAL, Job
+from treering.domain.job_messages import OutputData
 from treering.kernel.blobs import PREFIX
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
@@ -20,83 +21,161 @@ from treering_services.gateway.mlflow.errors import MlflowError
 from treering_services.gateway.mlflow.source_files import files_at
 
 TREES = "mlflow-artifacts:/trees"  # where MLflow's clients find a tree of files by its digest
+ROOT = "artifacts"  # as an output of a job: all its run has, what the job left and what its script logged
+DEFAULT = "default"  # ./outputs
+
+
+class Wanted(NamedTuple):
+    """What a reference is resolved for. ``purpose`` begins the codes of refusals; ``assets`` is what a bare
+    ``azureml:NAME:VERSION`` means there; ``allow_failed``: also the outputs of a job that did not complete."""
+
+    purpose: Literal["model", "input"] = "model"
+    assets: Literal["models", "data"] = "models"
+    allow_failed: bool = False
+
+    def refused(self, what: str, detail: str) -> Refused:
+        return Refused(f"{self.purpose}.{what}", detail)
 
 
 class Origin(NamedTuple):
-    """Where the files of a version are, which they are, and what made them."""
+    """Where files are, which they are, and what made them. ``path`` is the reference to them, with the version in the
+    place of a label."""
 
     source: str
     files: Sequence[TreeFile]
     digest: str = ""
     run_id: str = ""
+    model_id: str = ""
+    path: str = ""
+    notes: tuple[str, ...] = ()
 
 
 async def of_tree(gateway: Gateway, digest: str, run_id: str = "") -> Origin:
     """Raises ``Refused``: ``blob.absent``, ``tree.malformed``, ``model.empty``."""
     files = (await read_manifest(gateway.blobs, digest)).files
     if not files:
-        raise empty("the folder", "give one that has the files of a model")
+        raise empty(Wanted(), "the folder", "give one that has the files of a model")
     return Origin(f"{TREES}/{digest.removeprefix(PREFIX)}", files, digest, run_id)
 
 
-def empty(what: str, hint: str) -> Refused:
-    return Refused("model.empty", f"{what} has no files, so it is no model; {hint}")
+def empty(wanted: Wanted, what: str, hint: str) -> Refused:
+    so = ", so it is no model" if wanted.purpose == "model" else ""
+    return wanted.refused("empty", f"{what} has no files{so}; {hint}")
 
 
-async def of_output(gateway: Gateway, workspace: str, reference: Reference, allow_failed: bool) -> Origin:
-    """An output of a job, or what is below a path in it: again a tree, of which nothing is copied.
+async def digest_of_files(gateway: Gateway, origin: Origin) -> str:
+    """The digest of the tree of the files: nothing is copied, the tree only names them."""
+    return origin.digest or await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(origin.files))))
 
-    Raises ``Refused``: ``job.absent``, ``model.job_not_completed``, ``model.output_absent``, ``model.empty``.
+
+async def of_job(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
+    """An output of a job, or what is below a path in it. ``artifacts`` is the root of all that its run has, and so is
+    ``default`` for the paths that Azure ML has there and ./outputs has not.
+
+    Raises ``Refused``: ``job.absent``, and ``job_not_completed``, ``output_absent`` or ``empty`` of what is wanted.
     """
     found = await gateway.get(checked_address(workspace, JOB.kind, reference.job))
     job: Job = JOB.states.decode(found.state)
-    check_completed(reference.job, job, allow_failed)
+    check_completed(reference.job, job, wanted)
+    path = SafePath.parse(reference.path).text
     output = job.outputs.get(reference.name)
-    if output is None:
+    if output is not None and (output.files or reference.name != ROOT):
+        origin = await of_output(gateway, reference, path, output, wanted)
+        if origin is not None:
+            return origin
+    if reference.name == ROOT or (reference.name == DEFAULT and path):
+        source = f"runs:/{reference.job}/{path}".rstrip("/")
+        found_there = await of_source(gateway, workspace, source, reference.job)
+        if found_there is not None:
+            return found_there._replace(path=written(reference, path))
+    if output is None and reference.name != ROOT:
         known = ", ".join(sorted(job.outputs)) or "none"
-        raise Refused("model.output_absent", f"job {reference.job!r} has no output {reference.name!r}; it has {known}")
+        detail = f"job {reference.job!r} has no output {reference.name!r}; it has {known}; {ROOT} is all its run has"
+        raise wanted.refused("output_absent", detail)
+    raise wanted.refused("output_absent", f"there is nothing at {path!r} in output {reference.name!r}")
+
+
+async def of_output(
+    gateway: Gateway, reference: Reference, path: str, output: OutputData, wanted: Wanted
+) -> Origin | None:
+    """None when there is nothing at the path."""
     if not output.files:
-        raise empty(f"output {reference.name!r} of job {reference.job!r}", "the job wrote nothing there")
-    digest = await below(gateway, output.digest, SafePath.parse(reference.path).text)
-    return await of_tree(gateway, digest, run_id=reference.job)
+        what = f"output {reference.name!r} of job {reference.job!r}"
+        raise empty(wanted, what, "the job wrote nothing there")
+    digest = await below(gateway, output.digest, path)
+    if not digest:
+        return None
+    return (await of_tree(gateway, digest, run_id=reference.job))._replace(path=written(reference, path))
 
 
-def check_completed(name: str, job: Job, allow_failed: bool) -> None:
-    """What a job left that did not complete may be half a model: it becomes one only if somebody says so."""
-    if job.status == "Completed" or (allow_failed and job.status in TERMINAL):
+def written(reference: Reference, path: str) -> str:
+    """The shortest form that means the same."""
+    return f"azureml://jobs/{reference.job}/outputs/{reference.name}{f'/paths/{path}' if path else ''}"
+
+
+def check_completed(name: str, job: Job, wanted: Wanted) -> None:
+    """What a job left that did not complete may be half of it: a model is made of it only if somebody says so."""
+    if job.status == "Completed" or (wanted.allow_failed and job.status in TERMINAL):
         return
     if job.status not in TERMINAL:
-        why = f"job {name!r} is {job.status}: its outputs are stored when it ends"
+        why = "its outputs are stored when it ends: wait for it (treering job stream)"
+    elif wanted.purpose == "model":
+        why = "so its outputs may be incomplete; allow_failed (--allow-failed) takes them"
     else:
-        why = (
-            f"job {name!r} is {job.status}, so its outputs may be incomplete; allow_failed (--allow-failed) takes them"
-        )
-    raise Refused("model.job_not_completed", why)
+        why = f"so its outputs may be incomplete: run it again, or name what it left as runs:/{name}/PATH"
+    joined = f": {why}" if job.status not in TERMINAL else f", {why}"
+    raise wanted.refused("job_not_completed", f"job {name!r} is {job.status}{joined}")
 
 
 async def below(gateway: Gateway, digest: str, path: str) -> str:
-    """The tree of what stands at ``path`` of a tree; a file is a tree of one."""
+    """The tree of what stands at ``path`` of a tree, "" when nothing does; a file is a tree of one."""
     if not path:
         return digest
-    files = (await read_manifest(gateway.blobs, digest)).files
+    found = at_path((await read_manifest(gateway.blobs, digest)).files, path)
+    return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(found)))) if found else ""
+
+
+def at_path(files: Sequence[TreeFile], path: str) -> list[TreeFile]:
     change = msgspec.structs.replace
     found = [change(file, path=file.path[len(path) + 1 :]) for file in files if file.path.startswith(f"{path}/")]
-    found = found or [change(file, path=path.rpartition("/")[2]) for file in files if file.path == path]
-    if not found:
-        raise Refused("model.output_absent", f"there is nothing at {path!r} in this output")
-    return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(found))))
+    return found or [change(file, path=path.rpartition("/")[2]) for file in files if file.path == path]
 
 
-async def of_logged(gateway: Gateway, workspace: str, reference: Reference) -> Origin:
-    """What a run logged; ``Refused``: ``run.absent``, ``path.unsafe``, ``model.empty``."""
+async def of_logged(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
+    """What a run logged; ``Refused``: ``run.absent``, ``path.unsafe``, ``empty`` of what is wanted."""
     run_id = checked_name(reference.job)
     await gateway.tracking.commits.reached(await gateway.log.head())
     if await gateway.tracking.peek(lambda db: run_head(db, workspace, run_id)) is None:
         raise Refused("run.absent", f"there is no run {run_id!r} in workspace {workspace!r}")
+    found = await of_source(gateway, workspace, reference.text, run_id)
+    if found is None:
+        raise empty(wanted, reference.text[:200], f"run {run_id!r} logged nothing there")
+    return found
+
+
+async def of_source(gateway: Gateway, workspace: str, source: str, run_id: str = "") -> Origin | None:
+    """The files below an address of the artifact store; the one file that it names as a tree of its own, because
+    MLflow's clients look for a folder; None when nothing is there."""
     try:
-        files = await files_at(gateway, workspace, reference.text)
+        found = await files_at(gateway, workspace, source)
+        if found:
+            return Origin(source, found, run_id=run_id, path=source)
+        folder, _, name = source.rpartition("/")
+        if "/" not in folder:  # the root of a run
+            return None
+        files = at_path(await files_at(gateway, workspace, folder), name)
     except MlflowError:
-        raise Refused("path.unsafe", f"{reference.path[:80]!r} is not a path below what a run logged") from None
+        raise Refused("path.unsafe", f"{source[:200]!r} is not a path below what a run logged") from None
     if not files:
-        raise empty(reference.text[:200], f"run {run_id!r} logged nothing there")
-    return Origin(reference.text, files, run_id=run_id)
+        return None
+    tree = await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(files))))
+    return (await of_tree(gateway, tree, run_id))._replace(path=source)
+
+
+async def of_artifact(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
+    """What lies at an address of the artifact store, as MLflow's clients know it."""
+    await gateway.tracking.commits.reached(await gateway.log.head())
+    found = await of_source(gateway, workspace, reference.text)
+    if found is None:
+        raise empty(wanted, reference.text[:200], "nothing is kept there")
+    return found

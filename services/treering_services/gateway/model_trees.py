@@ -1,50 +1,75 @@
-"""The files of a registered version as one tree, whoever stored them: a job can be given a model by its name."""
+"""The files of a registered version, or of a logged model, whoever stored them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-import msgspec
-
-from treering.adapters.trees import Manifest
-from treering.domain.job_spec import MODEL_TYPES, InputSpec
+from treering.adapters.trees import read_manifest
 from treering.domain.registered_model import registered_model_key
 from treering.kernel.refusal import Refused
-from treering.specs.references import Reference, parse_reference
-from treering.views.tracking.registry_rows import VersionRow, latest_number, registered_state, version
+from treering.specs.references import Reference
+from treering.views.tracking.logged_models import logged_model
+from treering.views.tracking.registry_rows import VersionRow, in_stage, latest_number, registered_state, version
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.mlflow.source_files import files_at
+from treering_services.gateway.model_origins import Origin, Wanted, empty, of_source
 
 LATEST = "latest"
+STAGES = ("Staging", "Production", "Archived", "None")  # of MLflow, where a version may be named by its stage
 
 
-async def with_models(gateway: Gateway, workspace: str, inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
-    """The inputs with ``azureml:NAME:VERSION`` (or ``@LABEL``) of models resolved: a label to its version, the version
-    to the digest of its files."""
-    return {name: await with_model(gateway, workspace, given) for name, given in inputs.items()}
+async def of_version(gateway: Gateway, workspace: str, reference: Reference) -> Origin:
+    """``azureml:NAME:VERSION``: what it was made by is what a copy of it was made by.
 
-
-async def with_model(gateway: Gateway, workspace: str, given: InputSpec) -> InputSpec:
-    if given.digest or given.type not in MODEL_TYPES or not given.path.startswith("azureml:"):
-        return given
-    reference = parse_reference(given.path)
-    if reference.form != "asset":
-        return given
+    Raises ``Refused``: ``model.absent``, ``model.path`` when its files are not here.
+    """
     row = await referenced(gateway, workspace, reference)
-    path = f"azureml:{row.name}:{row.version}"
-    return msgspec.structs.replace(given, path=path, digest=await tree_of(gateway, workspace, row))
+    path, source = f"azureml:{row.name}:{row.version}", row.storage or row.source
+    if row.digest:
+        files = (await read_manifest(gateway.blobs, row.digest)).files
+        return Origin(source, files, row.digest, row.run_id, row.model_id, path)
+    named = await files_at(gateway, workspace, source)
+    if not named:
+        raise Refused("model.path", f"model {row.name}:{row.version} has no files here: it is made of {row.source!r}")
+    return Origin(source, named, "", row.run_id, row.model_id, path)
+
+
+async def of_logged_model(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
+    """``models:/NAME/VERSION``, ``models:/NAME@ALIAS``, ``models:/NAME/latest``, or a logged model by its id."""
+    if reference.version or reference.label:
+        return await of_version(gateway, workspace, reference)
+    await gateway.tracking.commits.reached(await gateway.log.head())
+    row = await gateway.tracking.peek(lambda db: logged_model(db, workspace, reference.name))
+    if row is None:
+        detail = f"there is no logged model {reference.name!r}; a registered one is models:/NAME/VERSION or NAME@ALIAS"
+        raise Refused("logged_model.absent", detail)
+    found = await of_source(gateway, workspace, row.spec.artifact_uri, row.spec.source_run_id)
+    if found is None:
+        raise empty(wanted, f"logged model {reference.name!r}", "nothing was logged to it")
+    return found._replace(model_id=reference.name, path=reference.text)
 
 
 async def referenced(gateway: Gateway, workspace: str, reference: Reference) -> VersionRow:
     """The version a reference means now; ``Refused("model.absent")``."""
     await gateway.tracking.commits.reached(await gateway.log.head())
-    number = int(reference.version) if reference.version.isascii() and reference.version.isdecimal() else 0
-    if not reference.version:
-        number = await labelled(gateway, workspace, registered_model_key(reference.name), reference.label or LATEST)
+    number = await number_of(gateway, workspace, reference)
     row = await gateway.tracking.peek(lambda db: version(db, workspace, reference.name, number))
     if row is None:
         raise Refused("model.absent", f"there is no model {reference.text[:200]!r} in workspace {workspace!r}")
     return row
+
+
+async def number_of(gateway: Gateway, workspace: str, reference: Reference) -> int:
+    """0 when there is none."""
+    text = reference.version
+    if text.isascii() and text.isdecimal():
+        return int(text) if len(text) < 20 else 0
+    stage = next((one for one in STAGES if one.lower() == text.lower()), "")
+    if stage and reference.form == "mlflow_model":
+        found = await gateway.tracking.peek(lambda db: in_stage(db, workspace, reference.name, stage))
+        return max((row.version for row in found), default=0)
+    label = reference.label or (LATEST if text.lower() in ("", LATEST) else "")
+    return await labelled(gateway, workspace, registered_model_key(reference.name), label) if label else 0
 
 
 async def labelled(gateway: Gateway, workspace: str, key: str, label: str) -> int:
@@ -66,13 +91,3 @@ async def labelled(gateway: Gateway, workspace: str, key: str, label: str) -> in
 def no_label(key: str, label: str, aliases: Iterable[str]) -> Refused:
     labels = ", ".join(sorted({LATEST, *aliases}))
     return Refused("model.absent", f"model {key!r} has no label {label[:80]!r}; it has {labels}")
-
-
-async def tree_of(gateway: Gateway, workspace: str, row: VersionRow) -> str:
-    """The digest of the tree of a version's files: nothing is copied, the tree only names them."""
-    if row.digest:
-        return row.digest
-    named = await files_at(gateway, workspace, row.storage or row.source)
-    if not named:
-        raise Refused("model.path", f"model {row.name}:{row.version} has no files here: it is made of {row.source!r}")
-    return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(named))))

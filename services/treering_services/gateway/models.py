@@ -17,7 +17,6 @@ from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
-from treering.specs.references import parse_reference
 from treering.views.states import Resource
 from treering.views.tracking.registry_rows import VersionRow, of_run
 from treering_services.gateway.call import Call, reply, written_headers
@@ -25,7 +24,8 @@ from treering_services.gateway.commands import CommandAnswer, command_reply
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.made_by_run import run_of_version
 from treering_services.gateway.model_flavors import flavors
-from treering_services.gateway.model_origins import Origin, of_logged, of_output, of_tree
+from treering_services.gateway.model_origins import Origin, Wanted, of_tree
+from treering_services.gateway.references import resolve
 from treering_services.gateway.registrar import Registrar, ensure_registered
 from treering_services.gateway.renaming import rename
 
@@ -74,26 +74,20 @@ async def create_model(call: Call) -> Response:
     registrar = Registrar(call, workspace)
     await ensure_registered(registrar, name)
     spec = ModelSpec(
-        name, new.version, origin.source, origin.source, new.type, origin.digest, origin.run_id, path=new.path,
-        flavors=known_as, properties=new.properties,
+        name, new.version, origin.source, origin.source, new.type, origin.digest, origin.run_id,
+        model_id=origin.model_id, path=origin.path or new.path, flavors=known_as, properties=new.properties,
     )  # fmt: skip
     number, written = await registrar.add(spec, new.description, new.tags)
     return command_reply(written, f"{registered_model_key(name)}:{number}")
 
 
 async def origin_of(gateway: Gateway, workspace: str, new: NewModel) -> Origin:
-    """Raises ``Refused``: ``model.path``, and what those that it asks raise."""
+    """Raises ``Refused``: ``model.path``, and what ``resolve`` raises."""
     if new.digest:
         return await of_tree(gateway, checked_digest(new.digest))
-    reference = parse_reference(new.path)
-    match reference.form:
-        case "job_output":
-            return await of_output(gateway, workspace, reference, new.allow_failed)
-        case "run":
-            return await of_logged(gateway, workspace, reference)
-        case _:
-            wanted = "a local path, azureml://jobs/JOB/outputs/NAME/paths/P or runs:/RUN/P"
-            raise Refused("model.path", f"path is {new.path[:200]!r}; a model is made of {wanted}")
+    if not new.path:
+        raise Refused("model.path", "path is missing: say what the model is made of, or give the digest of its tree")
+    return await resolve(gateway, workspace, new.path, Wanted(allow_failed=new.allow_failed))
 
 
 async def models_of_run(call: Call) -> Response:

@@ -24,12 +24,12 @@ from treering.kernel.command import Context, Written
 from treering.kernel.log import Conflict, LogUnavailable
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
-from treering.specs.references import parse_reference
 from treering.views.tracking.named_outputs import DueOutput, due_outputs
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.model_flavors import flavors
-from treering_services.gateway.model_origins import Origin, of_output
+from treering_services.gateway.model_origins import Origin, Wanted
 from treering_services.gateway.problem import SERVER_ERROR, status_of
+from treering_services.gateway.references import resolve
 from treering_services.gateway.registrar import Registrar, ensure_registered
 
 AT_ONCE_MAX = 32
@@ -113,7 +113,7 @@ class OutputRegistrar:
         job = await self.job_of(due, after=self.gateway.tracking.commits.position)
         output = output_of(job, due)
         path = f"azureml://jobs/{due.job}/outputs/{due.output}"
-        origin = await of_output(self.gateway, due.workspace, parse_reference(path), allow_failed=False)
+        origin = await resolve(self.gateway, due.workspace, path, Wanted())
         spec = await spec_of(self.gateway, output, path, origin)
         if due.output not in job.registered:
             await ensure_registered(registrar, spec.name)

@@ -22,8 +22,9 @@ DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model
 INPUT_MODES = ("ro_mount", "download", "direct", "eval_mount", "eval_download")
 OUTPUT_MODES = ("rw_mount", "upload", "direct", "mount")
 data_path = reference(
-    "asset", "arm", "registry", "datastore", "job_output", "run", "http", "wasbs", "abfss", "adl", "local"
-)
+    "asset", "arm", "registry", "datastore", "job_output", "run", "mlflow_model", "artifact", "http", "wasbs", "abfss",
+    "adl", "local",
+)  # fmt: skip
 
 INPUT: dict[str, Check] = {
     "type": one_of(*DATA_TYPES),

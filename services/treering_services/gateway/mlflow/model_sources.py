@@ -19,12 +19,14 @@ from treering.kernel.subjects import Address
 from treering.views.tracking.logged_models import logged_model
 from treering.views.tracking.registry import PROMPT
 from treering.views.tracking.roots import artifact_root
+from treering_services.gateway import references
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
 from treering_services.gateway.mlflow.model_uris import parse_model_uri, version_of
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.registry_messages import NewVersion
 from treering_services.gateway.mlflow.registry_rules import check_length
+from treering_services.gateway.model_origins import Wanted
 from treering_services.gateway.provenance import known_run
 
 PROMPT_SOURCES = ("dummy-source", "prompt-template")  # a prompt has no files; its clients send one of these
@@ -44,6 +46,7 @@ class Source(NamedTuple):
     run_id: str
     model_id: str
     shown: str = ""
+    digest: str = ""
 
 
 async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Source:
@@ -54,6 +57,8 @@ async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Sou
         if uri not in PROMPT_SOURCES:
             raise invalid(f"Invalid prompt source: '{uri}'. Prompt sources must use an MLflow placeholder.")
         return Source(uri, uri, run_id, model_id)
+    if uri.startswith("azureml:"):
+        return await of_reference(call, asked)
     parts = split(uri)
     check_scheme(parts, uri)
     if parts.scheme == "models" and parse_model_uri(uri).model_id == "":
@@ -75,13 +80,24 @@ async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Sou
 async def of_version(call: Call, asked: NewVersion) -> Source:
     """Another version of a registered model: what it was made by is what the new one was made by."""
     row = await version_of(call, asked.source)
-    said = ((asked.run_id, row.run_id), (asked.model_id, row.model_id))
+    check_same(asked, row.run_id, row.model_id)
+    return Source(f"models:/{row.name}/{row.version}", row.storage or row.source, row.run_id, row.model_id, row.run_id)
+
+
+async def of_reference(call: Call, asked: NewVersion) -> Source:
+    """Azure ML's references, as treering's own doors read them: an output of a job, or another version."""
+    origin = await references.resolve(call.gateway, workspace_of(call), asked.source, Wanted())
+    check_same(asked, origin.run_id, origin.model_id)
+    return Source(asked.source, origin.source, origin.run_id, origin.model_id, origin.run_id, origin.digest)
+
+
+def check_same(asked: NewVersion, run_id: str, model_id: str) -> None:
+    said = ((asked.run_id, run_id), (asked.model_id, model_id))
     if any(one is not None and one != known for one, known in said):
         raise invalid(
             f"Invalid model version source: '{asked.source}'. The run_id and model_id request parameters must match "
             "the referenced model version."
         )
-    return Source(f"models:/{row.name}/{row.version}", row.storage or row.source, row.run_id, row.model_id, row.run_id)
 
 
 def split(uri: str) -> SplitResult:

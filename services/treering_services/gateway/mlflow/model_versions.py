@@ -58,8 +58,8 @@ async def create(call: Call) -> Response:
     source = await resolve(call, asked, tags)
     await get_model(call, name)
     spec = ModelSpec(
-        name, 0, source.uri, source.storage, run_id=source.run_id, run_link=asked.run_link, model_id=source.model_id,
-        flavors=await flavors_at(call, source.storage),
+        name, 0, source.uri, source.storage, digest=source.digest, run_id=source.run_id, run_link=asked.run_link,
+        model_id=source.model_id, flavors=await flavors_at(call, source.storage),
     )  # fmt: skip
     registrar = Registrar(call, workspace_of(call))
     await check_named(call, registrar.workspace, CreateModel(spec), shown=source.shown)
