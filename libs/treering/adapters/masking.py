@@ -32,10 +32,10 @@ class Span(NamedTuple):
 
 
 class Found:
-    """What is looked for: all forms of ``values``, made ready once."""
+    """What is looked for: ``patterns``, made ready once."""
 
-    def __init__(self, values: Iterable[str]) -> None:
-        self.patterns = sorted(patterns_of(values))
+    def __init__(self, patterns: Iterable[bytes]) -> None:
+        self.patterns = sorted(patterns)
         self.strings = ManyStrings(self.patterns)
         self.heads = ManyStrings(sorted({pattern[:HEAD_BYTES] for pattern in self.patterns}))
 
@@ -90,10 +90,12 @@ def raw_start(raw: bytes, left: int) -> int:
 
 
 class Masker:
-    """Knows the secret values of one place, a job or a process. Made ready when it is first needed."""
+    """Knows the secret values of one place, a job or a process, and all that ``base`` knows. Made ready when it is
+    first needed: most jobs say nothing."""
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
+    def __init__(self, values: Iterable[str] = (), base: Masker | None = None) -> None:
         self.values = set(values)
+        self.base = base
         self.ready: Found | None = None
 
     def add(self, values: Iterable[str]) -> None:
@@ -103,14 +105,19 @@ class Masker:
             self.ready = None
 
     @property
+    def knows_something(self) -> bool:
+        return bool(self.values) or (self.base is not None and self.base.knows_something)
+
+    @property
     def found(self) -> Found:
         if self.ready is None:
-            self.ready = Found(self.values)
+            base = self.base.found.patterns if self.base else []
+            self.ready = Found({*base, *patterns_of(self.values)})
         return self.ready
 
     def text(self, text: str) -> str:
         """A whole text, such as the reason of a failure; one that may have been cut where a value stood."""
-        if not self.values or not text:
+        if not text or not self.knows_something:
             return text
         data = text.encode(*UTF8)
         masked = self.data(data)
@@ -133,7 +140,7 @@ class MaskedStream:
 
     def feed(self, data: bytes) -> bytes:
         """What may be passed on now."""
-        if not self.masker.values:
+        if not self.masker.knows_something:
             return data
         found = self.masker.found
         raw = self.held + data

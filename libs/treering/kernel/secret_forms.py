@@ -108,6 +108,7 @@ def markup_forms(text: str) -> Iterator[str]:
     quoted = escape(text)
     yield quoted
     yield escape(text, quote=False)
+    yield quoted.replace("&#x27;", "&#39;")
     yield quoted.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
     yield quoted.replace("&#x27;", "&apos;")
 

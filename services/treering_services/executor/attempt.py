@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from treering.adapters.launcher import Running
+from treering.adapters.masking import Masker
 from treering.domain.job_messages import LeftOut, OutputData
 from treering.domain.job_spec import JobSpec
 from treering.kernel.clock import monotonic_seconds, now
@@ -49,6 +50,7 @@ class Attempt:
     experiment_id: str = ""  # as MLflow's clients know the experiment; "" when the gateway did not say
 
     secrets: dict[str, str] = field(default_factory=dict)  # its sealed variables, opened; shown to nobody
+    masker: Masker = field(default_factory=Masker)  # of whatever is said about it or by it
 
     python: Path | None = None
     input_paths: dict[str, str] = field(default_factory=dict)
@@ -140,12 +142,12 @@ class Attempt:
     def fail(self, code: str, message: str, exit_code: int | None = None) -> None:
         """The first failure is the one that counts."""
         if not self.lost:
-            self.failure = self.failure or Failure(code, message, exit_code)
+            self.failure = self.failure or Failure(code, self.masker.text(message), exit_code)
 
     def lose(self, reason: str) -> None:
         """We failed, not the job: another attempt may succeed. A failure that is known already still counts."""
         if self.failure is None:
-            self.lost = self.lost or reason
+            self.lost = self.lost or self.masker.text(reason)
 
     def context(self, command_id: str, actor: str) -> Context:
         return Context(command_id, now(), actor, self.cause, self.trace)

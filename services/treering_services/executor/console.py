@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED
 from treering.adapters.free_space import require_last_room, require_room
+from treering.adapters.masking import MaskedStream, Masker
 from treering.adapters.stalls import Stalls
 from treering.config import console_bytes_max
 from treering.kernel.refusal import Refused
@@ -28,14 +29,24 @@ log = structlog.get_logger()
 class Console:
     """Chunks are gathered for a moment before they are published, so a chatty job costs few messages.
 
+    Secrets that ``masker`` knows are masked first of all, before anything cuts what was said.
     ``store`` is the folder of the streams, or where it would be on this machine: while its disk is nearly full,
     what a job says goes into the file only, as commands of clients are refused then.
     """
 
     def __init__(
-        self, client: Client, job: Address, attempt: int, file: Path, store: Path, bytes_max: int | None = None
+        self,
+        client: Client,
+        job: Address,
+        attempt: int,
+        file: Path,
+        store: Path,
+        bytes_max: int | None = None,
+        masker: Masker | None = None,
     ) -> None:
         self.client = client
+        self.masker = masker or Masker()
+        self.masked = MaskedStream(self.masker)
         self.store = store
         self.stalls = Stalls(client, "log")
         self.missing = self.closed = False
@@ -47,10 +58,21 @@ class Console:
         self.flushing: asyncio.Task[None] | None = None
 
     def say(self, line: str) -> None:
-        """A line of ours, marked as such."""
-        self.write(f"treering: {line}\n".encode())
+        """A line of ours, marked as such. It comes before what is held back of the job."""
+        self.keep(f"treering: {self.masker.text(line)}\n".encode(errors="replace"))
 
     def write(self, data: bytes) -> None:
+        """What the job wrote. What may be the beginning of a secret is held back until more is written."""
+        if passed := self.masked.feed(data):
+            self.keep(passed)
+
+    def written(self) -> None:
+        """The job writes no more."""
+        if passed := self.masked.flush():
+            self.keep(passed)
+
+    def keep(self, data: bytes) -> None:
+        """Into the file, and live."""
         self.archive.write(data)
         if self.live_bytes >= LIVE_BYTES_MAX:
             self.unseen.add(data)
@@ -101,6 +123,7 @@ class Console:
         if self.closed:
             return
         self.closed = True
+        self.written()
         if self.unseen.over_bytes:
             self.gathered += self.unseen.lines()[1]
         self.gathered += self.archive.close()

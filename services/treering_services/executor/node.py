@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from treering.adapters.confined_uv import uv_in
 from treering.adapters.egress import Egress
 from treering.adapters.environments import Environments
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.known_secrets import environment_secrets, installation_secrets
 from treering.adapters.launcher import Launcher
+from treering.adapters.masking import Masker
 from treering.adapters.sandbox.closed_ports import report
 from treering.adapters.sandbox.shown_paths import ShownPath
 from treering.adapters.sealed_values import secret_values
@@ -72,6 +75,7 @@ class Executor:
         self.attempts: dict[tuple[Address, int], Attempt] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.known = KnownJobs()
+        self.masker = Masker(installation_secrets(base.home) | environment_secrets(os.environ))
         self.incarnation = ""
         self.position = 0
         self.lease_ends_seconds = 0.0
@@ -214,7 +218,8 @@ class Executor:
         if job.spec is None or job.status not in HELD or job.incarnation != self.incarnation or key in self.attempts:
             return
         folder = self.base.home.runs(self.settings.name) / f"{address.workspace}.{address.key}.{job.attempt}"
-        attempt = Attempt(address, job.attempt, job.spec, folder, commit.id, commit.trace)
+        masker = Masker(base=self.masker)
+        attempt = Attempt(address, job.attempt, job.spec, folder, commit.id, commit.trace, masker=masker)
         if job.status == "CancelRequested":
             attempt.cancel_requested.set()
         self.attempts[key] = attempt

@@ -15,6 +15,7 @@ from treering.kernel.log import LogUnavailable
 from treering.kernel.refusal import Refused
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.console import Console
+from treering_services.executor.masked_words import masked
 
 RETRY_SECONDS = 0.3
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ class Reporter:
     async def say(self, attempt: Attempt, command: Command) -> bool:
         """Send until it is answered or the attempt is not ours any more; False when it was refused."""
         command_id = f"{self.actor}:{type(command).__name__}:{attempt.group}"
+        command = masked(command, attempt.masker)
         while not attempt.fenced.is_set():
             try:
                 written = await self.commands.send(attempt.job, command, attempt.context(command_id, self.actor))

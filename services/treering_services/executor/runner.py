@@ -14,6 +14,7 @@ from treering.adapters.bus import Commands
 from treering.adapters.egress import Egress
 from treering.adapters.environments import Environments
 from treering.adapters.launcher import KillFailed, Launch, Launcher, Running
+from treering.adapters.masked_files import mask_files
 from treering.adapters.sandbox.port import Room
 from treering.adapters.spawner import KILL_SECONDS_MAX
 from treering.domain.job_messages import FinalizeJob, StartJob
@@ -108,7 +109,9 @@ class Runner:
 
     async def take_steps(self, attempt: Attempt) -> None:
         """Whatever goes wrong on the way, the attempt ends reported, unless it is fenced."""
-        console = Console(self.commands.client, attempt.job, attempt.number, attempt.log_file, self.store)
+        console = Console(
+            self.commands.client, attempt.job, attempt.number, attempt.log_file, self.store, masker=attempt.masker
+        )
         try:
             await self.take(self.until_it_ran, attempt, console)
         finally:
@@ -157,6 +160,7 @@ class Runner:
     async def claim(self, attempt: Attempt, console: Console) -> None:
         """It is ours. What the gateway is asked comes while the environment and the inputs are made."""
         attempt.secrets = await asyncio.to_thread(self.secrets, attempt)
+        attempt.masker.add([*attempt.secrets.values(), *steps.visible_secrets(attempt), self.job_token(attempt)])
         attempt.asking = asyncio.create_task(self.experiment(attempt))
 
     async def environment(self, attempt: Attempt, console: Console) -> None:
@@ -183,6 +187,7 @@ class Runner:
         if attempt.asking is not None:
             await attempt.asking
         attempt.secrets = {name: steps.filled(attempt, value) for name, value in attempt.secrets.items()}
+        attempt.masker.add(attempt.secrets.values())
         launch = Launch(
             attempt.group,
             steps.command_line(attempt),
@@ -241,9 +246,12 @@ class Runner:
     async def archive(self, attempt: Attempt, console: Console) -> None:
         """The console is complete, and stored."""
         await console.close()
+        if attempt.log_file.exists():
+            await asyncio.to_thread(mask_files, attempt.folder / "logs", attempt.masker, attempt.log_file)
         await leaving.store_logs(attempt, self.blobs)
 
 
 async def copy_output(running: Running, console: Console) -> None:
     async for chunk in running.output():
         console.write(chunk)
+    console.written()

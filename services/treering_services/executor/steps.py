@@ -22,6 +22,7 @@ from treering.domain.job_spec import InputSpec
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
+from treering.kernel.secret_names import is_secret_name
 from treering.specs.expressions import render
 from treering.specs.submitted import unfetchable
 from treering_services.executor.attempt import Attempt
@@ -152,6 +153,12 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
         **{name: filled(attempt, value) for name, value in spec.environment_variables.items()},
         **attempt.secrets,
     }
+
+
+def visible_secrets(attempt: Attempt) -> list[str]:
+    """Values of variables that are secret by their name, although the spec of the job shows them."""
+    given = {**attempt.spec.environment.variables, **attempt.spec.environment_variables}
+    return [value for name, value in given.items() if is_secret_name(name)]
 
 
 def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str, str]:
