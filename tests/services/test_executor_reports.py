@@ -15,7 +15,7 @@ from treering.kernel.command import Answer, CommandMessage, Written
 from treering.kernel.decoding import decode
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
-from treering_services.executor import steps
+from treering_services.executor import leaving, steps
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.runner import Runner
 
@@ -66,7 +66,7 @@ async def test_an_attempt_that_cannot_be_ended_properly_is_reported_all_the_same
     async def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(steps, "archive_logs", broken)
+    monkeypatch.setattr(leaving, "store_logs", broken)
     registry, node = await listening(nats_server)
     canceled = attempt(tmp_path / "j")
     canceled.cancel_requested.set()
