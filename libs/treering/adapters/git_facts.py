@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from treering.kernel.url_secrets import without_secrets
+
 TIMEOUT_SECONDS = 5.0
 # A repository's own configuration may name programs to run; those that these commands would run stay off.
 GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
@@ -55,8 +57,8 @@ def answer(folder: Path, *arguments: str) -> str | None:
 
 
 def without_password(url: str) -> str:
-    """A repository's URL without the user and password some people keep in it."""
+    """A repository's URL without the user and password some people keep in it, or a token behind the '?'."""
     parts = urlsplit(url)
     if not parts.scheme or "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return without_secrets(url)
+    return without_secrets(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))

@@ -23,6 +23,7 @@ from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Place, Report, words
 from treering.specs.overrides import apply
 from treering.specs.references import parse_reference
+from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import read_yaml
 
 RUNNABLE = "job/command"
@@ -71,6 +72,7 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
         raise Refused("job.type_unsupported", message)
     report = Report(path.parent)
     KINDS[kind](root, "", report)
+    check_tree(root, report)
     refuse(report)
     draft = read_job(root, path, report)
     refuse(report)

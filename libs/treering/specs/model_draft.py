@@ -15,6 +15,7 @@ from treering.specs.mlmodel import MLMODEL
 from treering.specs.nodes import MapNode, Place, Plain, Report, Scalar, plain, words
 from treering.specs.overrides import apply, given
 from treering.specs.references import parse_reference
+from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import read_yaml
 
 DEFAULT_TYPE = "custom_model"
@@ -50,6 +51,7 @@ def load_model(
     root = given(root, options, tags)
     report = Report(file.parent if file else Path())
     KINDS[f"model/{DEFAULT_TYPE}"](root, "", report)
+    check_tree(root, report)
     if report.problems:
         raise Refused("model.invalid", "\n".join(map(str, report.problems)))
     return read_model(root, report)

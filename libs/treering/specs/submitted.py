@@ -18,6 +18,7 @@ from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
 from treering.specs.references import parse_reference
 from treering.specs.requirements import python_versions, requirements
 from treering.specs.scalars import plain_value
+from treering.specs.secret_texts import check_environment_texts, check_job_texts
 
 VERSION_DIGITS_MAX = 9
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
@@ -25,11 +26,13 @@ VARIABLE = re.compile(r"[^=\0]+")
 
 
 def check_job(spec: JobSpec) -> None:
-    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``job.nul``, ``name.invalid``,
-    ``expression.*``, ``input.unsupported``, ``input.written``, ``output.path``, ``output.version``, ``environment.*``.
+    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``job.nul``, ``job.secret_in_text``,
+    ``name.invalid``, ``expression.*``, ``input.unsupported``, ``input.written``, ``output.path``, ``output.version``,
+    ``environment.*``.
     """
     check_names("inputs", spec.inputs)
     check_names("outputs", spec.outputs)
+    check_job_texts(spec)
     check_command(spec)
     if spec.timeout_seconds is not None and not 0 < spec.timeout_seconds <= TIMEOUT_SECONDS_MAX:
         message = f"timeout_seconds is {spec.timeout_seconds:g}; it is more than 0 and at most {TIMEOUT_SECONDS_MAX:g}"
@@ -44,7 +47,9 @@ def check_job(spec: JobSpec) -> None:
 
 
 def check_environment(spec: EnvironmentSpec) -> None:
-    """Raises ``Refused``: ``environment.requirement``, ``environment.python_invalid``, ``job.variable``."""
+    """Raises ``Refused``: ``environment.requirement``, ``environment.python_invalid``, ``job.secret_in_text``,
+    ``job.variable``."""
+    check_environment_texts(spec)
     python_versions(spec.python)
     requirements(spec.requirements, "environment.requirements")
     check_variables("environment.variables", spec.variables)

@@ -11,6 +11,7 @@ from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.nodes import MapNode, Problem, Report
 from treering.specs.overrides import apply
+from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import Unreadable, read_yaml
 
 
@@ -49,6 +50,7 @@ def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
     report = Report(path.parent, need_files=need_files)
     if kind in KINDS:
         KINDS[kind](root, "", report)
+        check_tree(root, report)
         if need_files and not report.problems:
             judge_files(root, kind, path, report)
     elif kind:

@@ -42,6 +42,7 @@ from treering_services.gateway.hub import Hub
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.readiness import Asked
 from treering_services.gateway.schemas import Schemas
+from treering_services.gateway.scrubbing import scrubbed
 from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tickets import Tickets
 from treering_services.gateway.tracking_reader import TrackingReader
@@ -64,7 +65,7 @@ class CommandsWithRoom(Commands):
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         self.check_room()
-        written = await super().send(address, command, context)
+        written = await super().send(address, scrubbed(address.kind, command), context)
         self.wrote(written.position)
         return written
 

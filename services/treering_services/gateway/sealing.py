@@ -13,8 +13,8 @@ from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.domain.sealed import Sealed
 from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
-from treering.kernel.secret_names import is_secret_name
 from treering.kernel.subjects import Address
+from treering.specs.secret_variables import split_environment, split_job
 from treering.specs.submitted import check_environment
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
@@ -22,13 +22,10 @@ from treering_services.gateway.core import Gateway
 
 async def seal_job(gateway: Gateway, job: Address, spec: JobSpec, declared: Collection[str]) -> JobSpec:
     """The spec without the values of its secret variables: its own, and those of its environment that it does not set
-    itself. ``declared`` are secret whatever their names are."""
-    own, environment = spec.environment_variables, spec.environment.variables
-    hidden = {name: value for name, value in environment.items() if name not in own}
-    hidden = secrets_of({**hidden, **own}, declared)
-    plain = replace(spec.environment, variables=without(environment, declared))
-    sealed = await asyncio.to_thread(values(gateway).seal, job, hidden)
-    return replace(spec, environment=plain, environment_variables=without(own, declared), sealed=sealed)
+    itself. ``declared`` are secret whatever their names are; ``Refused("job.secret_in_text")``."""
+    split = split_job(spec, declared)
+    sealed = await asyncio.to_thread(values(gateway).seal, job, split.hidden)
+    return replace(split.spec, sealed=sealed)
 
 
 async def create_environment(
@@ -39,9 +36,9 @@ async def create_environment(
     check_environment(spec)
     refuse_sealed(spec.sealed)
     check_declared(declared, spec.variables)
-    hidden = secrets_of(spec.variables, declared)
-    sealed = await asyncio.to_thread(values(gateway).seal, address, hidden)
-    plain = replace(command, spec=replace(spec, variables=without(spec.variables, declared), sealed=sealed))
+    split = split_environment(spec, declared)
+    sealed = await asyncio.to_thread(values(gateway).seal, address, split.hidden)
+    plain = replace(command, spec=replace(split.spec, sealed=sealed))
     return await sent(gateway, sealed, lambda: gateway.commands.send(address, plain, context))
 
 
@@ -66,16 +63,6 @@ async def sent(gateway: Gateway, sealed: Sealed | None, send: Callable[[], Await
 
 def values(gateway: Gateway) -> SealedValues:
     return SealedValues(gateway.home)
-
-
-def secrets_of(variables: Mapping[str, str], declared: Collection[str]) -> dict[str, str]:
-    """Those whose values are secret; the empty text is none."""
-    return {name: value for name, value in variables.items() if value and is_secret_name(name, declared)}
-
-
-def without(variables: Mapping[str, str], declared: Collection[str]) -> dict[str, str]:
-    hidden = secrets_of(variables, declared)
-    return {name: value for name, value in variables.items() if name not in hidden}
 
 
 def check_declared(declared: Collection[str], variables: Mapping[str, str]) -> None:

@@ -1,0 +1,176 @@
+"""Finds secrets where they would stay in the record: in addresses, and written out in a command.
+
+The log keeps a job's command, inputs and requirements for ever and shows them to every auditor. So they are refused
+with a secret in them, and the sentence says where it belongs: among the environment variables, which are sealed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import to_builtins
+
+from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import secret_in
+from treering.specs.checks import join
+from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar
+
+CODE = "job.secret_in_text"
+VALUE_CHARACTERS_MIN = 6  # as for masking: what is shorter is a word or a number
+TEXT_CHARACTERS_MAX = 100_000
+VALUE = r"""("[^"]*"|'[^']*'|[^\s;&|"'`]+)"""
+ASSIGNED = re.compile(rf"(?:^|(?<=[\s;&|(\"':]))([A-Za-z_]\w*)=(?!=){VALUE}")
+OPTION = re.compile(rf"(?:^|(?<=\s))--?([A-Za-z][\w-]*)(?:=|\s+)(?!-){VALUE}")
+HEADER = re.compile(
+    r"(authorization|[\w-]{0,40}(?:api-key|token|subscription-key))[\"']?\s*:\s*[\"']?"
+    r"(?:(?:bearer|basic|token)\s+)?([^\s\"']+)",
+    re.IGNORECASE,
+)
+LOGIN = re.compile(r"(?:^|\s)(?:-u|--user)[\s=]*[\"']?[^\s:\"']+:([^\s\"']+)")
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+SECRET_WORDS = frozenset({"token", "pwd", "sas", "passwd", "pass", "jwt"})
+SECRET_PARTS = ("passw", "passphrase", "secret", "credential")
+SECRET_PAIRS = ("apikey", "accesskey", "privatekey", "accountkey", "connectionstring", "sharedkey")
+# Words beside "token" and the like that make the name one of something else: --pad_token, PASSWORD_FILE.
+OTHER_WORDS = frozenset(
+    {"pad", "eos", "bos", "unk", "mask", "cls", "sep", "special", "max", "min", "num", "stop", "start", "end", "file",
+     "path", "dir", "folder", "name", "type", "length", "len", "count", "size", "limit", "dim", "class", "ids", "level",
+     "embedding", "image", "per", "budget", "scope", "mount"}
+)  # fmt: skip
+WORD_VALUES = frozenset({"true", "false", "none", "null", "default", "secret", "token", "password"})
+KNOWN = re.compile(
+    r"\b(?:gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|xox[abprs]-[\w-]{10,}|hf_[A-Za-z0-9]{30,}|sk-(?:proj-|ant-)?[A-Za-z0-9]{32,}|AIza[\w-]{35}|dapi[0-9a-f]{32}"
+    r"|eyJ[\w-]{10,400}\.eyJ[\w-]{10,}\.[\w-]+|(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{20,})"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+)
+# Keys whose values are not refused: they are sealed, looked at by themselves, or written down without their secrets.
+NOT_REFUSED = frozenset(
+    {
+        "environment",
+        "environment_variables",
+        "variables",
+        "tags",
+        "description",
+        "display_name",
+        "git",
+        "notes",
+        "sealed",
+    }
+)
+NOT_REFUSED_IN_YAML = (NOT_REFUSED - {"environment"}) | {"properties", "keys"}
+
+
+def check_job_texts(spec: JobSpec) -> None:
+    """``Refused("job.secret_in_text")`` when a text that the log keeps as it is has a secret in it."""
+    check_texts("", {key: value for key, value in to_builtins(spec).items() if key not in NOT_REFUSED})
+
+
+def check_environment_texts(spec: EnvironmentSpec) -> None:
+    check_texts("environment", {key: value for key, value in to_builtins(spec).items() if key not in NOT_REFUSED})
+
+
+def check_texts(within: str, fields: dict[str, Any]) -> None:
+    for key, text in texts(within, fields):
+        if why := fault_in(key, text):
+            raise Refused(CODE, f"{key} {why}")
+
+
+def texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text in a value, by where it stands; names too."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield key, name
+            yield from texts(join(key, name), one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from texts(key, one)
+
+
+def check_tree(root: MapNode, report: Report) -> None:
+    """Add what ``create`` would refuse of the texts in a YAML."""
+    for key, node in scalars("", root):
+        if isinstance(node.value, str) and (why := fault_in(key, node.value)):
+            report.add(node.at, key, why)
+
+
+def scalars(key: str, node: Node) -> Iterator[tuple[str, Scalar]]:
+    if isinstance(node, Scalar):
+        yield key, node
+    elif isinstance(node, ListNode):
+        for item in node.items:
+            yield from scalars(key, item)
+    elif isinstance(node, MapNode):
+        for name, child in node.entries.items():
+            if name not in NOT_REFUSED_IN_YAML:
+                yield from scalars(join(key, name), child)
+
+
+def fault_in(key: str, text: str) -> str:
+    """What is secret in the text under ``key``, and where it belongs, as the end of a sentence; "" when nothing is."""
+    if what := secret_in(text):
+        return (
+            f"has a secret in an address ({what}), which would stay in the record for ever; {instead_of_address(key)}"
+        )
+    if KNOWN.search(text):
+        return f"has a key or token in it, which would stay in the record for ever; {BELONGS}"
+    is_command = key.rpartition(".")[2] == "command"
+    if is_command and (name := written_out(text)):
+        return f"has a value for {name[:60]!r} in it, which {STAYS}; {BELONGS}"
+    return ""
+
+
+STAYS = "would stay in the record for ever"
+BELONGS = "set it among environment_variables (or with --secret), where it is sealed, and write $NAME in the command"
+
+
+def instead_of_address(key: str) -> str:
+    if key.startswith("inputs"):
+        return (
+            "leave that part out and upload the file with the job, or set the address among environment_variables, "
+            "where it is sealed, and let the script read it"
+        )
+    if "environment" in key:
+        return "leave it out, and name an index or a repository that the machine may read without it"
+    return BELONGS
+
+
+def written_out(command: str) -> str:
+    """The name of the first secret whose value is written out in a command; "" when there is none."""
+    text = command[:TEXT_CHARACTERS_MAX]
+    for pattern in (ASSIGNED, OPTION):
+        for found in pattern.finditer(text):
+            if names_secret(found[1]) and is_literal(found[2]):
+                return found[1]
+    for found in HEADER.finditer(text):
+        if is_literal(found[2]):
+            return found[1]
+    if "curl" in text or "wget" in text:
+        return next(("--user" for found in LOGIN.finditer(text) if is_literal(found[1])), "")
+    return ""
+
+
+def names_secret(name: str) -> bool:
+    """Whether a name in a command is that of a secret, by its whole words: ``--tokenizer`` is none."""
+    words = [word.lower() for word in WORDS.findall(name)]
+    if OTHER_WORDS.intersection(words):
+        return False
+    joined = "".join(words)
+    return (
+        bool(SECRET_WORDS.intersection(words))
+        or any(part in word for word in words for part in SECRET_PARTS)
+        or any(pair in joined for pair in SECRET_PAIRS)
+    )
+
+
+def is_literal(written: str) -> bool:
+    """Whether a value stands there itself, and no variable, placeholder, path or number in its place."""
+    value = written.strip("\"'")
+    if len(value) < VALUE_CHARACTERS_MIN or value.lower() in WORD_VALUES or value.replace(".", "").isdigit():
+        return False
+    return not value.startswith(("$", "`", "<", "%", "/", "./", "../", "~", "{", "*", "@")) and "$" not in value

@@ -1,0 +1,150 @@
+"""Secrets that people write into any field of any kind: none comes into the log, a view, or any other file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.services.gateway_example import SPEC, WS
+from tests.services.mlflow_example import BASE, Mlflow, mlflow_gateway
+
+from treering.adapters.jetstream_log import JetStreamLog
+from treering.testing.nats import RunningNats
+
+pytestmark = pytest.mark.anyio
+WORD = "canary0x"
+CONTROL = "said-aloud"  # what is no secret is found by the same search
+
+
+@pytest.fixture
+async def mlflow(nats_server: RunningNats) -> AsyncIterator[Mlflow]:
+    async with mlflow_gateway(nats_server) as running:
+        yield running
+
+
+class Planter:
+    """Makes canaries and addresses that hold one, each another."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def canary(self) -> str:
+        self.count += 1
+        return f"{WORD}{self.count:03}"
+
+    def address(self) -> str:
+        word = self.canary()
+        forms = (
+            f"https://user:{word}@host/x", f"https://{word}@github.com/o/r", f"https://h/f?sv=1&sig={word}",
+            f"HTTPS://h/f?X-Amz-Signature={word}", f"https://h/f?%73ig={word}", f"https://h/f#access_token={word}",
+            f"git+https://u:{word}@h/r", f"https://h/f?code={word}", f"postgresql://u:{word}@db/x",
+        )  # fmt: skip
+        return forms[self.count % len(forms)]
+
+
+async def messages(mlflow: Mlflow) -> bytes:
+    """Everything that is in the log."""
+    log, found, after = JetStreamLog(await mlflow.api.nats.connect("monitor")), list[bytes](), 0
+    while page := await log.read_batch({"seq": after + 1, "batch": 256, "next_by_subj": "evt.>"}):
+        found += [entry.body for entry in page]
+        after = page[-1].position
+    return b"\n".join(found)
+
+
+async def kept(mlflow: Mlflow) -> bytes:
+    files = [path.read_bytes() for path in mlflow.api.home.root.rglob("*") if path.is_file()]
+    return b"\n".join([await messages(mlflow), *files])
+
+
+async def told(mlflow: Mlflow) -> bytes:
+    """What a subscriber to everything is told."""
+    return (await mlflow.api.ask("GET", "/v1/events/page?ws=w&limit=1000")).body
+
+
+async def test_what_is_secret_in_an_address_is_left_out_of_every_text(mlflow: Mlflow) -> None:
+    plant, api = Planter(), mlflow.api
+    a = plant.address
+    tags = [
+        {"key": "mlflow.source.git.repoURL", "value": a()},
+        {"key": "mlflow.source.name", "value": a()},
+        {"key": "note", "value": f"see {a()} and {a()}, {CONTROL}"},
+        {"key": "json", "value": f'{{"u": "{a()}"}}'},
+    ]
+    run = await mlflow.run(tags=tags, run_name=a())
+    await mlflow.done("runs/set-tag", run_id=run, key="t", value=a())
+    await mlflow.done("runs/log-parameter", run_id=run, key="p", value=a())
+    await mlflow.done(
+        "runs/log-batch", run_id=run, params=[{"key": "q", "value": a()}], tags=[{"key": "u", "value": a()}]
+    )
+    dataset = {
+        "name": "d",
+        "digest": "1",
+        "source_type": "http",
+        "source": f'{{"url": "{a()}"}}',
+        "profile": a(),
+        "schema": a(),
+    }
+    await mlflow.done(
+        "runs/log-inputs", run_id=run, datasets=[{"dataset": dataset, "tags": [{"key": "c", "value": a()}]}]
+    )
+    await mlflow.done("experiments/create", name="e", tags=[{"key": "k", "value": a()}])
+    await mlflow.post("experiments/create", name="f", artifact_location=a())
+    await mlflow.done("experiments/set-experiment-tag", experiment_id="0", key="k", value=a())
+    await mlflow.done("registered-models/create", name="m", description=a(), tags=[{"key": "k", "value": a()}])
+    await api.ask("PATCH", f"{BASE}/registered-models/update", {"name": "m", "description": a()})
+    await mlflow.done("registered-models/set-tag", name="m", key="k2", value=a())
+    await mlflow.post("model-versions/create", name="m", source=a(), description=a())
+    await mlflow.done(
+        "model-versions/create", name="m", run_id=run, source=f"runs:/{run}/model", run_link=a(), description=a(),
+        tags=[{"key": "k", "value": a()}],
+    )  # fmt: skip
+    await api.ask("PATCH", f"{BASE}/model-versions/update", {"name": "m", "version": "1", "description": a()})
+    await api.ask("POST", f"{WS}/experiments/g/create", {"description": a(), "tags": {"k": a(), a(): "v"}})
+    await api.ask("POST", f"{WS}/update", {"description": a(), "tags": {"k": a()}})
+    await api.ask(
+        "POST", f"{WS}/environments", {"name": "e", "version": "1", "spec": {}, "description": a(), "tags": {"k": a()}}
+    )
+    await api.submitted("j", description=a(), display_name=a(), tags={"k": a(), a(): "v"}, git={"repository": a()})
+    await api.ask("POST", f"{WS}/jobs/j/update", {"description": a(), "tags": {"k": a()}})
+    await api.ask("POST", f"{WS}/jobs/j/cancel", {"reason": a()})
+    whole = await kept(mlflow)
+    assert CONTROL.encode() in whole and plant.count > 40
+    assert WORD.encode() not in whole, whole[max(0, whole.index(WORD.encode()) - 200) :][:250]
+
+
+async def test_mlflow_clients_read_what_was_left_of_an_address_and_may_say_it_again(mlflow: Mlflow) -> None:
+    run = await mlflow.run()
+    for _ in range(2):
+        await mlflow.done("runs/log-parameter", run_id=run, key="p", value="https://u:p@h/x")
+    assert (await mlflow.shown(run))["data"]["params"] == [{"key": "p", "value": "https://h/x"}]
+
+
+def jobs(plant: Planter) -> list[dict[str, Any]]:
+    """Jobs that are refused: what they are to run, or to run on, has a secret in it."""
+    a, c = plant.address, plant.canary
+    return [
+        {"command": f"echo {a()}"}, {"command": f"python t.py --password {c()}"}, {"command": f"export API_KEY={c()}"},
+        {"inputs": {"d": {"type": "uri_file", "path": a()}}}, {"inputs": {"d": {"type": "string", "value": a()}}},
+        {"outputs": {"d": {"path": a()}}}, {"code_path": a()},
+        {"environment": {"requirements": [f"-e {a()}"]}}, {"environment": {"image": a()}},
+        {"command": f"echo {(word := c())}", "environment_variables": {"DB_PASSWORD": word}},
+        {"tags": {"t": word}, "environment_variables": {"DB_PASSWORD": word}},
+    ]  # fmt: skip
+
+
+async def test_a_job_with_a_secret_where_it_would_stay_is_refused_and_leaves_nothing(mlflow: Mlflow) -> None:
+    plant = Planter()
+    for number, fields in enumerate(jobs(plant)):
+        answer = await mlflow.api.ask("POST", f"{WS}/jobs", {"name": f"j{number}", "spec": {**SPEC, **fields}})
+        assert (answer.status, answer.code) == (400, "job.secret_in_text"), (fields, answer.body)
+        assert WORD.encode() not in answer.body
+    assert WORD.encode() not in await kept(mlflow)
+
+
+async def test_secret_variables_are_in_no_message_of_the_log_and_nobody_is_told_them(mlflow: Mlflow) -> None:
+    plant = Planter()
+    variables = {"A_TOKEN": plant.canary(), "PIP_INDEX_URL": plant.address(), "MULTI_SECRET": f"a\n{plant.canary()}\nb"}
+    await mlflow.api.submitted("j", environment_variables={**variables, "LEVEL": CONTROL})
+    whole = await kept(mlflow) + await told(mlflow) + (await mlflow.api.ask("GET", f"{WS}/jobs/j")).body
+    assert CONTROL.encode() in whole and WORD.encode() not in whole
