@@ -73,6 +73,20 @@ async def test_secret_variables_are_in_no_file_of_the_home_and_the_job_gets_them
     assert holding(api, CANARY) == []
 
 
+async def test_a_job_is_told_which_secret_is_too_short_to_be_masked(api: Api) -> None:
+    variables = {
+        "DB_PASSWORD": CANARY,
+        "PIN_TOKEN": "12345",
+        "USE_TOKENS": "false",
+        "SIX_TOKEN": "123456",
+        "LEVEL": "1",
+    }
+    assert (await api.ask("POST", f"{WS}/jobs", job(environment_variables=variables))).status == 201
+    why = "its value is secret and shorter than 6 characters, so it is not masked in the log"
+    told = [f"environment variable {name}: {why}" for name in ("PIN_TOKEN", "USE_TOKENS")]
+    assert (await spec_of(api)).notes == tuple(told)
+
+
 async def test_what_the_log_holds_tells_whether_two_values_are_equal_and_nothing_else(api: Api) -> None:
     for name, value in [("a", CANARY), ("b", CANARY), ("c", f"{CANARY}2")]:
         assert (await api.ask("POST", f"{WS}/jobs", with_variable(value, name))).status == 201

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from treering.adapters.sealed_values import SealedValues
 from treering.domain.environment import CreateEnvironment
-from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.domain.job_spec import NOTES_MAX, EnvironmentSpec, JobSpec
 from treering.domain.sealed import Sealed
 from treering.kernel.command import Written
 from treering.kernel.refusal import Refused
+from treering.kernel.secret_parts import CHARACTERS_MIN, is_maskable
 from treering.kernel.subjects import Address
 from treering.specs.secret_variables import split_environment, split_job
 from treering.specs.submitted import check_environment
@@ -25,7 +26,13 @@ async def seal_job(gateway: Gateway, job: Address, spec: JobSpec, declared: Coll
     itself. ``declared`` are secret whatever their names are; ``Refused("job.secret_in_text")``."""
     split = split_job(spec, declared)
     sealed = await asyncio.to_thread(values(gateway).seal, job, split.hidden)
-    return replace(split.spec, sealed=sealed)
+    return replace(split.spec, sealed=sealed, notes=(*spec.notes, *not_masked(split.hidden))[:NOTES_MAX])
+
+
+def not_masked(secrets: Mapping[str, str]) -> list[str]:
+    """What a job is told of secret values that its log will show."""
+    why = f"its value is secret and shorter than {CHARACTERS_MIN} characters, so it is not masked in the log"
+    return [f"environment variable {name}: {why}" for name in sorted(secrets) if not is_maskable(secrets[name])]
 
 
 async def create_environment(
