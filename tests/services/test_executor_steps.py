@@ -36,6 +36,7 @@ from treering_services.executor.console import Console
 from treering_services.executor.room import room_of
 from treering_services.executor.runner import Runner
 from treering_services.executor.stepping import DEADLINES, DEADLINES_VARIABLE, Step, deadlines
+from treering_services.executor.steps import variables
 
 pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 20.0
@@ -126,6 +127,14 @@ def hold(runner: Runner, name: str) -> Held:
 def attempt(folder: Path, name: str) -> Attempt:
     spec = JobSpec(command=COMMANDS.get(name, "true"), environment=EnvironmentSpec())
     return Attempt(Address("main", "job", f"in-{name}"), 1, spec, folder / "runs" / name)
+
+
+def test_packages_of_the_code_are_imported_from_it(tmp_path: Path) -> None:
+    spec = JobSpec(command="true", environment=EnvironmentSpec(modules=(".", "lib/src")))
+    here = Attempt(Address("main", "job", "j"), 1, spec, tmp_path)
+    here.python = tmp_path / "bin" / "python"
+    found = variables(here, tmp_path / "shims", "", "")["PYTHONPATH"].split(":")
+    assert found[:2] == [str(here.code_folder), str(here.code_folder / "lib/src")]
 
 
 def test_every_step_has_a_deadline(tmp_path: Path) -> None:

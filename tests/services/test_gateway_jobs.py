@@ -66,6 +66,10 @@ async def test_a_job_without_a_name_gets_one_and_a_retry_finds_it(api: Api) -> N
         (changed(environment="azureml:none@latest"), 404, "environment.absent"),
         (changed(environment="azureml://registries/azureml/environments/e/versions/1"), 400, "environment.reference"),
         (changed(environment="http://evil/x"), 400, "environment.reference"),
+        (changed(environment={"indexes": ["https://feed.example/s"]}), 403, "environment.index_forbidden"),
+        (changed(environment={"indexes": ["https://me:pw@feed.example/s"]}), 400, "job.secret_in_text"),
+        (changed(environment={"indexes": ["ftp://feed.example/s"]}), 400, "environment.index"),
+        (changed(environment={"modules": ["../up"]}), 400, "path.unsafe"),
         (changed(command=" "), 400, "job.command"),
         (changed(command="echo a\0b"), 400, "job.command"),
         (changed(command="echo ${{inputs.nope}}"), 400, "expression.dangling"),
@@ -179,3 +183,33 @@ async def test_an_upload_that_breaks_off_leaves_nothing(api: Api) -> None:
 async def test_a_digest_cannot_name_a_file(api: Api, digest: str) -> None:
     for method in ("GET", "PUT"):
         assert (await api.ask(method, f"/v1/blobs/{digest}", b"x" if method == "PUT" else None)).status in (400, 404)
+
+
+async def test_a_curated_environment_of_azure_is_found_by_its_name_in_a_workspace(api: Api) -> None:
+    old = "azureml:AzureML-sklearn-1.0-ubuntu20.04-py38-cpu@latest"
+    spec = (await api.ask("POST", f"{WS}/jobs", changed(environment=old))).json["state"]["spec"]
+    assert spec["environment"]["source"] == old and "scikit-learn" in spec["environment"]["requirements"][0]
+    assert ["no scikit-learn 1.0 for Python 3.11" in note for note in spec["notes"]] == [True]
+
+
+async def test_an_environment_of_the_workspace_stands_before_a_curated_one_of_its_name(api: Api) -> None:
+    mine = {"name": "AzureML-sklearn-1.5", "version": "1", "spec": {"requirements": ["numpy"]}}
+    assert (await api.ask("POST", f"{WS}/environments", mine)).status == 201
+    answer = await api.ask("POST", f"{WS}/jobs", changed(environment="azureml:AzureML-sklearn-1.5@latest"))
+    spec = answer.json["state"]["spec"]
+    assert spec["environment"]["requirements"] == ["numpy"] and "notes" not in spec
+
+
+async def test_only_listed_package_indexes_may_be_named(
+    nats_server: RunningNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, other = "https://feed.example/simple", "https://other.example/simple"
+    monkeypatch.setenv("TREERING_INDEXES", f"corp={listed}/")
+    async with running_gateway(nats_server) as api:
+        for name, url, status in (("a", listed, 201), ("b", other, 403)):
+            environment = {"name": name, "spec": {"requirements": ["numpy"], "indexes": [url]}}
+            answer = await api.ask("POST", f"{WS}/environments", environment)
+            assert answer.status == status, answer.body
+        assert answer.code == "environment.index_forbidden" and listed in str(answer.json)
+        submitted = await api.ask("POST", f"{WS}/jobs", changed(environment="azureml:a:1"))
+        assert submitted.json["state"]["spec"]["environment"]["indexes"] == [listed]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from treering.kernel.refusal import Refused
-from treering.specs.conda import read_conda, read_requirements
+from treering.specs.conda import read_conda
+from treering.specs.requirement_lines import read_requirements
 
 HEAD = "name: x\nchannels: [conda-forge]\ndependencies:\n"
 
@@ -73,7 +74,7 @@ def test_another_shape_is_refused(tmp_path: Path, text: str) -> None:
         read_conda(tmp_path / "conda.yaml")
 
 
-BAD = ["--extra-index-url=https://x", "-e .", "git+https://x/y", "a @ https://x/y", "./wheel.whl", "-i x", "a==", "a b"]
+BAD = ["git+https://x/y", "-e git+https://x/y", "a @ https://x/y", "./wheel.whl", "a==", "a b", "--find-links=x"]
 
 
 @pytest.mark.parametrize("written", BAD)
@@ -92,13 +93,13 @@ def test_a_requirement_from_elsewhere_is_refused_in_requirements_files(tmp_path:
 def test_a_requirements_file_may_have_comments_hashes_markers_and_long_lines(tmp_path: Path) -> None:
     text = "# all\nnumpy==1.26 \\\n  --hash=sha256:0\n\npandas # tables\nw; sys_platform == 'win32'\n"
     (tmp_path / "r.txt").write_text(text)
-    assert read_requirements(tmp_path / "r.txt") == ("numpy==1.26", "pandas", 'w; sys_platform == "win32"')
+    assert read_requirements(tmp_path / "r.txt").requirements == ("numpy==1.26", "pandas", 'w; sys_platform == "win32"')
 
 
 def test_a_file_of_the_same_folder_may_be_included(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("-r b.txt\npandas\n")
     (tmp_path / "b.txt").write_text("-r a.txt\nnumpy\n")
-    assert read_requirements(tmp_path / "a.txt") == ("numpy", "pandas")
+    assert read_requirements(tmp_path / "a.txt").requirements == ("numpy", "pandas")
     assert read_conda(conda(tmp_path, "pip:\n    - -r b.txt")).requirements == ("numpy", "pandas")
 
 
@@ -112,3 +113,38 @@ def test_a_file_outside_of_the_folder_is_not_included(tmp_path: Path, path: str)
     for read in (lambda: read_requirements(folder / "a.txt"), lambda: read_conda(conda(folder, f"pip: ['-r {path}']"))):
         with pytest.raises(Refused, match="outside"):
             read()
+
+
+INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+@pytest.mark.parametrize(
+    "written", [f"--extra-index-url={INDEX}", f"--extra-index-url {INDEX}/", f"-i {INDEX}", f"--index-url '{INDEX}'"]
+)
+def test_a_package_index_is_named_in_requirements_and_conda_files(tmp_path: Path, written: str) -> None:
+    (tmp_path / "r.txt").write_text(f"{written}\ntorch\n--index-url https://pypi.org/simple\n")
+    assert read_requirements(tmp_path / "r.txt")[:2] == (("torch",), (INDEX,))
+    spec = read_conda(conda(tmp_path, f'pip:\n    - "{written}"\n    - torch'))
+    assert (spec.requirements, spec.indexes) == (("torch",), (INDEX,))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:pw@feed.example/s", "https://${TOKEN}@feed.example/s", "https://f.example/s?t=pw"]
+)
+def test_an_index_with_a_credential_is_refused_without_naming_it(tmp_path: Path, url: str) -> None:
+    (tmp_path / "r.txt").write_text(f"--extra-index-url {url}\n")
+    with pytest.raises(Refused, match=r"environment\.index: .*r\.txt:1") as refused:
+        read_requirements(tmp_path / "r.txt")
+    assert "pw" not in refused.value.detail and "TOKEN" not in refused.value.detail
+
+
+@pytest.mark.parametrize("url", ["x", "file:///srv/wheels", "ftp://a.example", "http://", "http://[x", ""])
+def test_what_is_no_address_of_an_index_is_refused(tmp_path: Path, url: str) -> None:
+    (tmp_path / "r.txt").write_text(f"--extra-index-url {url}\n")
+    with pytest.raises(Refused, match=r"environment\.(index|requirement): .*r\.txt:1"):
+        read_requirements(tmp_path / "r.txt")
+
+
+def test_options_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("--prefer-binary\n--trusted-host a.example\n--only-binary=:all:\nnumpy\n")
+    assert read_requirements(tmp_path / "r.txt").requirements == ("numpy",)

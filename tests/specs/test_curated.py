@@ -11,7 +11,7 @@ from treering.kernel.refusal import Refused
 from treering.specs.curated import curated, resolve_environment
 from treering.specs.dockerfile import read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft
-from treering.specs.images import CURATED
+from treering.specs.images import CURATED, note_of
 from treering.specs.job_draft import load_job
 from treering.specs.nodes import Place
 from treering.specs.requirements import python_versions, requirements
@@ -72,7 +72,8 @@ def test_every_curated_environment_is_well_formed(name: str) -> None:
         "evil.example/python:3.11",
         "azureml:sklearn-1.5@latest",
         "azureml://registries/mine/environments/sklearn-1.5/versions/1",
-        "azureml://registries/azureml/environments/model-evaluation/versions/6",
+        "azureml://registries/azureml/environments/ai-ml-automl/versions/6",
+        "azureml:AzureML-who-knows:1",
     ],
 )
 def test_what_is_not_known_is_not_guessed(name: str) -> None:
@@ -176,8 +177,8 @@ def test_the_first_line_that_cannot_be_mapped_is_named(tmp_path: Path, line: str
 @pytest.mark.parametrize(
     "line", ["RUN pip install --index-url=x a", "RUN pip install git+https://x/y", "RUN pip install ."]
 )
-def test_a_dockerfile_installs_from_the_index_only(tmp_path: Path, line: str) -> None:
-    with pytest.raises(Refused, match=r"environment\.requirement"):
+def test_a_dockerfile_installs_from_indexes_and_its_own_folder_only(tmp_path: Path, line: str) -> None:
+    with pytest.raises(Refused, match=r"environment\.(requirement|index|local_package): .*Dockerfile:2"):
         build(tmp_path, "FROM python:3.11", line)
 
 
@@ -190,3 +191,47 @@ def test_a_dockerfile_starts_from_a_known_image(tmp_path: Path, first: str) -> N
 def test_a_dockerfile_outside_of_its_context_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"environment\.dockerfile.*outside"):
         read_dockerfile(tmp_path, "../Dockerfile")
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("azureml:AzureML-sklearn-1.0-ubuntu20.04-py38-cpu@latest", "scikit-learn>=1.0,<1.1; python_version < '3.11'"),
+        ("azureml:AzureML-sklearn-0.24-ubuntu18.04-py37-cpu:49", "scikit-learn>=0.24,<0.25; python_version < '3.11'"),
+        ("azureml:AzureML-sklearn-1.2@latest", "scikit-learn>=1.2,<1.3"),
+        ("azureml:AzureML-lightgbm-3.3:1", "lightgbm>=3.3,<3.4"),
+        ("azureml:AzureML-lightgbm-3.2-ubuntu18.04-py37-cpu@latest", "lightgbm>=3.2,<3.3"),
+        (
+            "azureml:AzureML-tensorflow-2.4-ubuntu18.04-py37-cuda11:4",
+            "tensorflow>=2.4,<2.5; python_version < '3.11'",
+        ),
+        (
+            "azureml:AzureML-pytorch-1.10-ubuntu18.04-py38-cuda11:1",
+            "torch>=1.10,<1.11; python_version < '3.11'",
+        ),
+        ("azureml:AzureML-ACPT-pytorch-1.13-py38-cuda11.7-gpu:10", "torch>=1.13,<1.14; python_version < '3.11'"),
+        ("azureml://registries/azureml/environments/acpt-pytorch-2.2-cuda12.1/labels/latest", "torch>=2.2,<2.3"),
+        ("azureml://registries/azureml/environments/model-evaluation/versions/6", "azureml-metrics"),
+        ("azureml:AzureML-responsibleai-0.20-ubuntu20.04-py38-cpu:4", "responsibleai>=0.36,<0.37"),
+        ("azureml://registries/azureml/environments/responsibleai-tabular/versions/1", "responsibleai>=0.36,<0.37"),
+        ("mcr.microsoft.com/azureml/curated/lightgbm-3.3:7", "lightgbm>=3.3,<3.4"),
+    ],
+)
+def test_the_families_of_curated_environments_are_known_in_every_version(name: str, first: str) -> None:
+    found = curated(name)
+    assert found is not None
+    assert first in found.requirements and requirements(found.requirements, name)
+    assert python_versions(found.python).contains("3.11.4")  # what there is today
+
+
+@pytest.mark.parametrize("name", ["AzureML-Minimal:1", "AzureML-minimal-ubuntu18.04-py37-cpu-inference@latest"])
+def test_the_minimal_environments_are_a_bare_python(name: str) -> None:
+    found = curated(f"azureml:{name}")
+    assert found is not None and not found.requirements
+
+
+def test_a_job_is_told_when_another_version_stands_for_the_one_it_named() -> None:
+    old = "azureml:AzureML-sklearn-1.0-ubuntu20.04-py38-cpu@latest"
+    assert "no scikit-learn 1.0 for Python 3.11" in note_of(old)
+    assert "no scikit-learn 1.0" in note_of("mcr.microsoft.com/azureml/curated/sklearn-1.0:3")
+    assert note_of(SKLEARN) == note_of("python:3.11") == note_of("") == ""

@@ -23,6 +23,7 @@ from treering.adapters.sandbox.port import Room
 from treering.adapters.sandbox.python_paths import python_paths
 from treering.adapters.sandbox.unconfined import Unconfined
 from treering.adapters.uv import Finished, TimedOut, Uv, child_environment, watch
+from treering.adapters.uv_variables import with_indexes
 from treering.kernel.ending import beside
 
 OUTPUT_BYTES_MAX = 8 * 1024 * 1024
@@ -72,7 +73,7 @@ class ConfinedUv(Uv):
     ) -> Finished:
         """Raises ``TimedOut``; ``Refused`` ``sandbox.*``; LauncherFailed when our own helper processes failed."""
         temporary = prepared(work, cache)
-        env = environment_of(os.environ, temporary, cache)
+        env = with_indexes(environment_of(os.environ, temporary, cache), self.indexes)
         room = room_of(python, work, temporary, cache, env, self.hidden)
         running = await self.launcher.launch(Launch(f"build.{uuid4().hex}", argv, temporary, env, room))
         async with beside(watch(running.pid)):

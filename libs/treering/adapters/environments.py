@@ -11,9 +11,10 @@ import hashlib
 import os
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from anyio.to_thread import run_sync
@@ -21,6 +22,7 @@ from anyio.to_thread import run_sync
 from treering.adapters.builds import Builds, Say
 from treering.adapters.environment_lock import checked_lock, package_count
 from treering.adapters.file_lock import file_lock
+from treering.adapters.package_indexes import uv_indexes
 from treering.adapters.pythons import Python, find_python, running
 from treering.adapters.remove_tree import remove_tree
 from treering.adapters.sandbox.python_paths import chain
@@ -56,12 +58,22 @@ QUICK_SECONDS = 0.002
 QUICK_MAX = 1000
 
 
+class Asked(NamedTuple):
+    """``version`` of Python, requirements, and the package indexes beside the installation's own as uv names them."""
+
+    version: str
+    wanted: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
+
+
 class Environments:
     """The environments below ``root``, which several processes may share."""
 
-    def __init__(self, root: Path, uv: Uv | None = None) -> None:
-        """``uv``: what confines builds; without one they run with the rights of the caller."""
+    def __init__(self, root: Path, uv: Uv | None = None, indexes: Mapping[str, str] | None = None) -> None:
+        """``uv``: what confines builds; without one they run with the rights of the caller. ``indexes``: the names of
+        the package indexes that environments may name, by their addresses."""
         self.root = root
+        self.indexes = indexes or {}
         self.uv = uv or Uv()
         self.locks = root / "locks"
         self.quick: set[Path] = set()  # locks of environments so small that a look at all their files is quick
@@ -76,18 +88,19 @@ class Environments:
         ``disk.full``; and ``sandbox.*`` where builds cannot be confined.
         """
         wanted = requirements(spec.requirements, "requirements")
-        lock = self.locks / f"{spec_digest(spec.python, wanted)}.txt"
+        asked = Asked(spec.python, wanted, uv_indexes(spec.indexes, self.indexes))
+        lock = self.locks / f"{spec_digest(spec.python, (*wanted, *spec.indexes))}.txt"
         if (known := await self.look(lock, wanted)) is not None:
             return known
-        return await self.builds.wait(lock, lambda say: self.build(spec.python, wanted, lock, say), say)
+        return await self.builds.wait(lock, lambda say: self.build(asked, lock, say), say)
 
-    async def build(self, version: str, wanted: tuple[str, ...], lock: Path, say: Say) -> Path:
+    async def build(self, asked: Asked, lock: Path, say: Say) -> Path:
         """Make the environment, unless another process has made it meanwhile."""
         async with file_lock(lock.with_suffix(".lock"), WAIT_SECONDS):
-            if (known := await run_sync(self.known, lock, wanted)) is not None:
+            if (known := await run_sync(self.known, lock, asked.wanted)) is not None:
                 return known
             await run_sync(remove_abandoned, self.root)
-            return await self.make(version, wanted, lock, say)
+            return await self.make(asked, lock, say)
 
     async def look(self, lock: Path, wanted: tuple[str, ...]) -> Path | None:
         """``known``, at once where that took no longer than the way to another thread and back; else there."""
@@ -112,47 +125,49 @@ class Environments:
         key = hashlib.sha256("\n".join([*wanted, "", lock_text]).encode()).hexdigest()
         return self.root / key
 
-    async def make(self, version: str, wanted: tuple[str, ...], lock: Path, say: Say) -> Path:
+    async def make(self, asked: Asked, lock: Path, say: Say) -> Path:
+        version, wanted, _ = asked
         python = await find_python(version, self.root)
         if wanted or version:
             say(f"using Python {python.version}" + (f" (asked for {version})" if version else ""))
         work = self.root / f"new-{uuid4().hex}"
         work.mkdir(mode=0o700)
         try:
-            text = await self.solve(python, wanted, lock, work, say)
+            text = await self.solve(python, asked, lock, work, say)
             place = self.place(wanted, text)
             if await run_sync(intact, place):  # another way of asking for it was solved to the same
                 return place / "bin" / "python"
             if place.exists():
                 say("the environment was changed since it was made; making it again")
-            await self.install(python, text, work, say)
+            await self.install(python, text, work, self.uv.with_indexes(asked.indexes), say)
             await run_sync(publish, work / "environment", place)
         finally:
             await run_sync(remove, work)
         return place / "bin" / "python"
 
-    async def solve(self, python: Python, wanted: tuple[str, ...], lock: Path, work: Path, say: Say) -> str:
-        """The lock of ``wanted``: the one there is for this Python, else a new one."""
+    async def solve(self, python: Python, asked: Asked, lock: Path, work: Path, say: Say) -> str:
+        """The lock of what is asked for: the one there is for this Python, else a new one."""
         header = f"# Python {python.version} {sysconfig.get_platform()}\n"
         text = await run_sync(text_of, lock)
         if text.startswith(header):
             return text
         text = header
-        if wanted:
-            say(f"solving {counted(len(wanted), 'requirement')}")
-            asked = work / "requirements.in"
-            asked.write_text("\n".join(wanted) + "\n")
-            asked.chmod(READABLE)
-            arguments = [*SOLVE, "--python", str(python.path), str(asked)]
+        if asked.wanted:
+            say(f"solving {counted(len(asked.wanted), 'requirement')}")
+            written = work / "requirements.in"
+            written.write_text("\n".join(asked.wanted) + "\n")
+            written.chmod(READABLE)
+            arguments = [*SOLVE, "--python", str(python.path), str(written)]
             with in_time("pip compile", SOLVE_TIMEOUT_SECONDS):
-                solved = await self.uv.solve(arguments, python.path, work, SOLVE_TIMEOUT_SECONDS)
+                uv = self.uv.with_indexes(asked.indexes)
+                solved = await uv.solve(arguments, python.path, work, SOLVE_TIMEOUT_SECONDS)
             text += checked_lock(output_of(solved, work))
         new = work / "lock.txt"
         new.write_text(text)
         new.replace(lock)
         return text
 
-    async def install(self, python: Python, text: str, work: Path, say: Say) -> None:
+    async def install(self, python: Python, text: str, work: Path, uv: Uv, say: Say) -> None:
         """Make ``work/environment``. It is relocatable because it is renamed afterwards."""
         folder = work / "environment"
         folder.mkdir()
@@ -168,7 +183,7 @@ class Environments:
             chosen.chmod(READABLE)
             arguments = [*INSTALL, "--python", str(folder / "bin" / "python"), str(chosen)]
             with in_time("pip sync", INSTALL_TIMEOUT_SECONDS):
-                output_of(await self.uv.sync(arguments, python.path, work, INSTALL_TIMEOUT_SECONDS), work)
+                output_of(await uv.sync(arguments, python.path, work, INSTALL_TIMEOUT_SECONDS), work)
         await run_sync(self.uv.reclaim, folder)
         if chain(folder / "bin" / "python") != links:
             # Jobs are shown what these links lead to: a package could have shown them the keys of the installation.

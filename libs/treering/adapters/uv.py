@@ -15,8 +15,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 from uv import find_uv_bin
@@ -25,7 +26,7 @@ from treering.adapters.marked_processes import Marked
 from treering.adapters.process_groups import mark
 from treering.adapters.process_tree import all_processes, read, tree
 from treering.adapters.tied_process import tied
-from treering.adapters.uv_variables import for_builds
+from treering.adapters.uv_variables import for_builds, with_indexes
 from treering.kernel.ending import beside
 from treering.kernel.meter import begin, reach
 
@@ -56,9 +57,17 @@ class TimedOut(Exception):
 class Uv:
     """How uv is run for an environment; here without a sandbox, with the rights of the caller. See ``confined_uv``."""
 
+    indexes: tuple[str, ...] = ()  # beside the operator's own, each NAME=URL
+
+    def with_indexes(self, indexes: tuple[str, ...]) -> Self:
+        """The same, looking for packages in ``indexes`` first."""
+        changed = copy(self)
+        changed.indexes = indexes
+        return changed
+
     async def run(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
         """Run uv for ``python`` in the folder ``work``, where it runs no code of packages. Raises ``TimedOut``."""
-        return await run_uv(arguments, work, timeout_seconds)
+        return await run_uv(arguments, work, timeout_seconds, self.indexes)
 
     async def solve(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
         """The same where uv may build packages, and so run their code."""
@@ -72,7 +81,9 @@ class Uv:
         """Make ``folder`` ours again, where a build ran as somebody else."""
 
 
-async def run_uv(arguments: Sequence[str], folder: Path, timeout_seconds: float) -> Finished:
+async def run_uv(
+    arguments: Sequence[str], folder: Path, timeout_seconds: float, indexes: tuple[str, ...] = ()
+) -> Finished:
     """Run uv in ``folder``. When the time is over, or the caller is cancelled, it is killed with all it started,
     also with what left its session: everything inherits a variable that names this run."""
     kin = Marked(f"treering-uv-{os.getpid()}")
@@ -80,7 +91,7 @@ async def run_uv(arguments: Sequence[str], folder: Path, timeout_seconds: float)
     child = await asyncio.create_subprocess_exec(
         *tied([find_uv_bin(), *arguments], signal.SIGKILL),  # an executor that is killed leaves no uv behind
         cwd=folder,
-        env=child_environment(os.environ) | dict([mark(kin.parent, run).decode().split("=", 1)]),
+        env=with_indexes(child_environment(os.environ), indexes) | dict([mark(kin.parent, run).decode().split("=", 1)]),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -39,6 +39,16 @@ def for_builds(parent: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in parent.items() if name in OF_BUILDS or OF_AN_INDEX.fullmatch(name)}
 
 
+def with_indexes(settings: Mapping[str, str], indexes: tuple[str, ...]) -> dict[str, str]:
+    """``settings`` with more indexes, each ``NAME=URL``, before those there are: uv takes the first that has a package.
+
+    An index that was listed for some packages must not offer others: with the order of uv's default it can do so only
+    to those who name it.
+    """
+    every = " ".join((*indexes, settings.get("UV_INDEX", ""))).strip()
+    return {**settings, "UV_INDEX": every} if indexes else dict(settings)
+
+
 def for_jobs(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: without_credentials(value) for name, value in settings.items() if name in OF_JOBS}
 

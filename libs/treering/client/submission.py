@@ -44,7 +44,7 @@ def submit(client: Client, draft: JobDraft, workspace: str, name: str = "") -> S
 async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: str) -> Submitted:
     if draft.code_reference:
         raise Refused("job.code_unsupported", f"code {draft.code_reference!r}: fetch it first and name the folder")
-    environment = resolve_environment(draft.environment)
+    environment = resolve_environment(draft.environment, draft.code)
     blobs = HttpBlobs(client)
     code = (await put_tree(blobs, draft.code)).digest if draft.code else ""
     inputs = {

@@ -20,17 +20,25 @@ OutputMode = Literal["rw_mount", "upload", "direct"]
 Network = Literal["full", "none"]  # "none": only the gateway can be reached
 Scalar = Text | Int64 | Float64 | bool
 NOTES_MAX = 200
+INDEXES_MAX = 20
+MODULES_MAX = 20
 MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
-    """A Python and what is installed in it; ``image`` is the container image the user named, if any. ``sealed`` are
-    those of its variables that are secret; in the spec of a job they are among the job's own."""
+    """A Python and what is installed in it; ``image`` is the container image the user named, if any.
+
+    ``indexes`` are addresses of package indexes beside the installation's own. ``modules`` are folders of the job's
+    code that packages are imported from, relative to it. ``sealed`` are those of its variables that are secret; in the
+    spec of a job they are among the job's own.
+    """
 
     python: Line = ""
     requirements: Annotated[tuple[Text, ...], Meta(max_length=ITEMS_MAX)] = ()
     image: Line = ""
     variables: Tags = {}
+    indexes: Annotated[tuple[Text, ...], Meta(max_length=INDEXES_MAX)] = ()
+    modules: Annotated[tuple[Text, ...], Meta(max_length=MODULES_MAX)] = ()
     source: Text = ""  # where it came from, for people: "azureml:name:1", "conda.yml", "azureml://registries/..."
     sealed: Sealed | None = None
 

@@ -15,10 +15,11 @@ from packaging.utils import canonicalize_name
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
-from treering.specs import requirements
 from treering.specs.conda_names import pypi_name
 from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, Value, shown
-from treering.specs.requirements import python_versions, requirement
+from treering.specs.package_index import index_urls
+from treering.specs.requirement_lines import INCLUDES, Wanted, joined, line, option, read_requirements
+from treering.specs.requirements import python_versions, requirement, requirements
 from treering.specs.yaml_text import read_yaml
 
 KEYS = frozenset({"name", "channels", "dependencies", "variables", "prefix"})
@@ -29,22 +30,21 @@ PACKAGE = re.compile(
 )
 BUILD = re.compile(r"(?P<version>=?=?\s*[0-9][^=<>!~,\s]*)[=\s]\s*[A-Za-z0-9_]+")
 VERSION = re.compile(r"(?P<operator>==|[<>!~]=|[=<>])?\s*(?P<version>[0-9][A-Za-z0-9_.+!]*(?:\.?\*)?)")
-REQUIREMENTS_FILE = re.compile(r"(?:-r\s+|--requirement[ =]\s*)(?P<path>\S.*)")
 Written = Value | Mapping[str, "Written"] | Sequence["Written"]
 
 
 class Found(NamedTuple):
     """What one dependency adds; ``python`` is set when it is Python itself and says a version."""
 
-    requirements: tuple[str, ...] = ()
+    wanted: Wanted = Wanted()
     python: str = ""
 
 
 def read_conda(path: Path) -> EnvironmentSpec:
     """The environment a conda file describes; ``-r`` in its ``pip:`` section is read beside it.
 
-    Raises ``Refused``: ``yaml.*``, ``environment.conda``, ``environment.requirement``,
-    ``environment.python_invalid``; each names file and line.
+    ``modules`` are folders of this machine: see ``curated.within_code``. Raises ``Refused``: ``yaml.*``,
+    ``environment.`` ``conda``, ``requirement``, ``index``, ``local_package``, ``python_invalid``, with file and line.
     """
     return environment(read_yaml(path), path.parent, str(path))
 
@@ -53,11 +53,6 @@ def conda_spec(written: Mapping[str, Written], where: str, folder: Path) -> Envi
     """The same for conda written inside another file: every message names ``where``."""
     at = Place(where)
     return environment(mapping(written, at), folder, where)
-
-
-def read_requirements(path: Path) -> tuple[str, ...]:
-    """The requirements of a requirements file and of those it includes, each in its normal form."""
-    return tuple(requirement(text, str(path)) for text in requirements.read_requirements(path))
 
 
 def environment(root: MapNode, folder: Path, source: str) -> EnvironmentSpec:
@@ -71,9 +66,12 @@ def environment(root: MapNode, folder: Path, source: str) -> EnvironmentSpec:
     pythons = sorted({one.python for one in found if one.python})
     if len(pythons) > 1:
         raise invalid(dependencies.at, f"dependencies: python is wanted as {' and '.join(pythons)}; name one version")
+    wanted = joined(one.wanted for one in found)
     return EnvironmentSpec(
         python=pythons[0] if pythons else "",
-        requirements=requirements.requirements([text for one in found for text in one.requirements], source),
+        requirements=requirements(wanted.requirements, source),
+        indexes=index_urls(wanted.indexes, source),
+        modules=tuple(map(str, wanted.modules)),
         variables=variables(root.entries.get("variables", MapNode({}, {}, root.at))),
         source=source,
     )
@@ -87,18 +85,18 @@ def dependency(item: Node, folder: Path) -> Iterator[Found]:
     pip = item.entries.get("pip") if isinstance(item, MapNode) and len(item.entries) == 1 else None
     if not isinstance(pip, ListNode):
         raise invalid(item.at, f"dependencies: a package, or 'pip:' and a list, is needed, not {shown(item)}")
-    for line in pip.items:
-        if not isinstance(line, Scalar) or not isinstance(line.value, str):
-            raise invalid(line.at, f"pip: a requirement is text, not {shown(line)}")
-        yield Found(pip_line(line.value.strip(), line.at, folder))
+    for one in pip.items:
+        if not isinstance(one, Scalar) or not isinstance(one.value, str):
+            raise invalid(one.at, f"pip: a requirement is text, not {shown(one)}")
+        yield Found(pip_line(one.value.strip(), one.at, folder))
 
 
-def pip_line(text: str, at: Place, folder: Path) -> tuple[str, ...]:
+def pip_line(text: str, at: Place, folder: Path) -> Wanted:
     """What one line of ``pip:`` asks for; a requirements file must lie in the folder of the conda file."""
-    match = REQUIREMENTS_FILE.fullmatch(text)
-    if match is None:
-        return (requirement(text, str(at)),)
-    path = folder / match["path"]
+    name, value = option(text)
+    if name not in INCLUDES:
+        return line(text, str(at), folder)
+    path = folder / value
     if not path.resolve().is_relative_to(folder.resolve()):
         raise Refused("environment.requirement", f"{at}: {text[:100]!r} lies outside the folder of the conda file")
     return read_requirements(path)
@@ -116,7 +114,7 @@ def package(text: str, at: Place) -> Found:
     if known is None:
         message = f"the conda package {match['name']!r} is not known to be on PyPI under this name"
         raise invalid(at, f"{message}; if it is, write it below 'pip:' as NAME==VERSION, else leave it out")
-    return Found((requirement(known + pep440(versions, text, at), str(at)),)) if known else Found()
+    return Found(Wanted((requirement(known + pep440(versions, text, at), str(at)),))) if known else Found()
 
 
 def python(versions: str, text: str, at: Place) -> str:

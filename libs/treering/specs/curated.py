@@ -8,24 +8,46 @@ from msgspec.structs import replace
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
-from treering.specs.conda import conda_spec, read_conda, read_requirements
+from treering.specs.conda import conda_spec, read_conda
 from treering.specs.dockerfile import read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft
-from treering.specs.images import CURATED, curated
+from treering.specs.images import FAMILIES, curated
+from treering.specs.package_index import index_urls
 from treering.specs.references import parse_reference
+from treering.specs.requirement_lines import joined, line, read_requirements
 from treering.specs.requirements import python_versions, requirements
 
 __all__ = ["curated", "resolve_environment"]
 
 
-def resolve_environment(draft: EnvironmentDraft) -> EnvironmentSpec | str:
+def resolve_environment(draft: EnvironmentDraft, code: Path | None = None) -> EnvironmentSpec | str:
     """What to install; of ``azureml:NAME...`` the reference itself, which only the server can resolve.
 
-    Conda wins over the image it is put on. Raises ``Refused``: ``environment.image_unknown``,
-    ``environment.dockerfile``, ``environment.build``, and what the readers of conda and requirements raise.
+    Conda wins over the image it is put on. ``code`` is the folder of the job's code, if it has one. Raises ``Refused``:
+    ``environment.`` ``image_unknown``, ``dockerfile``, ``build``, ``local_package``, and what the readers of conda and
+    requirements raise.
     """
     if draft.reference:
         return referred(draft)
+    return within_code(read(draft), code)
+
+
+def within_code(spec: EnvironmentSpec, code: Path | None) -> EnvironmentSpec:
+    """The folders that packages of the user's own are imported from, relative to the code: they go with it to the job.
+
+    Raises ``Refused("environment.local_package")`` where one lies elsewhere.
+    """
+    found = []
+    for folder in map(Path, spec.modules):
+        if code is None or not folder.is_relative_to(code.resolve()):
+            where = f"{spec.source}: the package in {str(folder)!r} is not part of the job's code"
+            advice = "name a folder that holds it as code of the job, or write its requirements out"
+            raise Refused("environment.local_package", f"{where}; {advice}")
+        found.append(folder.relative_to(code.resolve()).as_posix())
+    return replace(spec, modules=tuple(found))
+
+
+def read(draft: EnvironmentDraft) -> EnvironmentSpec:
     if draft.build is not None:
         return read_dockerfile(draft.build, draft.dockerfile)
     if draft.build_reference:
@@ -49,11 +71,18 @@ def installed(draft: EnvironmentDraft) -> EnvironmentSpec:
     """treering's own keys ``python`` and ``requirements``, on top of the image when one is named."""
     base = known(draft, draft.image) if draft.image else EnvironmentSpec(source=str(draft.at))
     python_versions(draft.python)
-    written = draft.requirements
+    where = f"{draft.at}: requirements"
     if draft.requirements_file is not None:
-        written = read_requirements(draft.requirements_file)
-    found = requirements([*base.requirements, *written], f"{draft.at}: requirements")
-    return replace(base, python=draft.python or base.python, requirements=found)
+        wanted = read_requirements(draft.requirements_file)
+    else:
+        wanted = joined(line(text, where, Path(draft.at.file).parent) for text in draft.requirements)
+    return replace(
+        base,
+        python=draft.python or base.python,
+        requirements=requirements([*base.requirements, *wanted.requirements], where),
+        indexes=index_urls(wanted.indexes, where),
+        modules=tuple(map(str, wanted.modules)),
+    )
 
 
 def known(draft: EnvironmentDraft, named: str) -> EnvironmentSpec:
@@ -62,7 +91,7 @@ def known(draft: EnvironmentDraft, named: str) -> EnvironmentSpec:
         message = (
             f"{draft.at}: {named!r} is not known, and treering runs no containers; "
             "say what to install: conda_file, or python and requirements; or take an image such as python:3.11, or "
-            f"azureml://registries/azureml/environments/NAME/labels/latest with NAME one of {', '.join(CURATED)}"
+            f"azureml://registries/azureml/environments/NAME/labels/latest with NAME one of {FAMILIES}"
         )
         raise Refused("environment.image_unknown", message)
     return found

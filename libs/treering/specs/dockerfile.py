@@ -1,35 +1,32 @@
 """Reads the Dockerfiles people write to get a Python with packages, as an environment.
 
-``FROM`` a known image, ``RUN pip install`` and ``conda install``, ``ENV`` and ``COPY`` are understood. Anything
+``FROM`` a known image, ``ARG``, ``ENV``, ``COPY`` and what ``RUN`` installs with pip and conda are understood. Anything
 else would do what an environment cannot, so the first such line is refused.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
-from treering.specs.conda import conda_spec, read_requirements
+from treering.specs.dockerfile_text import Instruction, instructions
 from treering.specs.images import curated
-from treering.specs.requirements import requirement, requirements
+from treering.specs.install_commands import Installed, install, packages
+from treering.specs.package_index import index_urls
+from treering.specs.requirement_lines import joined
+from treering.specs.requirements import requirements
+from treering.specs.shell_words import commands, with_values
 from treering.specs.yaml_text import read_text
 
 NO_EFFECT = frozenset({"COPY", "ADD", "WORKDIR", "LABEL", "CMD", "EXPOSE", "MAINTAINER", "SHELL", "STOPSIGNAL", "USER"})
-TIDYING = ("rm ", "mkdir ", "conda clean", "pip cache", "chmod ", "echo ", "true")
-PIP = re.compile(r"(?:python3? -m )?pip3? install (?P<arguments>.+)")
-CONDA = re.compile(r"(?:conda|mamba) (?:install|create) (?P<arguments>.+)")
-FLAGS = frozenset({
-    "-U", "--upgrade", "-q", "--quiet", "-y", "--yes", "--no-cache-dir", "--no-cache", "--user", "--pre",
-    "--ignore-installed", "--prefer-binary", "--disable-pip-version-check",
-})  # fmt: skip
-CONDA_OPTIONS = frozenset({"-p", "--prefix", "-n", "--name", "-c", "--channel"})  # each with a value
 OF_THE_IMAGE = re.compile(r"PATH|LD_LIBRARY_PATH|CONDA_.*|AZUREML_CONDA_.*|DEBIAN_FRONTEND")
-
+BUILDKIT = re.compile(r"(?:--(?:mount|network|security)=\S+\s+)+")
+SHELLS = frozenset({"", "sh", "bash", "/bin/sh", "/bin/bash"})
 SETUPTOOLS = "setuptools<81; python_version < '3.12'"
+KNOWN = "start from one image such as python:3.11 or mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 class Reader:
@@ -39,87 +36,114 @@ class Reader:
         self.file = file
         self.context = context
         self.base: EnvironmentSpec | None = None
-        self.python = ""
-        self.requirements: list[str] = []
+        self.found: list[Installed] = []
+        self.arguments: dict[str, str] = {}
         self.variables: dict[str, str] = {}
-        self.by_pip = False
+        self.written: dict[str, str] = {}  # files that the Dockerfile itself writes, by their path in the image
 
     def read(self) -> EnvironmentSpec:
-        for number, line in instructions(read_text(self.file)):
-            word, _, rest = line.partition(" ")
-            self.instruction(word.upper(), rest.strip(), f"{self.file}:{number}: {line[:100]!r}")
+        text = read_text(self.file)
+        for one in instructions(text):
+            line = text.splitlines()[one.line - 1].strip()
+            self.instruction(one, f"{self.file}:{one.line}: {line[:100]!r}")
         if self.base is None:
             raise Refused("environment.dockerfile", f"{self.file}: has no FROM")
+        wanted = joined(one.wanted for one in self.found)
         return EnvironmentSpec(
-            python=self.python or self.base.python,
-            requirements=requirements([*self.base.requirements, *self.requirements, *self.shipped()], str(self.file)),
+            python=next((one.python for one in reversed(self.found) if one.python), self.base.python),
+            requirements=requirements([*self.base.requirements, *wanted.requirements, *self.shipped()], str(self.file)),
+            indexes=index_urls(wanted.indexes, str(self.file)),
+            modules=tuple(map(str, wanted.modules)),
             image=self.base.image,
-            variables=self.variables,
+            variables={name: value for one in self.found for name, value in one.variables.items()} | self.variables,
             source=str(self.file),
         )
 
     def shipped(self) -> list[str]:
         """What the official Python images bring up to 3.11, and packages of that time count on."""
-        return [SETUPTOOLS] if self.by_pip else []
+        return [SETUPTOOLS] if any(one.by_pip for one in self.found) else []
 
-    def instruction(self, word: str, rest: str, shown: str) -> None:
-        if word == "FROM":
-            self.start(rest, shown)
-        elif word == "RUN":
-            for command in re.split(r"&&|;", rest):
-                self.run(" ".join(command.split()), shown)
-        elif word == "ENV":
-            self.variables |= variables(rest, shown)
-        elif word not in NO_EFFECT:
+    def instruction(self, one: Instruction, shown: str) -> None:
+        if one.word == "FROM":
+            self.start(with_values(one.rest, self.arguments), shown)
+        elif one.word == "ARG":
+            self.arguments |= self.pairs(one.rest, shown)
+        elif one.word == "ENV":
+            self.set_variables(one.rest, shown)
+        elif one.word == "RUN":
+            self.run(BUILDKIT.sub("", one.rest), one.documents, shown)
+        elif one.word in ("COPY", "ADD"):
+            self.written |= {one.rest.split()[-1]: text for text in one.documents if one.rest}
+        elif one.word not in NO_EFFECT:
             raise unmapped(shown)
 
     def start(self, rest: str, shown: str) -> None:
-        image = rest.split()[0] if rest else ""
+        words = [word for word in rest.split() if not word.startswith("--platform")]
+        image = words[0] if words else ""
         found = curated(image) if image and "$" not in image else None
         if found is None or self.base is not None:
             what = "a second stage is not read" if self.base else "this image is not known"
             raise Refused("environment.dockerfile", f"{shown}: {what}; {KNOWN}")
         self.base = found
 
-    def run(self, command: str, shown: str) -> None:
-        if match := PIP.fullmatch(command):
-            self.pip(words(match["arguments"], shown), shown)
-        elif match := CONDA.fullmatch(command):
-            self.conda(words(match["arguments"], shown), shown)
-        elif command and not f"{command} ".startswith(TIDYING):
+    def pairs(self, rest: str, shown: str) -> dict[str, str]:
+        """``A=1 B=2`` or ``A 1``. An argument that was given a value already keeps it when none is given here."""
+        found = [word for words in self.words(rest, shown) for word in words]
+        if found and "=" not in found[0] and len(found) > 1:
+            found = [f"{found[0]}={' '.join(found[1:])}"]
+        return dict(pair.split("=", 1) for pair in found if "=" in pair)
+
+    def set_variables(self, rest: str, shown: str) -> None:
+        """Variables of the image's own folders mean nothing outside of it."""
+        found = self.pairs(rest, shown)
+        self.arguments |= {name: value for name, value in found.items() if "$" not in value}
+        kept = {name: value for name, value in found.items() if not OF_THE_IMAGE.fullmatch(name)}
+        if any("$" in value for value in kept.values()):
+            raise Refused("environment.dockerfile", f"{shown}: '$' in a value is not read; write the value out")
+        self.variables |= kept
+
+    def run(self, rest: str, documents: tuple[str, ...], shown: str) -> None:
+        """A line of shell, the list of its words in JSON, or here-documents: scripts, or files that ``cat`` writes."""
+        if rest.startswith("["):
+            self.command(exec_form(rest, shown), shown)
+            return
+        if documents and rest in SHELLS:
+            for line in "\n".join(documents).replace("\\\n", " ").splitlines():
+                self.shell(line, shown)
+            return
+        target = re.fullmatch(r"cat\s*>\s*(\S+)", rest)
+        if documents and target:
+            self.written[target[1]] = documents[-1]
+            return
+        self.shell(rest, shown)
+
+    def shell(self, line: str, shown: str) -> None:
+        for words in self.words(line, shown):
+            self.command(words, shown)
+
+    def command(self, words: list[str], shown: str) -> None:
+        found = packages(words)
+        if found is None:
             raise unmapped(shown)
+        if found:
+            self.found.append(install(found, self.copied, self.context, shown))
 
-    def pip(self, arguments: list[str], shown: str) -> None:
-        self.by_pip = True
-        remaining = iter(arguments)
-        for word in remaining:
-            if word in ("-r", "--requirement"):
-                self.requirements += read_requirements(self.copied(next(remaining, ""), shown))
-            elif word not in FLAGS and word not in ("pip", "setuptools", "wheel"):
-                self.requirements.append(requirement(word, shown))
+    def words(self, text: str, shown: str) -> list[list[str]]:
+        try:
+            return commands(text, self.arguments)
+        except ValueError as error:
+            raise Refused("environment.dockerfile", f"{shown}: {error}") from None
 
-    def conda(self, arguments: list[str], shown: str) -> None:
-        remaining = iter(arguments)
-        packages = []
-        for word in remaining:
-            if word in CONDA_OPTIONS:
-                next(remaining, "")
-            elif word not in FLAGS:
-                packages.append(word)
-        found = conda_spec({"dependencies": [*packages]}, shown, self.context)
-        self.python = found.python or self.python
-        self.requirements += found.requirements
-
-    def copied(self, written: str, shown: str) -> Path:
-        """The file of the context that a path in the image was copied from: the same path, or the same name."""
+    def copied(self, written: str, shown: str) -> Path | str:
+        """The text that the Dockerfile wrote to a path of the image, or the file of the context that was copied there:
+        the same path, or the same name."""
+        if (text := self.written.get(written)) is not None:
+            return text
         inside = written.lstrip("/")
         for candidate in (self.context / inside, self.context / PurePosixPath(inside).name):
             if candidate.is_file() and candidate.resolve().is_relative_to(self.context.resolve()):
                 return candidate
         raise Refused("environment.dockerfile", f"{shown}: there is no {written!r} in {str(self.context)!r}")
-
-
-KNOWN = "start from one image such as python:3.11 or mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> EnvironmentSpec:
@@ -134,40 +158,14 @@ def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> Environmen
     return Reader(file, context).read()
 
 
-def instructions(text: str) -> Iterator[tuple[int, str]]:
-    """Each instruction with the line it starts in, joined over backslashes, without comments."""
-    pending, start = "", 0
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        start = start or number
-        if line.endswith("\\"):
-            pending += line[:-1] + " "
-            continue
-        yield start, pending + line
-        pending, start = "", 0
-    if pending:
-        yield start, pending
-
-
-def variables(rest: str, shown: str) -> dict[str, str]:
-    """``ENV A=1 B=2`` or ``ENV A 1``. Variables of the image's own folders mean nothing outside of it."""
-    pairs = words(rest, shown)
-    if pairs and "=" not in pairs[0]:
-        pairs = [f"{pairs[0]}={' '.join(pairs[1:])}"]
-    found = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    kept = {name: value for name, value in found.items() if not OF_THE_IMAGE.fullmatch(name)}
-    if any("$" in value for value in kept.values()):
-        raise Refused("environment.dockerfile", f"{shown}: '$' in a value is not read; write the value out")
-    return kept
-
-
-def words(text: str, shown: str) -> list[str]:
+def exec_form(rest: str, shown: str) -> list[str]:
     try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise Refused("environment.dockerfile", f"{shown}: {error}") from None
+        found = json.loads(rest)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise Refused("environment.dockerfile", f"{shown}: a list of texts in double quotes is needed")
+    return found
 
 
 def unmapped(shown: str) -> Refused:

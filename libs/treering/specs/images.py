@@ -11,6 +11,7 @@ import re
 from msgspec.structs import replace
 
 from treering.domain.job_spec import EnvironmentSpec
+from treering.specs.curated_families import MLFLOW, TABULAR, by_family, replaced_note
 from treering.specs.references import parse_reference
 
 PLAIN_IMAGES = frozenset({"base", "ubuntu", "debian", "buildpack-deps"})
@@ -20,27 +21,8 @@ PYTHON_TAG = re.compile(r"(?P<version>3(?:\.\d+){0,2})(?:-.*)?")
 MINIMAL = re.compile(r"minimal-py(?P<major>3)(?P<minor>\d+)-inference")
 BARE = re.compile(r"(?:openmpi|base|minimal-ubuntu|minimal-py3)[\w.-]*")
 
-MLFLOW = "mlflow>=2.16,<3"  # the line the Azure ML images have
-# As Azure ML's own definition has it: pandas 1.5 (the nyc-taxi examples call DataFrame.append) and numpy 1, where
-# there are wheels of them; and what its single-step examples import besides. On Linux ``xgboost`` brings 600 MB of
-# CUDA libraries, which ``xgboost-cpu``, the same module, does not.
-SKLEARN = (
-    "scikit-learn>=1.5,<1.6",
-    "pandas>=1.5.3,<2; python_version < '3.12'",
-    "pandas>=2.1,<3; python_version >= '3.12'",
-    "numpy>=1.23,<2",
-    "scipy>=1.10",
-    "joblib",
-    "matplotlib>=3.5,<4",
-    "tqdm",
-    "psutil",
-    "lightgbm",
-    "xgboost-cpu; sys_platform == 'linux'",
-    "xgboost; sys_platform != 'linux'",
-    MLFLOW,
-)
 CURATED = {
-    "sklearn-1.5": EnvironmentSpec(python=">=3.10,<3.13", requirements=SKLEARN),
+    "sklearn-1.5": EnvironmentSpec(python=">=3.10,<3.13", requirements=("scikit-learn>=1.5,<1.6", *TABULAR)),
     "acpt-pytorch-2.8-cuda12.6": EnvironmentSpec(
         python=">=3.10,<3.14", requirements=("torch>=2.8,<2.9", "torchvision", "pandas>=2,<3", MLFLOW)
     ),
@@ -52,6 +34,9 @@ CURATED = {
         python=">=3.8,<3.12", requirements=("tensorflow>=2.12,<2.13", "pandas", MLFLOW)
     ),
 }
+FAMILIES = (
+    "sklearn-1.5, lightgbm-3.3, tensorflow-2.16-cuda12, acpt-pytorch-2.8-cuda12.6, responsibleai, model-evaluation"
+)
 PYTORCH = EnvironmentSpec(requirements=("torch", "torchvision", "numpy"))
 
 
@@ -62,10 +47,22 @@ def curated(reference_or_image: str) -> EnvironmentSpec | None:
     """
     text = reference_or_image.strip()
     if text.startswith(("azureml:", "azureml://")):
-        found = CURATED.get(curated_name(text))
+        found = by_name(curated_name(text))
         return replace(found, source=text) if found else None
     found = by_image(text.removeprefix("treering://"))
     return replace(found, image=text, source=text) if found else None
+
+
+def by_name(name: str) -> EnvironmentSpec | None:
+    return CURATED.get(name) or by_family(name) if name else None
+
+
+def note_of(reference_or_image: str) -> str:
+    """What people should know of a curated environment that stands for one they named; mostly ""."""
+    text = reference_or_image.strip()
+    if text.startswith(("azureml:", "azureml://")):
+        return replaced_note(curated_name(text))
+    return replaced_note(text.rpartition("/")[2].partition(":")[0]) if "azureml/curated/" in text else ""
 
 
 def curated_name(text: str) -> str:
@@ -106,4 +103,4 @@ def by_azureml_image(name: str) -> EnvironmentSpec | None:
         return EnvironmentSpec(python=f"{match['major']}.{match['minor']}")
     if BARE.fullmatch(name):
         return EnvironmentSpec()
-    return CURATED.get(name.removeprefix("curated/"))
+    return by_name(name.removeprefix("curated/")) if name.startswith("curated/") else None

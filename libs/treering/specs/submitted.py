@@ -11,10 +11,12 @@ from collections.abc import Collection, Mapping
 
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec, is_model_output
 from treering.kernel.refusal import Refused
+from treering.kernel.safe_path import SafePath
 from treering.kernel.subjects import NAME_CHARACTERS_MAX, checked_name
 from treering.specs import expressions
 from treering.specs.bindings import Names, fault
 from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
+from treering.specs.package_index import index_urls
 from treering.specs.references import parse_reference
 from treering.specs.requirements import python_versions, requirements
 from treering.specs.scalars import plain_value
@@ -47,11 +49,14 @@ def check_job(spec: JobSpec) -> None:
 
 
 def check_environment(spec: EnvironmentSpec) -> None:
-    """Raises ``Refused``: ``environment.requirement``, ``environment.python_invalid``, ``job.secret_in_text``,
-    ``job.variable``."""
+    """Raises ``Refused``: ``environment.`` ``requirement``, ``index``, ``python_invalid``; ``path.unsafe``;
+    ``job.secret_in_text``, ``job.variable``."""
     check_environment_texts(spec)
     python_versions(spec.python)
     requirements(spec.requirements, "environment.requirements")
+    index_urls(spec.indexes, "environment.indexes")
+    for folder in spec.modules:
+        SafePath.parse(folder)
     check_variables("environment.variables", spec.variables)
 
 

@@ -19,6 +19,7 @@ from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.known_secrets import environment_secrets, installation_secrets
 from treering.adapters.launcher import Launcher
 from treering.adapters.masking import Masker
+from treering.adapters.package_indexes import listed_indexes
 from treering.adapters.sandbox.closed_ports import report
 from treering.adapters.sandbox.shown_paths import ShownPath
 from treering.adapters.sealed_values import secret_values
@@ -83,7 +84,7 @@ class Executor:
             settings.name,
             self.commands,
             launcher,
-            Environments(base.home.environments, uv_in(launcher, [base.home.root])),
+            Environments(base.home.environments, uv_in(launcher, [base.home.root]), listed_indexes(os.environ)),
             LocalBlobs(base.home.blobs),
             asyncio.Semaphore(settings.slots),
             base.home.shims,

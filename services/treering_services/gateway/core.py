@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from treering.adapters.bus import Commands, Here
 from treering.adapters.free_space import RoomWatch, require_room
 from treering.adapters.home_secrets import SecretsWatch
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.package_indexes import listed_indexes
 from treering.adapters.points_writer import PointsWriter
 from treering.adapters.subscribers import Subscribers
 from treering.adapters.tokens import Tokens
@@ -129,6 +131,7 @@ class Gateway:
         self.subscribers = Subscribers(self.home.keys)
         self.access = Access(self)
         self.secrets = SecretsWatch(self.home)
+        self.indexes = listed_indexes(os.environ)
 
     async def reached(self, after: int) -> None:
         """Wait until reads show ``after``. ``Refused("query.beyond_log")`` for a position behind the end of the log,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from treering.adapters.package_indexes import check_listed
 from treering.adapters.sqlite_view import Database
 from treering.domain.environment import ENVIRONMENT, CreateEnvironment, Environment
 from treering.domain.job_spec import EnvironmentSpec
@@ -18,6 +19,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
+from treering.specs.images import FAMILIES, curated
 from treering.specs.references import parse_reference
 from treering.views.states import Resource, load, newest
 from treering_services.gateway.call import Call
@@ -54,6 +56,7 @@ class Known(NamedTuple):
 async def create_environment(call: Call) -> Response:
     new = await call.json(NewEnvironment)
     workspace, name = call.workspace, checked_name(new.name)
+    check_listed(new.spec.indexes, call.gateway.indexes)
     command = CreateEnvironment(new.spec, new.description, new.tags)
     await call.gateway.require_workspace(workspace)
     command_id, declared = call.command_id(), new.secret_variables
@@ -106,8 +109,9 @@ def versions(db: Database, workspace: str, name: str, *, archived: bool | None =
 async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Known:
     """What ``azureml:NAME:VERSION``, ``azureml:NAME@latest`` or ``azureml:NAME@LABEL`` stands for now.
 
-    A label is the name of a tag; the newest version that has it is meant. Raises ``Refused``
-    ``reference.invalid``, ``environment.reference`` or ``environment.absent``.
+    A label is the name of a tag; the newest version that has it is meant. ``azureml:AzureML-NAME`` stands for Azure's
+    curated environment unless the workspace has one of that name. Raises ``Refused``: ``reference.invalid``,
+    ``environment.reference`` or ``environment.absent``.
     """
     reference = parse_reference(text)
     if reference.form not in ("asset", "arm") or reference.kind not in ("", ENVIRONMENTS):
@@ -122,7 +126,11 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
         labelled = [one for one in await by_label(gateway, workspace, name) if not label or label in one.labels]
         found = labelled[0] if labelled else None
     if found is None:
-        raise Refused("environment.absent", f"there is no environment {text!r} in workspace {workspace!r}")
+        if known := curated(text):
+            return Known(known, frozenset())
+        advice = "create it, or name a curated one: azureml://registries/azureml/environments/NAME/labels/latest"
+        detail = f"there is no environment {text!r} in workspace {workspace!r}; {advice}, NAME being one of {FAMILIES}"
+        raise Refused("environment.absent", detail)
     state: Environment = ENVIRONMENT.states.decode(found.state)
     spec = await opened(gateway, Address(workspace, ENVIRONMENT.kind, found.name), state.spec)
     return Known(

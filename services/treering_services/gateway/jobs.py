@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
+from treering.adapters.package_indexes import check_listed
 from treering.domain.compute import COMPUTE
 from treering.domain.experiment import EXPERIMENT
 from treering.domain.experiment_messages import CreateExperiment
@@ -23,6 +24,7 @@ from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.subjects import Address, checked_name
+from treering.specs.images import note_of
 from treering.specs.submitted import check_job
 from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
@@ -81,6 +83,7 @@ async def submit_job(call: Call) -> Response:
     check_job(spec)
     check_declared(asked.secret_variables, {**spec.environment.variables, **spec.environment_variables})
     check_instances(spec)
+    check_listed(spec.environment.indexes, gateway.indexes)
     await require_compute(gateway, address.workspace, spec.compute)
     await require_no_run(gateway, address)
     await require_blobs(gateway, spec)
@@ -123,7 +126,8 @@ async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> Asked:
     else:
         refuse_sealed(submitted.environment.sealed)
     fields["inputs"], notes = await with_files(gateway, workspace, submitted.inputs)
-    fields["notes"] = (*submitted.notes, *notes)[:NOTES_MAX]
+    of_environment = filter(None, [note_of(fields["environment"].source)])
+    fields["notes"] = (*submitted.notes, *of_environment, *notes)[:NOTES_MAX]
     return Asked(JobSpec(**fields), frozenset(declared))
 
 

@@ -21,6 +21,7 @@ STATUSES: Mapping[str, int] = {
     "auth.ticket": 401,
     "auth.forbidden": 403,
     "command.forbidden": 403,
+    "environment.index_forbidden": 403,
     "event.source_forbidden": 403,
     "event.type_forbidden": 403,
     "host.forbidden": 403,

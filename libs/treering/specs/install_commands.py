@@ -1,0 +1,178 @@
+"""Reads the commands that install packages in a Dockerfile: pip, uv, conda, and what people run around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from treering.kernel.refusal import Refused
+from treering.specs.conda import conda_spec, read_conda
+from treering.specs.requirement_lines import INCLUDES, INDEXES, Wanted, joined, line, logical_lines, read_requirements
+
+PYTHON = re.compile(r"python(?:3(?:\.\d+)?)?")
+PIP = re.compile(r"pip(?:3(?:\.\d+)?)?")
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+CONDA = frozenset({"conda", "mamba", "micromamba"})
+# They leave nothing that a Python environment would lack.
+TIDYING = frozenset(
+    {"rm", "mkdir", "chmod", "chown", "echo", "printf", "true", ":", "set", "cd", "export", "ls", "which"}
+)
+ASKING = frozenset({"--version", "-V", "list", "freeze", "check", "cache", "config", "show", "debug"})
+CONDA_ASKING = frozenset({"clean", "init", "activate", "deactivate", "config", "info", "list", "--version", "tos"})
+FLAGS = frozenset({
+    "-U", "--upgrade", "-q", "-qq", "--quiet", "-v", "--verbose", "-y", "--yes", "--no-cache-dir", "--no-cache",
+    "--user", "--pre", "--ignore-installed", "-I", "--force-reinstall", "--prefer-binary",
+    "--disable-pip-version-check", "--compile", "--no-warn-script-location", "--break-system-packages",
+    "--system", "--no-input", "--prune", "--force", "--override-channels",
+})  # fmt: skip
+# Options whose value is the next word, unless it follows a "=".
+WITH_VALUE = frozenset({
+    "--timeout", "--default-timeout", "--retries", "--trusted-host", "--progress-bar", "--root-user-action",
+    "--only-binary", "--python", "--cache-dir", "--use-feature", "--upgrade-strategy",
+})  # fmt: skip
+CONDA_OPTIONS = frozenset({"-p", "--prefix", "-n", "--name", "-c", "--channel"})
+OF_EVERY_ENVIRONMENT = re.compile(r"(?:pip|setuptools|wheel|uv)(?:[=<>!~].*)?")
+Copied = Callable[[str, str], Path | str]
+
+
+class Packages(NamedTuple):
+    """The words after ``pip install``, ``conda install`` or ``conda env create``; ``tool`` is pip, conda or file."""
+
+    tool: str
+    words: tuple[str, ...]
+
+
+class Installed(NamedTuple):
+    """What one command adds to an environment."""
+
+    wanted: Wanted = Wanted()
+    python: str = ""
+    variables: Mapping[str, str] = {}
+    by_pip: bool = False
+
+
+def packages(words: list[str]) -> Packages | tuple[()] | None:
+    """What a command installs; an empty tuple when it installs nothing, None when it does what is not understood."""
+    program, rest = without_wrappers(words)
+    if not program or program in TIDYING:
+        return ()
+    if program == "uv" and rest[:1] == ["pip"]:
+        return by_pip(rest[1:])
+    if PIP.fullmatch(program):
+        return by_pip(rest)
+    if PYTHON.fullmatch(program):
+        if rest[:2] == ["-m", "pip"]:
+            return by_pip(rest[2:])
+        return () if rest[:1] in (["--version"], ["-V"]) else None
+    return by_conda(rest) if program in CONDA else None
+
+
+def without_wrappers(words: list[str]) -> tuple[str, list[str]]:
+    """The program by its name alone, and its arguments: ``A=1 sudo /opt/conda/bin/pip install x`` is pip's."""
+    remaining = list(words)
+    while remaining and (ASSIGNMENT.fullmatch(remaining[0]) or remaining[0] in ("sudo", "env", "exec", "time")):
+        remaining.pop(0)
+    if not remaining:
+        return "", []
+    program, rest = PurePosixPath(remaining[0]).name, remaining[1:]
+    if program in CONDA and rest[:1] == ["run"]:
+        return without_wrappers(after_options(rest[1:]))
+    return program, rest
+
+
+def after_options(words: list[str]) -> list[str]:
+    """What ``conda run`` is to run: the words after its own options."""
+    remaining = iter(enumerate(words))
+    for position, word in remaining:
+        if word in CONDA_OPTIONS:
+            next(remaining, None)
+        elif not word.startswith("-"):
+            return words[position:]
+    return []
+
+
+def by_pip(rest: list[str]) -> Packages | tuple[()] | None:
+    if rest[:1] == ["install"]:
+        return Packages("pip", tuple(rest[1:]))
+    return () if rest and rest[0] in ASKING else None
+
+
+def by_conda(rest: list[str]) -> Packages | tuple[()] | None:
+    if rest[:1] in (["install"], ["create"]):
+        return Packages("conda", tuple(rest[1:]))
+    if rest[:2] in (["env", "create"], ["env", "update"]):
+        return Packages("file", tuple(rest[2:]))
+    return () if rest and rest[0] in CONDA_ASKING else None
+
+
+def install(found: Packages, copied: Copied, context: Path, shown: str) -> Installed:
+    """What the packages of a command amount to; ``copied`` finds the file that a path of the image means.
+
+    Raises ``Refused``: ``environment.`` ``dockerfile``, ``requirement``, ``index``, ``local_package``, ``conda``.
+    """
+    if found.tool == "pip":
+        return Installed(joined(pip_words(found.words, copied, context, shown)), by_pip=True)
+    if found.tool == "conda":
+        return of_conda(conda_words(found.words), context, shown)
+    return of_conda_file(found.words, copied, shown)
+
+
+def pip_words(words: tuple[str, ...], copied: Copied, context: Path, shown: str) -> Iterator[Wanted]:
+    remaining = iter(words)
+    for word in remaining:
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if name in INCLUDES:
+            yield from required(copied(value if equals else next(remaining, ""), shown), context, shown)
+        elif name in INDEXES or name in ("-e", "--editable"):
+            yield line(f"{name} {value if equals else next(remaining, '')}", shown, context)
+        elif name in WITH_VALUE:
+            if not equals:
+                next(remaining, "")
+        elif word not in FLAGS and not OF_EVERY_ENVIRONMENT.fullmatch(word):
+            yield line(word, shown, context)
+
+
+def required(found: Path | str, context: Path, shown: str) -> Iterator[Wanted]:
+    if isinstance(found, Path):
+        yield read_requirements(found)
+        return
+    for _, text in logical_lines(found):
+        yield line(text, shown, context)
+
+
+def conda_words(words: tuple[str, ...]) -> list[str]:
+    remaining = iter(words)
+    found = []
+    for word in remaining:
+        if word in CONDA_OPTIONS:
+            next(remaining, "")
+        elif word not in FLAGS and not word.startswith(tuple(f"{one}=" for one in CONDA_OPTIONS)):
+            found.append(word)
+    return found
+
+
+def of_conda(words: list[str], context: Path, shown: str) -> Installed:
+    found = conda_spec({"dependencies": [*words]}, shown, context)
+    return Installed(Wanted(found.requirements), found.python)
+
+
+def of_conda_file(words: tuple[str, ...], copied: Copied, shown: str) -> Installed:
+    """``conda env create -f FILE``: ``environment.yml`` when no file is named."""
+    remaining = iter(words)
+    written = "environment.yml"
+    for word in remaining:
+        name, equals, value = word.partition("=")
+        if name in ("-f", "--file"):
+            written = value if equals else next(remaining, "")
+        elif name in CONDA_OPTIONS and not equals:
+            next(remaining, "")
+    path = copied(written, shown)
+    if not isinstance(path, Path):
+        raise Refused(
+            "environment.dockerfile", f"{shown}: a conda file of a here-document is not read; write it beside"
+        )
+    found = read_conda(path)
+    wanted = Wanted(found.requirements, found.indexes, tuple(map(Path, found.modules)))
+    return Installed(wanted, found.python, found.variables)
