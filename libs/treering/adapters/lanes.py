@@ -9,8 +9,9 @@ A lane that does not get to the server's PONG within some seconds gives up what 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 from nats.aio.msg import Msg
 
@@ -27,6 +28,8 @@ PING_SECONDS = 2  # three without an answer are too many
 ANSWER_SECONDS_MAX = 0.5  # at a stop, for those whose requests are under way
 CLOSE_SECONDS = 0.3  # there is little to say, and the time of a stop is for others
 REQUESTS = tuple(f"{sort}.".encode() for sort in OUTSIDE.values())
+# The header of the request that is being answered: CloudEvents in binary mode have their attributes there.
+request_headers: ContextVar[Mapping[str, str] | None] = ContextVar("request_headers", default=None)
 NOTHING_REFUSED = b'"refused":0}'
 
 
@@ -59,6 +62,7 @@ class LaneResponder(Responder):
         self.begin(message)
 
     async def respond(self, message: Msg) -> None:
+        request_headers.set(message.headers)
         try:
             if was_refused(await self.reply(message)):
                 await asyncio.sleep(REFUSED_SECONDS)

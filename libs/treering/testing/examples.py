@@ -201,6 +201,18 @@ COMMANDS: dict[str, list[Command]] = {
         RaiseAlert("disk.full", "there is no room"),
         ClearAlert("it is shown again"),
     ],
-    "event": [PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True})],
+    "event": [
+        PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True}),
+        PublishEvent(
+            "/ci",
+            "2",
+            "com.example.scan.finished",
+            "orders/17",
+            content_type="application/octet-stream",
+            data_base64="AAEC",
+            data_schema="https://example.com/scan",
+            extensions={"tenant": "a", "retry": 2, "dry": True},
+        ),
+    ],
     **MODEL_COMMANDS,
 }

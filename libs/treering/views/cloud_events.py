@@ -45,7 +45,9 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
     subject: str = ""
     time: datetime | None = None
     datacontenttype: str = ""
+    dataschema: str = ""
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data_base64: str | msgspec.UnsetType = msgspec.UNSET
     actor: str = ""
     commandid: str = ""
     cause: str = ""
@@ -60,15 +62,23 @@ class Tag(Struct, frozen=True):
 
 
 class Numbered(Struct, frozen=True):
-    """``id`` says where the event stands in the log: ``<position>.<index in its commit>``."""
+    """``id`` says where the event stands in the log: ``<position>.<index in its commit>``. ``extensions`` are the
+    attributes of a published event that neither CloudEvents nor we know."""
 
     position: int
     index: int
     event: CloudEvent
+    extensions: dict[str, str | int | bool] = {}
 
     @property
     def id(self) -> str:
         return f"{self.position}.{self.index}"
+
+    @property
+    def body(self) -> bytes:
+        """The event in the JSON format of CloudEvents."""
+        body = encoder.encode(self.event)
+        return body[:-1] + b"," + encoder.encode(self.extensions)[1:] if self.extensions else body
 
 
 bodies: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
@@ -87,10 +97,9 @@ def cloud_events(entry: Entry) -> Iterator[Numbered]:
     make = from_publisher if address.kind == EVENT.kind else from_ours
     for index, body in enumerate(events_in(commit)):
         try:
-            event = make(address, commit, body, entry.position, index)
+            yield make(address, commit, body, entry.position, index)
         except UNDECODABLE:
             continue
-        yield Numbered(entry.position, index, event)
 
 
 def events_in(commit: Commit) -> list[msgspec.Raw]:
@@ -100,22 +109,27 @@ def events_in(commit: Commit) -> list[msgspec.Raw]:
         return []
 
 
-def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
-    return CloudEvent(
+def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> Numbered:
+    event = CloudEvent(
         SPECIFICATION, f"{position}.{index}", f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, position,
         subject=str(address), time=commit.at, datacontenttype=JSON, data=body, actor=commit.actor,
         commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace, via=commit.via,
     )  # fmt: skip
+    return Numbered(position, index, event)
 
 
-def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> CloudEvent:
+def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> Numbered:
     event = publications.decode(body)
-    has_data = event.data is not None
-    return CloudEvent(
+    has_data = event.data is not None or event.data_is_null
+    told = CloudEvent(
         SPECIFICATION, event.id, event.source, event.event_type, position,
         subject=event.subject, time=event.time or commit.at,
-        datacontenttype=JSON if has_data else "",
+        datacontenttype=event.content_type or (JSON if has_data else ""), dataschema=event.data_schema,
         data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.UNSET,
+        data_base64=msgspec.UNSET if event.data_base64 is None else event.data_base64,
         actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
         recordedtime=commit.at, published=True, via=commit.via,
     )  # fmt: skip
+    # An attribute that got a meaning here after the event was stored is told once, as ours.
+    more = {name: value for name, value in event.extensions.items() if name not in CloudEvent.__struct_fields__}
+    return Numbered(position, index, told, more)

@@ -19,7 +19,8 @@ from treering.kernel.bounds import documented
 from treering.kernel.log import encoder
 from treering.views.cloud_events import CloudEvent
 from treering_services.gateway.asyncapi_nats import STRUCTS, nats_channels, nats_messages, nats_operations
-from treering_services.gateway.publish import CLOUD_EVENT, CLOUD_EVENTS, CloudEventIn
+from treering_services.gateway.event_forms import CloudEventIn, describe_extensions
+from treering_services.gateway.event_modes import CLOUD_EVENT, CLOUD_EVENTS
 
 SCHEMAS = "#/components/schemas/{name}"
 PUBLISHED = "published"
@@ -32,6 +33,7 @@ def describe_events() -> bytes:
     plain: tuple[type[Struct], ...] = (CloudEvent, CloudEventIn, *STRUCTS)
     schemas, components = msgspec.json.schema_components([*plain, *types.values()], ref_template=SCHEMAS)
     documented([schemas, components])
+    describe_extensions(components)
     of_type = dict(zip(types, schemas[len(plain) :], strict=True))
     messages: dict[str, Any] = {
         tag: message(tag, schema) for tag, schema in of_type.items() if tag not in EVENT.event_types

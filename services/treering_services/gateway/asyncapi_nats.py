@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from treering.views.cloud_events import CloudEvent
 from treering_services.gateway.call import JSON
+from treering_services.gateway.event_forms import CloudEventIn
+from treering_services.gateway.event_modes import PublishMessage
 from treering_services.gateway.polls import Batch, BatchRequest
-from treering_services.gateway.publish import CloudEventIn, PublishAnswer, PublishMessage
+from treering_services.gateway.publish import PublishAnswer
 
 BINDING = {"nats": {"bindingVersion": "0.1.0"}}
 

@@ -17,6 +17,7 @@ from treering.kernel.log import encoder
 from treering.kernel.subjects import NAME_CHARACTERS_MAX, plural
 from treering_services.gateway.call import JSON
 from treering_services.gateway.commands import public_commands
+from treering_services.gateway.event_forms import describe_extensions
 from treering_services.gateway.mlflow.errors import ErrorBody, mlflow_problem
 from treering_services.gateway.policy import OPEN
 from treering_services.gateway.problem import MEDIA_TYPE, Problem
@@ -40,6 +41,7 @@ def describe(routes: tuple[Route, ...]) -> bytes:
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     by_type = dict(zip(types, schemas, strict=True))
     documented(components)
+    describe_extensions(components)
     for schema in components.values():
         plain_tuples(schema)
     for command in (command for kind in KINDS.values() for command in kind.command_types.values()):

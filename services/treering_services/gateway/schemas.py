@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from treering.adapters.json_schema import Validators, check_new
@@ -30,7 +31,7 @@ class Schemas:
         if isinstance(command, (CreateEventSchema, UpdateEventSchema)):
             check_new(command.schema)
 
-    async def check(self, gateway: Gateway, workspace: str, type: str, data: Any) -> None:
+    async def check(self, gateway: Gateway, workspace: str, type: str, data: Callable[[], Any]) -> None:
         """``Refused("event.schema_mismatch")`` when the type has an active schema and ``data`` is not as it says,
         ``event.schema_cost`` when that would take too long to find out."""
         if len(type) > NAME_CHARACTERS_MAX or not NAME.fullmatch(type):
@@ -40,7 +41,7 @@ class Schemas:
         if found is None or found.archived:
             return
         state = EVENT_SCHEMA.states.decode(found.state)
-        self.validators.check((workspace, type, found.position), state.schema, data)
+        self.validators.check((workspace, type, found.position), state.schema, data())
 
 
 def check_type(type: str) -> None:

@@ -15,7 +15,6 @@ from nats.aio.client import Client
 
 from treering.adapters.follower import Message, follow_stream
 from treering.kernel.ending import end
-from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.views.cloud_events import Numbered
 from treering_services.gateway.http.limits import Limits
@@ -143,7 +142,7 @@ def sse(event: str, id: str, data: bytes) -> bytes:
 
 def written_event(one: Numbered, lines: bool, plain: bool = False) -> bytes:
     """The event as a subscriber reads it; ``plain``: its type only in its data."""
-    body = encoder.encode(one.event)
+    body = one.body
     if lines:
         return body + b"\n"
     return sse("" if plain else one.event.type.replace("\n", " ").replace("\r", " "), one.id, body)

@@ -51,7 +51,7 @@ class Messages:
             return [message for one in events for message in await self.of_mlflow(entry, one, selection)]
         wanted = [one for one in events if selection.wants(one.event.type)]
         if webhook.body == "cloudevents":
-            return [Message(one.index, encoder.encode(one.event), CLOUD_EVENT) for one in wanted]
+            return [Message(one.index, one.body, CLOUD_EVENT) for one in wanted]
         address, found = address_of(entry.subject), list[Message]()
         await self.reached(entry.position)
         for one in wanted:
