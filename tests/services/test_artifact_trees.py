@@ -25,7 +25,9 @@ X = digest_of(b"x")
 
 
 def manifest(*paths: str) -> Manifest:
-    return Manifest(tuple(TreeFile(path, len(path), X, False) for path in paths))
+    """Of files, and of empty folders, which end with a slash."""
+    files = tuple(TreeFile(path, len(path), X, False) for path in paths if not path.endswith("/"))
+    return Manifest(files, tuple(path[:-1] for path in paths if path.endswith("/")))
 
 
 async def gateway(tmp_path: Path, **trees: Manifest) -> tuple[Any, dict[str, str]]:
@@ -56,6 +58,26 @@ async def test_a_folder_lists_its_own_children_once_whatever_sorts_between_them(
     ]  # fmt: skip
     assert children_at(trees, "outputs/d") == [Child("one", 5), Child("two", None)]
     assert children_at(trees, "outputs/d/one") == children_at(trees, "no") == []
+
+
+async def test_empty_folders_are_listed_and_are_folders(tmp_path: Path) -> None:
+    asked, digests = await gateway(tmp_path, outputs=manifest("a", "e/", "f/g/"), void=manifest("e/"))
+    trees = await all_opened(asked, digests)
+    assert children_at(trees, "outputs") == [Child("a", 1), Child("e", None), Child("f", None)]
+    assert children_at(trees, "outputs/f") == [Child("g", None)]
+    assert children_at(trees, "outputs/e") == children_at(trees, "outputs/f/g") == []
+    for path in ("outputs/e", "outputs/f", "outputs/f/g", "void", "void/e"):
+        assert (await left_at(asked, digests, path)).is_folder, path
+    assert not (await left_at(asked, digests, "outputs/g")).is_folder
+
+
+def test_a_source_has_the_empty_folders_below_it() -> None:
+    trees = {"outputs": ordered(manifest("d/a", "d/e/", "d/logged/", "f/"))}
+    logged = [Artifact("outputs/d/logged/x", X, 1)]
+    for path, expected in {
+        "outputs/d": ("e",), "outputs": ("d/e", "f"), "": ("outputs/d/e", "outputs/f"), "outputs/f": (), "no": (),
+    }.items():  # fmt: skip
+        assert together(Kept(path, logged, {}), trees).folders == expected, path
 
 
 def test_a_listing_passes_over_what_is_below_a_folder() -> None:
@@ -104,5 +126,5 @@ def test_the_files_of_a_source_are_those_below_it_and_what_the_job_left_comes_fi
         "": {"outputs/d/a": 3, "outputs/d/b/c": 5, "outputs/d/new": 1, "outputs/e": 1, "named/net/w": 1, "other": 1},
         "no": {},
     }.items():
-        found = {file.path: file.size for file in together(Kept(path, logged, {}), trees)}
+        found = {file.path: file.size for file in together(Kept(path, logged, {}), trees).files}
         assert found == expected, path

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from treering.adapters.tree_walk import Bounds
-from treering.client.download import Downloaded
+from treering.client.download import Downloaded, make_folder
 from treering.client.http import LOST, Client
 from treering.client.urls import query
 from treering.kernel.refusal import Refused
@@ -30,6 +30,9 @@ def download_artifacts(client: Client, uri: str, folder: Path) -> Downloaded:
     root = root_of(client, uri)
     files, size_bytes = 0, 0
     for path in walked(client, root, "", Bounds(repr(uri[:200]))):
+        if path.endswith("/"):
+            make_folder(SafePath.parse(path).under(folder))
+            continue
         size_bytes += file_into(client, f"{root}/{path}", SafePath.parse(path).under(folder))
         files += 1
     return Downloaded(files, size_bytes)
@@ -47,9 +50,12 @@ def root_of(client: Client, uri: str) -> str:
 
 
 def walked(client: Client, root: str, below: str, bounds: Bounds, depth: int = 0) -> Iterator[str]:
-    """Every file below ``root``, by its path from there."""
+    """Every file below ``root``, by its path from there; the path of a folder in which nothing is ends with a slash."""
     bounds.enter(below, depth)
-    for one in client.get(ARTIFACTS + query({"path": f"{root}/{below}".rstrip("/")})).get("files", []):
+    found = client.get(ARTIFACTS + query({"path": f"{root}/{below}".rstrip("/")})).get("files", [])
+    if below and not found:
+        yield f"{below}/"
+    for one in found:
         bounds.meet()
         path = f"{below}/{one['path'].rpartition('/')[2]}".lstrip("/")
         if one.get("is_dir"):

@@ -26,7 +26,7 @@ class Downloaded(NamedTuple):
 
 
 def download_tree(client: Client, digest: str, folder: Path) -> Downloaded:
-    """Lay a tree out below ``folder``; files that are there already are replaced, others stay.
+    """Lay a tree out below ``folder``, empty folders too; files that are there already are replaced, others stay.
 
     Raises ``Refused`` (``blob.*``, ``tree.malformed``, ``path.unsafe``, ``file.unwritable``), ``ApiError``,
     ``Unreachable``.
@@ -43,7 +43,17 @@ async def tree_into(blobs: HttpBlobs, digest: str, folder: Path) -> Downloaded:
             await file_into(blobs, file, SafePath.parse(file.path).under(folder))
 
     await run_together(*(fetch(file) for file in manifest.files))
+    for path in manifest.folders:
+        make_folder(SafePath.parse(path).under(folder))
     return Downloaded(len(manifest.files), sum(file.size for file in manifest.files))
+
+
+def make_folder(folder: Path) -> None:
+    """``Refused("file.unwritable")`` where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused("file.unwritable", f"{folder}: {error.strerror or error}") from None
 
 
 async def file_into(blobs: HttpBlobs, file: TreeFile, target: Path) -> None:

@@ -85,7 +85,7 @@ class PointsWithRoom(PointsWriter):
 
 
 class OpenTree(NamedTuple):
-    """The files of a tree by their paths, and the paths in order."""
+    """The files of a tree by their paths, and all paths in order: those of its empty folders end with a slash."""
 
     files: dict[str, TreeFile]
     paths: list[str]

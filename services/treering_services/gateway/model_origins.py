@@ -18,7 +18,7 @@ from treering.specs.references import Reference
 from treering.views.tracking.run_reads import run_head
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.mlflow.errors import MlflowError
-from treering_services.gateway.mlflow.source_files import files_at
+from treering_services.gateway.mlflow.source_files import tree_at
 
 TREES = "mlflow-artifacts:/trees"  # where MLflow's clients find a tree of files by its digest
 ROOT = "artifacts"  # as an output of a job: all its run has, what the job left and what its script logged
@@ -48,14 +48,16 @@ class Origin(NamedTuple):
     model_id: str = ""
     path: str = ""
     notes: tuple[str, ...] = ()
+    folders: Sequence[str] = ()  # in which nothing is
 
 
 async def of_tree(gateway: Gateway, digest: str, run_id: str = "") -> Origin:
     """Raises ``Refused``: ``blob.absent``, ``tree.malformed``, ``model.empty``."""
-    files = (await read_manifest(gateway.blobs, digest)).files
-    if not files:
+    tree = await read_manifest(gateway.blobs, digest)
+    if not tree.files:
         raise empty(Wanted(), "the folder", "give one that has the files of a model")
-    return Origin(f"{TREES}/{digest.removeprefix(PREFIX)}", files, digest, run_id)
+    source = f"{TREES}/{digest.removeprefix(PREFIX)}"
+    return Origin(source, tree.files, digest, run_id, folders=tree.folders)
 
 
 def empty(wanted: Wanted, what: str, hint: str) -> Refused:
@@ -65,7 +67,8 @@ def empty(wanted: Wanted, what: str, hint: str) -> Refused:
 
 async def digest_of_files(gateway: Gateway, origin: Origin) -> str:
     """The digest of the tree of the files: nothing is copied, the tree only names them."""
-    return origin.digest or await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(origin.files))))
+    tree = Manifest(tuple(origin.files), tuple(origin.folders))
+    return origin.digest or await gateway.blobs.put_bytes(msgspec.json.encode(tree))
 
 
 async def of_job(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
@@ -131,14 +134,15 @@ async def below(gateway: Gateway, digest: str, path: str) -> str:
     """The tree of what stands at ``path`` of a tree, "" when nothing does; a file is a tree of one."""
     if not path:
         return digest
-    found = at_path((await read_manifest(gateway.blobs, digest)).files, path)
-    return await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(found)))) if found else ""
+    found = at_path(await read_manifest(gateway.blobs, digest), path)
+    return await gateway.blobs.put_bytes(msgspec.json.encode(found)) if found.files or found.folders else ""
 
 
-def at_path(files: Sequence[TreeFile], path: str) -> list[TreeFile]:
-    change = msgspec.structs.replace
-    found = [change(file, path=file.path[len(path) + 1 :]) for file in files if file.path.startswith(f"{path}/")]
-    return found or [change(file, path=path.rpartition("/")[2]) for file in files if file.path == path]
+def at_path(tree: Manifest, path: str) -> Manifest:
+    change, inner = msgspec.structs.replace, f"{path}/"
+    files = [change(file, path=file.path[len(inner) :]) for file in tree.files if file.path.startswith(inner)]
+    files = files or [change(file, path=path.rpartition("/")[2]) for file in tree.files if file.path == path]
+    return Manifest(tuple(files), tuple(one[len(inner) :] for one in tree.folders if one.startswith(inner)))
 
 
 async def of_logged(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
@@ -157,18 +161,18 @@ async def of_source(gateway: Gateway, workspace: str, source: str, run_id: str =
     """The files below an address of the artifact store; the one file that it names as a tree of its own, because
     MLflow's clients look for a folder; None when nothing is there."""
     try:
-        found = await files_at(gateway, workspace, source)
-        if found:
-            return Origin(source, found, run_id=run_id, path=source)
+        found = await tree_at(gateway, workspace, source)
+        if found.files:
+            return Origin(source, found.files, run_id=run_id, path=source, folders=found.folders)
         folder, _, name = source.rpartition("/")
         if "/" not in folder:  # the root of a run
             return None
-        files = at_path(await files_at(gateway, workspace, folder), name)
+        one = at_path(await tree_at(gateway, workspace, folder), name)
     except MlflowError:
         raise Refused("path.unsafe", f"{source[:200]!r} is not a path below what a run logged") from None
-    if not files:
+    if not one.files:
         return None
-    tree = await gateway.blobs.put_bytes(msgspec.json.encode(Manifest(tuple(files))))
+    tree = await gateway.blobs.put_bytes(msgspec.json.encode(one))
     return (await of_tree(gateway, tree, run_id))._replace(path=source)
 
 

@@ -11,7 +11,7 @@ from treering.specs.references import Reference
 from treering.views.tracking.logged_models import logged_model
 from treering.views.tracking.registry_rows import VersionRow, in_stage, latest_number, registered_state, version
 from treering_services.gateway.core import Gateway
-from treering_services.gateway.mlflow.source_files import files_at
+from treering_services.gateway.mlflow.source_files import tree_at
 from treering_services.gateway.model_origins import Origin, Wanted, empty, of_source
 
 LATEST = "latest"
@@ -26,12 +26,12 @@ async def of_version(gateway: Gateway, workspace: str, reference: Reference) -> 
     row = await referenced(gateway, workspace, reference)
     path, source = f"azureml:{row.name}:{row.version}", row.storage or row.source
     if row.digest:
-        files = (await read_manifest(gateway.blobs, row.digest)).files
-        return Origin(source, files, row.digest, row.run_id, row.model_id, path)
-    named = await files_at(gateway, workspace, source)
-    if not named:
+        tree = await read_manifest(gateway.blobs, row.digest)
+        return Origin(source, tree.files, row.digest, row.run_id, row.model_id, path)
+    tree = await tree_at(gateway, workspace, source)
+    if not tree.files:
         raise Refused("model.path", f"model {row.name}:{row.version} has no files here: it is made of {row.source!r}")
-    return Origin(source, named, "", row.run_id, row.model_id, path)
+    return Origin(source, tree.files, "", row.run_id, row.model_id, path, folders=tree.folders)
 
 
 async def of_logged_model(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from anyio.to_thread import run_sync
 
-from treering.adapters.trees import Manifest, TreeFile, read_manifest
+from treering.adapters.trees import Manifest, read_manifest
 from treering.kernel.asking import asking
 from treering.views.tracking.artifacts import Artifact, Child
 from treering_services.gateway.core import Gateway, OpenTree
@@ -55,7 +55,7 @@ async def all_opened(gateway: Gateway, trees: Mapping[str, str]) -> dict[str, Op
 
 def ordered(manifest: Manifest) -> OpenTree:
     files = {file.path: file for file in manifest.files}
-    return OpenTree(files, sorted(files))
+    return OpenTree(files, sorted([*files, *(f"{path}/" for path in manifest.folders)]))
 
 
 def files_kept(kept: Mapping[str, OpenTree]) -> int:
@@ -74,7 +74,7 @@ async def left_at(gateway: Gateway, trees: Mapping[str, str], path: str) -> Left
             return Left(Artifact(path, file.digest, file.size))
         if above := next((one for one in parents(inner) if one in tree.files), ""):
             return Left(above=f"{prefix}/{above}" if prefix else above)
-        is_folder |= next(children_of(tree, inner), None) is not None
+        is_folder |= next(all_below(tree, inner), None) is not None
     return Left(is_folder=is_folder)
 
 
@@ -109,14 +109,17 @@ def children_of(tree: OpenTree, folder: str) -> Iterator[Child]:
     while at < len(tree.paths) and tree.paths[at].startswith(start):
         path = tree.paths[at]
         name, slash, _ = path[len(start) :].partition("/")
+        if not name:  # the folder itself, which is empty
+            at += 1
+            continue
         yield Child(name, None if slash else tree.files[path].size)
         at = bisect_left(tree.paths, f"{start}{name}0", at) if slash else at + 1  # "0" follows "/"
 
 
-def all_below(tree: OpenTree, folder: str) -> Iterator[TreeFile]:
-    """Every file below ``folder``; "" is all there are."""
+def all_below(tree: OpenTree, folder: str) -> Iterator[str]:
+    """Every path below ``folder``, those of empty folders with a slash; "" is all there are."""
     start = f"{folder}/" if folder else ""
     at = bisect_left(tree.paths, start)
     while at < len(tree.paths) and tree.paths[at].startswith(start):
-        yield tree.files[tree.paths[at]]
+        yield tree.paths[at]
         at += 1

@@ -42,7 +42,7 @@ from treering_services.gateway.mlflow.registry_rules import (
     model_name,
     tags_of,
 )
-from treering_services.gateway.mlflow.source_files import files_at
+from treering_services.gateway.mlflow.source_files import tree_at
 from treering_services.gateway.model_flavors import flavors
 from treering_services.gateway.ownership import must_own, must_own_version_for_good, owns
 from treering_services.gateway.provenance import check_named
@@ -77,7 +77,8 @@ async def create(call: Call) -> Response:
 async def flavors_at(call: Call, source: str) -> dict[str, Any]:
     """What a model that was logged here can be loaded as; MLflow registers what has no MLmodel, too."""
     try:
-        return await flavors(call.gateway, "mlflow_model", await files_at(call.gateway, workspace_of(call), source))
+        tree = await tree_at(call.gateway, workspace_of(call), source)
+        return await flavors(call.gateway, "mlflow_model", tree.files)
     except (Refused, MlflowError):
         return {}
 

@@ -8,36 +8,41 @@ from typing import NamedTuple
 from anyio.to_thread import run_sync
 
 from treering.adapters.sqlite_view import Database
-from treering.adapters.trees import TreeFile
+from treering.adapters.trees import Manifest, TreeFile
 from treering.kernel.blobs import PREFIX
 from treering.views.tracking.artifacts import Artifact, files_below, trees
 from treering_services.gateway.core import Gateway, OpenTree
 from treering_services.gateway.mlflow.artifact_paths import TREE, owned
 from treering_services.gateway.mlflow.artifact_reads import source_folder
-from treering_services.gateway.mlflow.artifact_trees import all_below, all_opened, within
+from treering_services.gateway.mlflow.artifact_trees import all_below, all_opened, parents, within
 
 
-async def files_at(gateway: Gateway, workspace: str, source: str) -> list[TreeFile]:
-    """The files that a source names, with their paths below it; none where it leads elsewhere. What a job left comes
-    before what its script logged to the same path."""
+async def tree_at(gateway: Gateway, workspace: str, source: str) -> Manifest:
+    """The files and empty folders that a source names, with their paths below it; none where it leads elsewhere. What a
+    job left comes before what its script logged to the same path."""
     kept = await gateway.tracking.read(lambda db: kept_at(db, workspace, source))
     if kept is None:
-        return []
+        return Manifest(())
     trees = await all_opened(gateway, kept.trees)
     return await run_sync(together, kept, trees)
 
 
-def together(kept: Kept, trees: Mapping[str, OpenTree]) -> list[TreeFile]:
-    """The files below the path. There may be a million: run beside the loop."""
+def together(kept: Kept, trees: Mapping[str, OpenTree]) -> Manifest:
+    """What stands below the path. There may be a million files: run beside the loop."""
     start = f"{kept.path}/" if kept.path else ""
     found = {file.path[len(start) :]: file for file in kept.files if file.path.startswith(start)}
     files = {path: TreeFile(path, file.size_bytes, file.digest, False) for path, file in found.items()}
+    folders: set[str] = set()
     for prefix, tree in trees.items():
         inner, rest = within(prefix, kept.path), within(kept.path, prefix)
-        for file in all_below(tree, inner or "") if inner is not None or rest is not None else ():
-            path = file.path[len(inner) + 1 if inner else 0 :] if inner is not None else f"{rest}/{file.path}"
-            files[path] = TreeFile(path, file.size, file.digest, False)
-    return [files[path] for path in sorted(files)]
+        for one in all_below(tree, inner or "") if inner is not None or rest is not None else ():
+            path = one[len(inner) + 1 if inner else 0 :] if inner is not None else f"{rest}/{one}".lstrip("/")
+            if one.endswith("/"):
+                folders |= {path.rstrip("/")} - {""}
+            else:
+                files[path] = TreeFile(path, tree.files[one].size, tree.files[one].digest, False)
+    filled = {folder for path in (*files, *folders) for folder in parents(path)} if folders else set()
+    return Manifest(tuple(files[path] for path in sorted(files)), tuple(sorted(folders - filled - set(files))))
 
 
 class Kept(NamedTuple):
