@@ -89,3 +89,12 @@ def test_a_model_of_a_folder_or_of_a_part_of_an_output_is_whole(
         made = answer(online, "model", "create", "-n", name, "-p", path, "--type", "custom_model")
         answer(online, "model", "download", "-n", f"{name}:{made['version']}", "-p", str(tmp_path / "out"))
         assert below(tmp_path / "out" / name) == whole, name
+
+
+def test_a_job_is_given_the_output_of_another_whole(online: Treering, job_file: Path, tmp_path: Path) -> None:
+    online("job", "create", "-f", str(job_file), "-n", "first", "--stream")
+    for name, path, whole in (("again", "", WHOLE), ("of_empty", "/paths/empty", set())):
+        data = f"inputs.data.path=azureml://jobs/first/outputs/copy{path}"
+        online("job", "create", "-f", str(job_file), "-n", name, "--set", data, "--stream")
+        online("job", "download", name, "--output-name", "copy", "-p", str(tmp_path / name))
+        assert below(tmp_path / name / "named-outputs/copy") == whole

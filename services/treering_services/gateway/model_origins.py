@@ -37,6 +37,9 @@ class Wanted(NamedTuple):
         return Refused(f"{self.purpose}.{what}", detail)
 
 
+MODEL = Wanted()
+
+
 class Origin(NamedTuple):
     """Where files are, which they are, and what made them. ``path`` is the reference to them, with the version in the
     place of a label."""
@@ -51,11 +54,11 @@ class Origin(NamedTuple):
     folders: Sequence[str] = ()  # in which nothing is
 
 
-async def of_tree(gateway: Gateway, digest: str, run_id: str = "") -> Origin:
-    """Raises ``Refused``: ``blob.absent``, ``tree.malformed``, ``model.empty``."""
+async def of_tree(gateway: Gateway, digest: str, run_id: str = "", wanted: Wanted = MODEL) -> Origin:
+    """Raises ``Refused``: ``blob.absent``, ``tree.malformed``, ``model.empty``. A job may be given an empty folder."""
     tree = await read_manifest(gateway.blobs, digest)
-    if not tree.files:
-        raise empty(Wanted(), "the folder", "give one that has the files of a model")
+    if not tree.files and wanted.purpose == "model":
+        raise empty(wanted, "the folder", "give one that has the files of a model")
     source = f"{TREES}/{digest.removeprefix(PREFIX)}"
     return Origin(source, tree.files, digest, run_id, folders=tree.folders)
 
@@ -102,13 +105,13 @@ async def of_output(
     gateway: Gateway, reference: Reference, path: str, output: OutputData, wanted: Wanted
 ) -> Origin | None:
     """None when there is nothing at the path."""
-    if not output.files:
+    if not output.files and wanted.purpose == "model":
         what = f"output {reference.name!r} of job {reference.job!r}"
         raise empty(wanted, what, "the job wrote nothing there")
     digest = await below(gateway, output.digest, path)
     if not digest:
         return None
-    return (await of_tree(gateway, digest, run_id=reference.job))._replace(path=written(reference, path))
+    return (await of_tree(gateway, digest, reference.job, wanted))._replace(path=written(reference, path))
 
 
 def written(reference: Reference, path: str) -> str:
@@ -134,8 +137,10 @@ async def below(gateway: Gateway, digest: str, path: str) -> str:
     """The tree of what stands at ``path`` of a tree, "" when nothing does; a file is a tree of one."""
     if not path:
         return digest
-    found = at_path(await read_manifest(gateway.blobs, digest), path)
-    return await gateway.blobs.put_bytes(msgspec.json.encode(found)) if found.files or found.folders else ""
+    tree = await read_manifest(gateway.blobs, digest)
+    found = at_path(tree, path)
+    is_there = found.files or found.folders or path in tree.folders
+    return await gateway.blobs.put_bytes(msgspec.json.encode(found)) if is_there else ""
 
 
 def at_path(tree: Manifest, path: str) -> Manifest:
