@@ -37,6 +37,7 @@ def download_tree(client: Client, digest: str, folder: Path) -> Downloaded:
 async def tree_into(blobs: HttpBlobs, digest: str, folder: Path) -> Downloaded:
     manifest = await read_manifest(blobs, digest)
     permits = anyio.Semaphore(FILES_AT_ONCE)
+    make_folder(folder)
 
     async def fetch(file: TreeFile) -> None:
         async with permits:
