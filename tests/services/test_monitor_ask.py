@@ -9,6 +9,7 @@ from tests.services.monitor_example import Installation, experiment, installatio
 
 from treering.adapters.bus import Commands
 from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.environment import CreateEnvironment
 from treering.domain.event import PublishEvent, event_key
 from treering.domain.experiment_messages import (
     ArchiveExperiment,
@@ -30,6 +31,7 @@ from treering.domain.registered_model_messages import (
     TransferRegisteredModel,
 )
 from treering.domain.run_messages import CreateRun
+from treering.domain.sealed import Sealed
 from treering.kernel.aggregate import Command
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Context
@@ -106,6 +108,27 @@ async def test_a_model_leads_to_the_job_that_made_it_and_on_to_its_submission(na
         for name, wanted in (("a", whole), ("b", whole), ("c", ["run.created", *whole])):
             answer = await ask(running, "causes", f"model/{name}:1")
             assert [row["type"] for row in answer.rows] == ["model.created", *wanted], name
+
+
+async def test_which_jobs_and_environments_have_a_secret_of_the_same_value(nats_server: RunningNats) -> None:
+    def spec(**macs: str) -> JobSpec:
+        return JobSpec("true", EnvironmentSpec(), sealed=Sealed("job-1", macs))
+
+    async with installation(nats_server) as running:
+        one, other = "a" * 64, "b" * 64
+        await running.send(Address("w", "job", "j1"), SubmitJob(spec(DB_PASSWORD=one, TOKEN=other)))
+        await running.send(Address("w", "job", "j2"), SubmitJob(spec(PASSWORD=one)))
+        await running.send(Address("w", "job", "j3"), SubmitJob(spec(PASSWORD=other)))
+        environment = CreateEnvironment(EnvironmentSpec(sealed=Sealed("environment-1", {"P": one})))
+        last = await running.send(Address("w", "environment", "e:1"), environment)
+        await running.caught_up(last.position)
+        answer = await ask(running, "same-secret", "job/j1/DB_PASSWORD")
+        assert [(row["of"], row["variable"]) for row in answer.rows] == [
+            ("environment/e:1", "P"), ("job/j2", "PASSWORD"), ("job/j1", "DB_PASSWORD"),
+        ]  # fmt: skip
+        for argument, code in (("job/j1/NONE", "secret.absent"), ("job", "query.argument")):
+            with pytest.raises(Refused, match=code):
+                await ask(running, "same-secret", argument)
 
 
 def created(name: str, run: str) -> CreateModel:

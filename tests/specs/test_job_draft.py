@@ -8,7 +8,7 @@ import pytest
 
 from treering.domain.job_spec import InputSpec, OutputSpec
 from treering.kernel.refusal import Refused
-from treering.specs.job_draft import JobDraft, load_job
+from treering.specs.job_draft import JobDraft, load_job, with_secrets
 from treering.specs.validate import judge
 
 JOB = """
@@ -193,3 +193,18 @@ def test_that_azure_has_no_network_key_is_noted_and_refuses_nothing(folder: Path
     assert judgement.accepted
     (note,) = judgement.notes
     assert (note.key, note.line) == ("network", JOB.count("\n") + 1) and "Azure ML has no such key" in note.message
+
+
+def test_secret_variables_come_from_the_file_and_from_the_command_line_and_are_noted(folder: Path) -> None:
+    draft = load(folder, JOB + "secret_variables: [A]\n")
+    with_more = with_secrets(draft, ["E", "F=x=y"], {"E": "from here"})
+    assert with_more.secret_variables == ("A", "E", "F")
+    assert with_more.environment_variables == {**draft.environment_variables, "E": "from here", "F": "x=y"}
+    assert [note.key for note in judge(folder / "job.yml").notes] == ["secret_variables"]
+    with pytest.raises(Refused, match=r"secret\.invalid.*export it first"):
+        with_secrets(draft, ["GONE"], {})
+
+
+def test_a_secret_variable_that_is_not_set_is_a_problem_with_its_line(folder: Path) -> None:
+    detail = refusal(folder, JOB + "secret_variables: [A, GONE]\n").detail
+    assert f"job.yml:{JOB.count(chr(10)) + 1}: secret_variables: 'GONE' is no environment variable" in detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,18 +21,29 @@ from treering.cli.terminal import put
 @sets_option()
 @click.option("-n", "--name", default="", help="Stands before the name in the YAML.")
 @click.option("--stream", "-s", "watched", is_flag=True, help="Watch it until it ends; exit 0 only when Completed.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME|NAME=VALUE",
+    help="A secret environment variable, by its name from the environment of this command; may be repeated.",
+)  # fmt: skip
 @click.option("--web", is_flag=True, hidden=True)
 @click.option("--save-as", hidden=True)
 @click.pass_context
 def create(
-    context: click.Context, file: Path, sets: tuple[str, ...], name: str, watched: bool, web: bool, save_as: str | None
+    context: click.Context,
+    file: Path,
+    sets: tuple[str, ...],
+    name: str,
+    watched: bool,
+    secrets: tuple[str, ...],
+    web: bool,
+    save_as: str | None,
 ) -> None:
     """Submit a job from its YAML."""
     from treering.client.submission import submit
-    from treering.specs.job_draft import load_job
+    from treering.specs.job_draft import load_job, with_secrets
 
     session = context.ensure_object(Session)
-    draft = load_job(file, sets)
+    draft = with_secrets(load_job(file, sets), secrets, os.environ)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
         for note in submitted.resource["state"]["spec"].get("notes", ()):

@@ -92,6 +92,7 @@ def job(resource: Shape) -> Shape:
         "code": spec.get("code_path", ""),
         "environment": environment_of(spec),
         "environment_variables": spec.get("environment_variables", {}),
+        **({"secret_variables": spec["sealed"]["macs"]} if spec.get("sealed") else {}),
         "inputs": {name: input_of(given) for name, given in spec.get("inputs", {}).items()},
         "outputs": outputs_of(spec, state),
         **left_out_of(state),

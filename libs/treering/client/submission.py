@@ -108,4 +108,6 @@ def spec_of(
     said: dict[str, Any] = msgspec.to_builtins(spec)
     if isinstance(environment, str):
         said["environment"] = environment
+    if draft.secret_variables:
+        said["secret_variables"] = draft.secret_variables
     return said

@@ -6,8 +6,8 @@ store. That is the client's work; nothing here asks a server.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from treering.domain.job_spec import NOTES_MAX, InputSpec, Network, OutputSpec, Scalar, is_model_output
@@ -16,7 +16,7 @@ from treering.kernel.subjects import checked_name
 from treering.specs import nodes
 from treering.specs.checks import folded
 from treering.specs.data_draft import read_inputs, read_outputs
-from treering.specs.environment_draft import EnvironmentDraft, read_environment
+from treering.specs.environment_draft import EnvironmentDraft, read_environment, texts
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
@@ -45,6 +45,7 @@ class JobDraft:
     local_inputs: dict[str, Path]
     outputs: dict[str, OutputSpec]
     environment_variables: dict[str, str]
+    secret_variables: tuple[str, ...]
     compute: str
     experiment: str
     name: str
@@ -79,6 +80,20 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
     return draft
 
 
+def with_secrets(draft: JobDraft, options: Sequence[str], environment: Mapping[str, str]) -> JobDraft:
+    """The draft with the variables that ``--secret`` gives, each NAME=VALUE or a NAME whose value ``environment`` has;
+    ``Refused("secret.invalid")``."""
+    given = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not name or (not equals and name not in environment):
+            why = f"--secret {name[:60]!r}: there is no variable of this name in the environment of this command"
+            raise Refused("secret.invalid", f"{why}; export it first, or write --secret NAME=VALUE")
+        given[name] = value if equals else environment[name]
+    secret = tuple(dict.fromkeys([*draft.secret_variables, *given]))
+    return replace(draft, environment_variables={**draft.environment_variables, **given}, secret_variables=secret)
+
+
 def refuse(report: Report) -> None:
     if report.problems:
         raise Refused("job.invalid", "\n".join(map(str, report.problems)))
@@ -99,6 +114,7 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         local_inputs=local_inputs,
         outputs=read_outputs(root.map("outputs")),
         environment_variables=words(root.map("environment_variables")),
+        secret_variables=texts(root.entries.get("secret_variables")),
         compute=read_compute(root, report),
         experiment=root.text("experiment_name") or "Default",
         name=read_name(root, report),

@@ -19,6 +19,7 @@ from treering.views.audit_answers import audit, checked_limit
 from treering.views.audit_causes import with_causes
 from treering.views.event_filters import joined, scope_of
 from treering.views.queries import AuditQuery, AuditRow, CountQuery
+from treering.views.same_secret import same_secret
 
 # The types of events that say that somebody read a secret. A kind that gives secrets out adds its own here.
 SECRET_READ_TYPES = ("secret.read", "datastore.secrets_read", "endpoint.keys_read", "workspace.keys_read")
@@ -186,6 +187,16 @@ def secrets(db: Database, query: AskQuery) -> AskAnswer:
     return of_events(db, query, SECRET_READ_TYPES)
 
 
+def same_value(db: Database, query: AskQuery) -> AskAnswer:
+    """Jobs and environments with a secret variable of the same value as the one that is named."""
+    asked = AuditQuery(
+        workspace=query.workspace, since=query.since, until=query.until, limit=query.limit, page=query.page
+    )
+    found, next = same_secret(db, asked, query.argument)
+    rows = [{**event(one.row), "variable": one.variable} for one in found]
+    return AskAnswer(["at", "of", "by", "variable", "position"], rows, next)
+
+
 def data_used(db: Database, query: AskQuery) -> AskAnswer:
     """Jobs and runs with an input that is the data named: by name, ``name:version``, path or digest."""
     phrase = '"' + query.argument.replace('"', " ") + '"'
@@ -233,4 +244,7 @@ QUESTIONS = {
         "What was deleted or (experiments) archived, and by whom (--since, --until, --kind)", "", deleted
     ),
     "secrets": SavedQuestion("Who read which secret", "", secrets),
+    "same-secret": SavedQuestion(
+        "Which jobs and environments have a secret variable of the same value", "KIND/NAME/VARIABLE", same_value, True
+    ),
 }

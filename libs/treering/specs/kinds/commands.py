@@ -7,8 +7,8 @@ from treering.specs.bindings import Names, check_text, names_of
 from treering.specs.checks import Check, filled, integer, join, matching, one_of, reference, text
 from treering.specs.kinds import data, environments
 from treering.specs.kinds.parts import JOB_HEAD, environment_variables, queue_settings, resources
-from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
-from treering.specs.shapes import both, record, tagged
+from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_of
+from treering.specs.shapes import both, list_of, record, tagged
 
 PER_NODE: dict[str, Check] = {"type": text, "process_count_per_instance": integer(1)}
 distribution = tagged(
@@ -44,9 +44,28 @@ BODY: dict[str, Check] = {
 def network(node: Node, key: str, report: Report) -> None:
     """A key that Azure ML does not have: what of the network a job may reach."""
     one_of("full", "none", exact=True)(node, key, report)
-    report.note(node.at, key, "Azure ML has no such key and refuses the file; see docs/azure.md")
+    report.note(node.at, key, OURS)
 
 
+def secret_variables(node: Node, key: str, report: Report) -> None:
+    """A key that Azure ML does not have: which environment variables are secret whatever their names are."""
+    list_of(filled)(node, key, report)
+    report.note(node.at, key, OURS)
+
+
+def declared_variables(node: Node, key: str, report: Report) -> None:
+    """Each secret variable is a variable of the job, or may be one of an environment that is registered."""
+    if not isinstance(node, MapNode):
+        return
+    named, own = node.entries.get("secret_variables"), node.map("environment_variables").entries
+    if isinstance(named, ListNode) and not isinstance(node.entries.get("environment"), Scalar):
+        for one in named.items:
+            if isinstance(one, Scalar) and one.written not in own:
+                why = f"{one.written[:60]!r} is no environment variable of the job; set it among environment_variables"
+                report.add(one.at, join(key, "secret_variables"), why)
+
+
+OURS = "Azure ML has no such key and refuses the file; see docs/azure.md"
 limits = record({"timeout": integer(1)})
 JOB: dict[str, Check] = {
     **JOB_HEAD,
@@ -54,6 +73,7 @@ JOB: dict[str, Check] = {
     "type": matching("command", "a command job has the type command"),
     "limits": limits,
     "network": network,
+    "secret_variables": secret_variables,
     "inputs": data.inputs,
     "outputs": data.outputs,
     "parent_job_name": text,
@@ -93,4 +113,4 @@ def check_path(node: Node | None, key: str, report: Report) -> None:
     check_text(node, Names(words=expressions.SERVER_WORDS), key, report)
 
 
-job = both(record(JOB, required=("command", "environment")), expressions_of)
+job = both(both(record(JOB, required=("command", "environment")), expressions_of), declared_variables)
