@@ -53,7 +53,7 @@ FAMILIES = {
     "sklearn": Family("scikit-learn", (1, 2), "scikit-learn>=1.2,<1.6", ">=3.8,<3.13", TABULAR),
     "lightgbm": Family("lightgbm", (0, 0), "", ">=3.8,<3.13", ("scikit-learn>=1.2,<1.6", *TABULAR)),
     "tensorflow": Family("tensorflow", (2, 12), "tensorflow>=2.12,<2.16", ">=3.8,<3.12", ("pandas", MLFLOW)),
-    "pytorch": Family("torch", (2, 0), "torch>=2,<2.3", ">=3.8,<3.13", ("torchvision", "pandas", MLFLOW)),
+    "pytorch": Family("torch", (2, 0), "torch>=2,<2.3", ">=3.8,<3.13", ("torchvision", "numpy<2", "pandas", MLFLOW)),
 }
 EXACT = {
     "model-evaluation": EnvironmentSpec(
