@@ -12,6 +12,7 @@ import argparse
 import http.client
 import json
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -28,9 +29,11 @@ from bench.report import Line, report
 
 API = "/api/2.0/mlflow"
 BATCH = 1000
+TEXT_CHARACTERS = 5_000  # of each of 100 tags and 100 parameters: a batch of 1 MB
 HISTORY_POINTS = 100_000
 ARTIFACT_BYTES = 64 * 1024 * 1024
 ARTIFACT_ROUNDS = 5
+LARGE_ROUNDS = 30
 WARM_SECONDS = 10.0
 Figures = dict[str, float]
 
@@ -74,6 +77,24 @@ class Load:
         """Points a second, four clients; the requests are made before the clock starts."""
         bodies = [self.batch(at) for at in range(200)]
         return BATCH * drive(self.url, 4, lambda at: bodies[at % len(bodies)], seconds=self.seconds).per_second
+
+    def large_batch(self) -> float:
+        """Milliseconds (p50) of a batch of 1 MB: 100 parameters, each a new one, and 100 tags."""
+        self.one = Connection(self.url)
+        run_id = ""
+
+        def body(at: int) -> bytes:
+            long = [{"key": f"k{number}", "value": f"{at}{'x' * TEXT_CHARACTERS}"} for number in range(100)]
+            return self.post("runs/log-batch", {"run_id": run_id, "params": long, "tags": long})
+
+        taken: list[float] = []
+        for at in range(LARGE_ROUNDS):
+            run_id = self.new_run("0")
+            data = body(at)
+            began = time.perf_counter()
+            self.one.ask(data)
+            taken.append(time.perf_counter() - began)
+        return statistics.median(taken) * 1000
 
     def create_run(self) -> float:
         body = self.post("runs/create", {"experiment_id": "0", "start_time": 1, "tags": [{"key": "a", "value": "b"}]})
@@ -172,6 +193,7 @@ STEPS: dict[str, Callable[[Load], float]] = {
     "log_metric 1": lambda load: load.log_metric(1),
     "log_metric 32": lambda load: load.log_metric(32),
     "points": Load.log_batch,
+    "large_batch": Load.large_batch,
     "create_run": Load.create_run,
     "get_run": Load.get_run,
     "history": Load.history,
@@ -208,6 +230,7 @@ def lines(mlflow: Figures, ours: Figures, runs: int) -> list[Line]:
         more("log_metric, 1 client", "log_metric 1", "/s", 6),
         more("log_metric, 32 clients", "log_metric 32", "/s", 30),
         more("points in batches of 1,000, 4 clients", "points", "/s", 30),
+        less("a batch of 1 MB of parameters and tags, p50", "large_batch", f"{ours['large_batch']:.1f} ms", 0.5),
         more("create_run, 8 clients", "create_run", "/s", 20),
         less("get_run, p50", "get_run", f"{ours['get_run']:.2f} ms", 8),
         less("history of 100,000 points", "history", f"{ours['history']:.2f} s", 50),

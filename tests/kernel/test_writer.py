@@ -115,7 +115,7 @@ async def test_a_resource_with_bytes_that_are_no_commit_is_refused_and_others_ar
     [
         ({"k" * 2000: "v"}, "commit.out_of_bounds"),
         ({f"k{number}": "v" for number in range(ITEMS_MAX + 1)}, "commit.out_of_bounds"),
-        ({f"k{number}": "v" * 2000 for number in range(600)}, "commit.too_large"),
+        ({f"k{number}": "v" * 60_000 for number in range(600)}, "commit.too_large"),
     ],
 )
 async def test_events_beyond_their_bounds_are_never_stored(tags: dict[str, str], code: str) -> None:

@@ -21,6 +21,8 @@ from treering.adapters.stalls import Stalls
 from treering.kernel.clock import new_id
 from treering.kernel.ending import run_each
 from treering.kernel.log import Appended, Conflict, LogFull, LogUnavailable
+from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import MESSAGE_BYTES_MAX
 
 BATCH_MAX = 400  # the server's limit is 1,000 messages
 BATCH_BYTES_MAX = 4 * 1024 * 1024  # staged in memory
@@ -124,7 +126,7 @@ class Appender:
     async def append_one(self, waiting: Waiting) -> None:
         try:
             ack = await self.request(waiting.subject, waiting.body, waiting.headers)
-        except LogUnavailable as error:
+        except (LogUnavailable, Refused) as error:
             settle(waiting, error)
             return
         if ack.error is None:
@@ -142,6 +144,9 @@ class Appender:
                 await self.client.publish(waiting.subject, waiting.body, headers=headers)
             headers = {**last.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(group))}
             ack = await self.request(last.subject, last.body, {**headers, "Nats-Batch-Commit": "1"})
+        except (Refused, nats.errors.MaxPayloadError):  # one of them is too large, and was not sent: each goes alone
+            await self.append_singly(group)
+            return
         except (LogUnavailable, *REQUEST_FAILED) as error:
             for waiting in group:
                 settle(waiting, LogUnavailable(str(error)))
@@ -159,11 +164,19 @@ class Appender:
             reply = await self.client.request(subject, body, timeout=TIMEOUT_SECONDS, headers=headers)
             stalls.acknowledged()
             return acks.decode(reply.data)
+        except nats.errors.MaxPayloadError:
+            raise larger_than_the_bus(len(body), self.client) from None
         except REQUEST_FAILED as error:
             await stalls.unanswered(error)
             raise LogUnavailable(f"no acknowledgement for {subject}: {error or type(error).__name__}") from error
         except msgspec.MsgspecError as error:
             raise LogUnavailable(f"an unreadable acknowledgement for {subject}: {error}") from error
+
+
+def larger_than_the_bus(size_bytes: int, client: Client) -> Refused:
+    """For a message that this server does not take, whoever says it again: one of an older release, or another's."""
+    why = f"this is {size_bytes} bytes, and the NATS server takes messages of {client.max_payload}; send less at once"
+    return Refused("request.too_large", f"{why}, or start it as this release does (max_payload {MESSAGE_BYTES_MAX})")
 
 
 def refusal(subject: str, error: ServerError) -> Exception:

@@ -18,7 +18,7 @@ from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, fil
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import ADVICE, CHECKPOINT_FILE, Seen, check_length, check_root, read_own
 from treering.adapters.home_place import check_place
-from treering.adapters.log_copy import FILE_NAME, LogCopy, advice, rows_between
+from treering.adapters.log_copy import FILE_NAME, LogCopy, advice, pages_between
 from treering.adapters.log_restore import bootstrap_client, build
 from treering.adapters.names import person_name
 from treering.adapters.nats_credentials import write_private
@@ -33,8 +33,6 @@ from treering.config import Home
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.log import Entry, LogDamaged
 from treering.kernel.refusal import Refused
-
-BATCH_MAX = 1000
 
 
 class Restored(Struct, frozen=True):
@@ -195,11 +193,8 @@ async def put_copy(layout: Layout, source: LogCopy, target: LogCopy, wanted: Tre
 
 
 async def take_over(layout: Layout, source: LogCopy, target: LogCopy, wanted: Tree) -> None:
-    for first in range(1, wanted.positions + 1, BATCH_MAX):
-        last = min(first + BATCH_MAX - 1, wanted.positions)
-        rows = await source.read(partial(rows_between, first=first, last=last))
-        if rows:
-            await target.apply([Entry(row.position, row.subject, row.body) for row in rows])
+    async for rows in pages_between(source, 1, wanted.positions):
+        await target.apply([Entry(row.position, row.subject, row.body) for row in rows])
     found = Tree(target.tree.size, target.tree.root().hex())
     if found != wanted:
         name = layout.named(source.path)

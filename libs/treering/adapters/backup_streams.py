@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
 from typing import cast
 
 from nats.aio.client import Client
 
 from treering.adapters.backup_layout import Tree, tree_of
 from treering.adapters.follower import Message, follow_stream
-from treering.adapters.log_copy import LogCopy, rows_between
+from treering.adapters.log_copy import LogCopy, pages_between
 from treering.adapters.log_scrub import SILENCE_MAX_SECONDS
 from treering.adapters.points_copy import POINTS_STREAM, PointsCopy
 from treering.adapters.streams import stream_state
 from treering.kernel.log import Entry, LogUnavailable
 from treering.kernel.refusal import Refused
-
-BATCH_MAX = 1000
 
 
 async def copy_log(source: LogCopy, target: LogCopy) -> Tree:
@@ -33,9 +30,7 @@ async def copy_log(source: LogCopy, target: LogCopy) -> Tree:
             "backup.other_log",
             f"the backup holds {have.positions} commits of another log than this one: choose an empty folder",
         )
-    for first in range(have.positions + 1, wanted.positions + 1, BATCH_MAX):
-        last = min(first + BATCH_MAX - 1, wanted.positions)
-        rows = await source.read(partial(rows_between, first=first, last=last))
+    async for rows in pages_between(source, have.positions + 1, wanted.positions):
         await target.apply([Entry(row.position, row.subject, row.body) for row in rows])
     if await tree_of(target) != wanted:
         raise Refused("log.damaged", "the second copy is not what was stored: `treering log verify` says where")

@@ -12,9 +12,9 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import NoRespondersError
+from nats.errors import MaxPayloadError, NoRespondersError
 
-from treering.adapters.appender import REQUEST_FAILED
+from treering.adapters.appender import REQUEST_FAILED, larger_than_the_bus
 from treering.adapters.askers import Askers, named, tell_gone
 from treering.adapters.nats_connect import answer, reached
 from treering.kernel.aggregate import Command
@@ -89,6 +89,8 @@ async def ask(
     headers = headers or trace_headers(trace)
     try:
         return (await client.request(subject, body, timeout=timeout_seconds, headers=headers)).data
+    except MaxPayloadError:
+        raise larger_than_the_bus(len(body), client) from None
     except NoRespondersError:
         raise LogUnavailable(f"no service answers on {subject}; it may be starting") from None
     except REQUEST_FAILED as error:

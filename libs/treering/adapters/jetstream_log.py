@@ -14,6 +14,7 @@ from treering.kernel.ending import keep_cancellation
 from treering.kernel.log import Appended, Entry, LogUnavailable
 
 READ_BATCH_MAX = 256
+READ_BYTES_MAX = 8 * 1024 * 1024  # of a batch, unless one commit alone is longer
 READ_TIMEOUT_SECONDS = 5.0
 STREAM_MISSING = "the event stream does not exist: run the bootstrap step, or restore it (treering log restore)"
 
@@ -30,13 +31,15 @@ class JetStreamLog:
         return await self.appender.append(subject, body, id=id, expected=expected)
 
     async def read(self, subject: str, *, after: int = 0) -> Sequence[Entry]:
-        """Batched direct gets: one round trip for up to 256 commits."""
+        """Batched direct gets: one round trip for up to 256 commits. A batch that is near neither of its bounds was the
+        last one; the server counts headers too."""
         found: list[Entry] = []
+        query: dict[str, object] = {"batch": READ_BATCH_MAX, "max_bytes": READ_BYTES_MAX, "next_by_subj": subject}
         while True:
             start = found[-1].position if found else after
-            batch = await self.read_batch({"seq": start + 1, "batch": READ_BATCH_MAX, "next_by_subj": subject})
+            batch = await self.read_batch({**query, "seq": start + 1})
             found.extend(batch)
-            if len(batch) < READ_BATCH_MAX:
+            if len(batch) < READ_BATCH_MAX and sum(len(entry.body) for entry in batch) < READ_BYTES_MAX // 2:
                 return found
 
     async def at(self, position: int) -> Entry | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ T = TypeVar("T")
 FILE_NAME = "log.db"
 FORMAT = 2
 LAST_MAX = 20_000
+PAGE_MAX, PAGE_BYTES_MAX = 200, 8 * 1024 * 1024
 # SQLite quotes what it cannot read in its messages, and Python then cannot read the message.
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 # ``hashes`` stands before ``body``: a proof then never reads the pages of a long one.
@@ -39,6 +40,7 @@ CREATE INDEX IF NOT EXISTS commits_subject ON commits (subject, position);
 """
 
 
+BETWEEN = "SELECT * FROM commits WHERE position BETWEEN ? AND ? ORDER BY position"
 INSERT = "INSERT INTO commits VALUES (?, CAST(? AS TEXT), ?, ?)"
 
 
@@ -296,10 +298,37 @@ def rows_between(db: Database, first: int, last: int) -> list[CopyRow]:
     return [CopyRow(*row) for row in raw_rows(db, first, last)]
 
 
+def each_row(db: Database, first: int, last: int) -> Iterator[CopyRow]:
+    """As ``rows_between``, read one by one: a row may have 32 MiB."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    return map(CopyRow._make, cursor.execute(BETWEEN, (first, last)))
+
+
+def page_between(db: Database, first: int, last: int) -> list[CopyRow]:
+    """As ``rows_between``, but it ends early when the rows together are large."""
+    found: list[CopyRow] = []
+    left_bytes = PAGE_BYTES_MAX
+    for row in each_row(db, first, last):
+        found.append(row)
+        left_bytes -= len(row.body)
+        if left_bytes <= 0:
+            break
+    return found
+
+
+async def pages_between(copy: LogCopy, first: int, last: int) -> AsyncIterator[list[CopyRow]]:
+    """All rows from ``first`` to ``last``, in pages that memory has room for; it ends where there are none."""
+    while first <= last:
+        page = await copy.read(partial(page_between, first=first, last=min(first + PAGE_MAX - 1, last)))
+        if not page:
+            return
+        yield page
+        first = page[-1].position + 1
+
+
 def raw_rows(db: Database, first: int, last: int) -> list[tuple[Any, ...]]:
     """The columns of a CopyRow as plain tuples: a whole scrub makes a million of them."""
     cursor = db.cursor()
     cursor.row_factory = None
-    return cursor.execute(
-        "SELECT * FROM commits WHERE position BETWEEN ? AND ? ORDER BY position", (first, last)
-    ).fetchall()
+    return cursor.execute(BETWEEN, (first, last)).fetchall()

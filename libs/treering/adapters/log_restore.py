@@ -20,7 +20,15 @@ from nats.aio.client import Client
 from treering.adapters.appender import REQUEST_FAILED, Ack, acks
 from treering.adapters.checkpoints import check_length, check_root
 from treering.adapters.log_check import check_against, check_shape, clear_alarm
-from treering.adapters.log_copy import FILE_NAME, BadPosition, CopyDamaged, CopyRow, LogCopy, rows_between
+from treering.adapters.log_copy import (
+    FILE_NAME,
+    BadPosition,
+    CopyDamaged,
+    CopyRow,
+    LogCopy,
+    pages_between,
+    rows_between,
+)
 from treering.adapters.log_scrub import entries_between, scrub, scrub_copy
 from treering.adapters.nats_config import ACCOUNT
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
@@ -39,7 +47,6 @@ from treering.kernel.clock import monotonic_seconds, new_id
 from treering.kernel.log import Entry, LogDamaged, LogUnavailable, commit_hash, read_commit
 from treering.kernel.projector import Checkpoint
 
-BATCH_MAX = 200
 BATCH_TIMEOUT_SECONDS = 30.0
 RECENT_IDS = 10_000
 log = structlog.get_logger()
@@ -211,8 +218,7 @@ async def build(server: NatsServer, copy: LogCopy, points: PointsCopy | None = N
 async def republish(client: Client, copy: LogCopy) -> None:
     head = (await copy.checkpoint()).position
     ids: set[str] = set()
-    for first in range(1, head + 1, BATCH_MAX):
-        rows = await copy.read(partial(rows_between, first=first, last=first + BATCH_MAX - 1))
+    async for rows in pages_between(copy, 1, head):
         # Retries of the newest commands shall still be recognised; older ids are out of the server's window.
         headers = [id_header(row, ids) if row.position > head - RECENT_IDS else {} for row in rows]
         ack = await publish_batch(client, rows, headers)

@@ -27,11 +27,11 @@ from treering.adapters.log_copy import (
     Source,
     advice,
     check_row,
+    each_row,
     frontier_at,
     head_row,
     leaf_of,
     raw_rows,
-    rows_between,
     said_of,
 )
 from treering.adapters.sqlite_faults import cannot_write, not_now
@@ -143,9 +143,14 @@ async def scrub_copy(copy: LogCopy) -> bytes:
 
 def check_rows(db: Database, *, first: int, until: int, tree: Frontier, path: Path) -> None:
     last = min(first + COPY_BATCH - 1, until)
-    held = {row.position: row for row in rows_between(db, first, last)}
+    rows = each_row(db, first, last)
+    row = next(rows, None)
     for position in range(first, last + 1):
-        check_row(held.get(position) or missing(position), tree, path)
+        if row is None or row.position != position:
+            check_row(missing(position), tree, path)
+        else:
+            check_row(row, tree, path)
+            row = next(rows, None)
 
 
 def check_file(path: Path) -> None:

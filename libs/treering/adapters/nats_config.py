@@ -14,11 +14,12 @@ from msgspec import Struct
 
 from treering.adapters.nats_credentials import Credential
 from treering.adapters.nats_users import DOCTOR, LANES, OUTSIDE, ROUTE, rights_of, subject_in_lane, subject_of
+from treering.kernel.shared_limits import MESSAGE_BYTES_MAX
 
 ACCOUNT = "TREERING"
 SYSTEM_ACCOUNT = "SYSTEM"
 ACCOUNTS_FILE = "accounts.conf"
-PAYLOAD_BYTES_MAX = 1024 * 1024
+PAYLOAD_BYTES_MAX_OUTSIDE = 1024 * 1024  # a request of a program from outside: nobody may make the server hold more
 CONNECTIONS_MAX = 4096
 # Of these for all programs from outside together: the others are for services, whatever publishers and subscribers do.
 OUTSIDE_CONNECTIONS_MAX = 1024
@@ -69,7 +70,7 @@ def server_config(settings: Settings, route: Credential) -> str:
         f"log_file: {quoted(settings.folder / 'nats.log')}",
         f"logfile_size_limit: {LOG_FILE_BYTES_MAX}",
         f"logfile_max_num: {LOG_FILES_MAX}",
-        f"max_payload: {PAYLOAD_BYTES_MAX}",
+        f"max_payload: {MESSAGE_BYTES_MAX}",
         f"max_connections: {settings.connections_max}",
         f"authorization {{ timeout: {LOGIN_SECONDS} }}",  # a connection that shows no credential in this time is closed
         'write_deadline: "10s"',
@@ -141,7 +142,10 @@ def outside_account(credential: Credential, share: int, lane: int) -> list[str]:
     """The account of one program from outside, which may have ``share`` connections: the fewer there are, the more.
     What it asks comes to the gateway in ``lane``, its own unless there are more programs than lanes."""
     connections = max(min(OUTSIDE_CONNECTIONS_EACH, share), 1)
-    limits = f"max_connections: {connections}, max_subscriptions: {OUTSIDE_SUBSCRIPTIONS_EACH}"
+    limits = (
+        f"max_connections: {connections}, max_subscriptions: {OUTSIDE_SUBSCRIPTIONS_EACH}, "
+        f"max_payload: {PAYLOAD_BYTES_MAX_OUTSIDE}"
+    )
     asked = f"account: {ACCOUNT}, subject: {quoted(subject_in_lane(credential.user, lane))}"
     return [
         f"  {quoted(credential.user)} {{",

@@ -10,7 +10,7 @@ from treering.client.errors import PASSING, ApiError, Unreachable
 from treering.client.http import LOST, Client, pause
 from treering.kernel.pages import NEXT_HEADER
 
-LINE_BYTES_MAX = 4 * 1024 * 1024
+LINE_BYTES_MAX = 32 * 1024 * 1024  # the largest commit, with what an event has around it
 SILENT_TRIES_MAX = 10
 SILENCE_SECONDS = 60.0  # the server says something (a comment, at least) more often than this
 

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from treering.domain.artifact_messages import ArtifactDeleted, ArtifactLogged, DeleteArtifact, LogArtifact
 from treering.kernel.aggregate import Command, Event
-from treering.kernel.bounds import ITEMS_MAX, Int64, Milliseconds, Name, Names, Tags, Text
+from treering.kernel.bounds import ITEMS_MAX, Int64, Milliseconds, Name, Names, Profile, Tags, Text
 
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 
@@ -21,7 +21,7 @@ class Dataset(Struct, frozen=True, omit_defaults=True):
     source_type: Name
     source: Text
     schema: Text = ""
-    profile: Text = ""
+    profile: Profile = ""
     tags: Tags = {}  # of this use, e.g. mlflow.data.context: "training"
 
 

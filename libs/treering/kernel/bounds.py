@@ -4,8 +4,8 @@ Commands, events, requests and queries name one of these for each field; msgspec
 cost that can be measured. ``tests/kernel/test_bounds.py`` walks all messages and fails on a field without a bound.
 What the log holds already is read whatever its size (``kernel/stored.py``): a bound is for what comes in.
 
-SQLite's integers have 64 bits, signed. A request over HTTP has at most 900 KiB and one message at most 1 MiB, so no
-text can be longer than ``TEXT_CHARACTERS_MAX``.
+SQLite's integers have 64 bits, signed. How large a request may be as a whole stands in the gateway; whatever it lets
+in is one commit at most, and fits into one message of NATS (``tests/domain/test_largest_commands.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ EXACT_MAX = 2**53  # up to here a double, and so JavaScript, tells every integer
 MILLISECONDS_MIN = -62_135_596_800_000  # the first of the year 1: runs that were brought in may be older than 1970
 MILLISECONDS_MAX = 253_402_300_799_999  # the last millisecond of the year 9999
 TEXT_CHARACTERS_MAX = 1024 * 1024
+PROFILE_CHARACTERS_MAX = 16 * 1024 * 1024
 ITEMS_MAX = 10_000
 PARTS_MAX = 200_000  # of what many commands have gathered, or of one request's points
 VALUES_MAX = 20_000  # of the JSON of one command or event: while it is read, nobody else is served
@@ -93,6 +94,7 @@ MetricKey = Annotated[str, Meta(max_length=1024)]  # by the thousand in a reques
 Title = Annotated[str, Meta(max_length=8192, pattern=PLAIN)]
 Line = Annotated[str, Meta(max_length=8192)]
 Text = Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX)]
+Profile = Annotated[str, Meta(max_length=PROFILE_CHARACTERS_MAX)]  # of a data set, as MLflow's clients describe it
 
 # Groups.
 Names = Annotated[list[Name], Meta(max_length=ITEMS_MAX)]

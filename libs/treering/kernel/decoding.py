@@ -14,7 +14,7 @@ from treering.kernel.free_form import check_free
 from treering.kernel.refusal import Refused
 
 T = TypeVar("T")
-BYTES_MAX = 16 * 1024 * 1024
+BYTES_MAX = 32 * 1024 * 1024
 SHOWN_CHARACTERS_MAX = 80
 PLACE = re.compile(r" - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`$")
 UNKNOWN = re.compile(r"unknown field `(?P<name>.*?)`(?= - at `\$|$)", re.DOTALL)

@@ -15,12 +15,13 @@ from treering.kernel.command import Context, Written
 from treering.kernel.decoding import with_given
 from treering.kernel.log import Commit, Conflict, Entry, EventLog, commit_hash, commit_id, encoder
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import MESSAGE_BYTES_MAX
 from treering.kernel.subjects import Address, address_said
 
 S = TypeVar("S")
 ATTEMPTS_MAX = 8
 KNOWN_MAX = 4_000
-COMMIT_BYTES_MAX = 1024 * 1024 - 4096  # a message has at most 1 MiB, its headers included
+COMMIT_BYTES_MAX = MESSAGE_BYTES_MAX - 64 * 1024  # with room for the headers of a message
 RECENT_MAX = 16
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from treering.kernel.clock import now
 from treering.kernel.log import Commit, Conflict, Entry, EventLog, commit_id, encoder
+from treering.kernel.writer import COMMIT_BYTES_MAX
 
 
 def body(id: str) -> bytes:
@@ -75,6 +76,22 @@ class LogContract:
         outcomes = await asyncio.gather(*crowd, put(log, "late", "evt.main.job.taken"), return_exceptions=True)
         assert isinstance(outcomes[-1], Conflict)
         assert all(isinstance(outcome, int) for outcome in outcomes[:-1])
+
+    async def test_a_commit_of_many_mebibytes_is_stored_whole_beside_others(self, log: EventLog) -> None:
+        subject, large = "evt.main.job.large", b"x" * (COMMIT_BYTES_MAX - 4096)
+        appended = log.append(subject, large, id=commit_id(subject, "a"), expected=0)
+        _, *others = await asyncio.gather(appended, *(put(log, f"c{n}", f"evt.main.job.j{n}") for n in range(10)))
+        assert [entry.body for entry in await log.read(subject)] == [large]
+        followed = await take(log, 11)
+        assert [entry.position for entry in followed] == list(range(1, 12)) and len(set(others)) == 10
+        assert next(entry.body for entry in followed if entry.subject == subject) == large
+
+    async def test_a_history_larger_than_one_answer_is_read_whole(self, log: EventLog) -> None:
+        subject, position = "evt.main.job.j1", 0
+        for number in range(6):
+            body = bytes([number]) * 3_000_000
+            position = (await log.append(subject, body, id=commit_id(subject, str(number)), expected=position)).position
+        assert [entry.body[0] for entry in await log.read(subject)] == [0, 1, 2, 3, 4, 5]
 
     async def test_following_sees_what_was_and_then_what_comes(self, log: EventLog) -> None:
         position = 0

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 JSON = "application/json"
-BODY_BYTES_MAX = 900 * 1024  # a command travels in one NATS message of at most 1 MiB
+BODY_BYTES_MAX = 900 * 1024  # as over NATS, where a program from outside sends messages of at most 1 MiB
 QUERY_FIELDS_MAX = 32
 KEY_CHARACTERS_MAX = 255
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")

@@ -13,7 +13,7 @@ from treering.adapters.sqlite_view import Database
 from treering.domain.job import JOB
 from treering.domain.run import RUN
 from treering.domain.run_messages import Dataset
-from treering.kernel.bounds import ITEMS_MAX, Name, Text
+from treering.kernel.bounds import ITEMS_MAX, Name, Profile, Text
 from treering.kernel.pages import NO_END, PART_BYTES, ROW_BYTES, PageFull, Room, page_of
 from treering.kernel.subjects import Address
 from treering.views.tracking.experiments import MARKS_MAX, STAGES, KeyValue
@@ -63,7 +63,7 @@ class DatasetRow(Struct, frozen=True, omit_defaults=True):
     source_type: Name
     source: Text
     schema: Text = ""
-    profile: Text = ""
+    profile: Profile = ""
 
 
 class DatasetInputRow(Struct, frozen=True, omit_defaults=True):

@@ -20,7 +20,7 @@ from treering_services.gateway.http.limits import Limits
 LARGE_BYTES = 16 * 1024  # and of the small bodies of one caller, so much together in one turn of the loop
 AT_ONCE_MAX = 2  # of different callers
 COMING_EACH_MAX = 8  # large ones of one caller that are read from their connections; more wait unread
-PAUSE_SECONDS_MAX = 0.05
+PAUSE_SECONDS_MAX = 0.2
 
 
 def is_large(header: Mapping[bytes, bytes]) -> bool:

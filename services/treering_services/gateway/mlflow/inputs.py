@@ -17,7 +17,7 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import send_to_run, writable_run
 from treering_services.gateway.mlflow.errors import invalid, missing_value
 from treering_services.gateway.mlflow.limits import check_count, check_length, check_run_id, tag_value
-from treering_services.gateway.mlflow.messages import Request, answer, read
+from treering_services.gateway.mlflow.messages import LARGE_BYTES_MAX, Request, answer, read
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import LegacyModelRequest, OfRun
 
@@ -44,7 +44,7 @@ class OutputsRequest(OfRun, frozen=True):
 
 
 async def log_inputs(call: Call) -> Response:
-    request = await read(call, InputsRequest)
+    request = await read(call, InputsRequest, bytes_max=LARGE_BYTES_MAX)
     check_run_id(request.id)
     check_count("datasets", len(request.datasets), DATASETS_MAX)
     datasets = [checked_dataset(one.dataset, one.tags) for one in request.datasets]

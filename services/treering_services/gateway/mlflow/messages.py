@@ -23,13 +23,16 @@ from treering.kernel.decoding import check_repeats, check_values, with_given
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.stored import unbounded
-from treering_services.gateway.call import BODY_BYTES_MAX, JSON, QUERY_FIELDS_MAX, Call
+from treering_services.gateway.call import JSON, QUERY_FIELDS_MAX, Call
 from treering_services.gateway.media import media_type_of
 from treering_services.gateway.mlflow.errors import SEE, MlflowError, invalid, missing_value
 
 T = TypeVar("T", bound="Request")
 FLOAT_MAX = 1.7976931348623157e308
 SHOWN_CHARACTERS_MAX = 200
+REQUEST_BYTES_MAX = 8 * 1024 * 1024
+# By its counts a batch has 1.4 million characters, each at most 12 bytes of JSON; the profile of a data set has 16.8.
+LARGE_BYTES_MAX = 20 * 1024 * 1024
 LIST_ITEMS_MAX = 2000  # of a list in a query string
 BOUND = re.compile(
     r"` (?:(?:of length )?[<>]=|matching regex)"
@@ -51,7 +54,7 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     """What every answer extends: a field that has its default is left out, as protobuf does."""
 
 
-async def read(call: Call, type: type[T], *, bytes_max: int = BODY_BYTES_MAX) -> T:
+async def read(call: Call, type: type[T], *, bytes_max: int = REQUEST_BYTES_MAX) -> T:
     """The request: of a GET the query string, else the JSON body (whatever its Content-Type says, if any).
 
     Raises MlflowError in MLflow's words for what is missing or of the wrong type.

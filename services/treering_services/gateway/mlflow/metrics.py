@@ -27,12 +27,10 @@ from treering_services.gateway.mlflow.limits import (
     invalid_value,
     param_value,
 )
-from treering_services.gateway.mlflow.messages import Request, answer, finite, read
+from treering_services.gateway.mlflow.messages import LARGE_BYTES_MAX, Request, answer, finite, read
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import OfRun
 from treering_services.gateway.mlflow.runs import checked_tags
-
-BATCH_BYTES_MAX = 4 * 1024 * 1024  # MLflow has no limit here; what is written of it is bounded by its counts
 
 
 class Metric(Request, frozen=True):
@@ -84,7 +82,7 @@ async def log_batch(call: Call) -> Response:
     When the points are then not acknowledged, neither is the request: said again, the parameters and tags are there
     already, and points said twice are shown once.
     """
-    request = await read(call, BatchRequest, bytes_max=BATCH_BYTES_MAX)
+    request = await read(call, BatchRequest, bytes_max=LARGE_BYTES_MAX)
     check_run_id(request.id)
     series = gathered(request.metrics, single=False)
     params = checked_params(request.params)
