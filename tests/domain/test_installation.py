@@ -9,7 +9,9 @@ from treering.domain.installation import (
     INSTALLATION,
     AlertCleared,
     AlertRaised,
+    BeginEpoch,
     ClearAlert,
+    EpochBegun,
     RaiseAlert,
     alert_address,
     alert_key,
@@ -52,6 +54,21 @@ def test_webhooks_and_subscribers_can_ask_for_alerts() -> None:
     check_watched(["installation.alert", "installation.alert_cleared", "installation.*"])
 
 
+def test_a_restore_begins_an_epoch_whose_name_leads_back_to_the_first() -> None:
+    first = EpochBegun("90-a1", 90, "1")
+    given(INSTALLATION).when(BeginEpoch(90, "a1")).then(first)
+    given(INSTALLATION, first).when(BeginEpoch(120, "b2")).then(EpochBegun("90-a1_120-b2", 120, "90-a1"))
+    given(INSTALLATION, first).when(BeginEpoch(90, "a1")).then()
+
+
+def test_an_epoch_begins_behind_the_one_before_and_in_a_resource_of_its_own() -> None:
+    first = EpochBegun("90-a1", 90, "1")
+    given(INSTALLATION, first).when(BeginEpoch(89, "b2")).is_refused("installation.invalid")
+    given(INSTALLATION).when(BeginEpoch(90, "A:1")).is_refused("installation.invalid")
+    given(INSTALLATION, RAISED).when(BeginEpoch(90, "a1")).is_refused("installation.invalid")
+    given(INSTALLATION, first).when(ALERT).is_refused("installation.invalid")
+
+
 def test_no_user_can_send_a_command_of_an_alert() -> None:
-    assert {command.sent_by for command in INSTALLATION.command_types.values()} == {ANY_SERVICE}
+    assert {command.sent_by for command in INSTALLATION.command_types.values()} == {ANY_SERVICE, "restore"}
     assert not public_commands(KINDS["installation"])

@@ -79,7 +79,7 @@ def test_event_types_are_past_tense_words_of_their_kind(name: str) -> None:
     for tag in KINDS[name].event_types:
         prefix, _, word = tag.partition(".")
         assert prefix == name
-        assert word.endswith(("ed", "ing", "left", "lost", "set", "started", "alert")), tag
+        assert word.endswith(("ed", "ing", "left", "lost", "set", "started", "begun", "alert")), tag
 
 
 @every_kind

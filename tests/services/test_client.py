@@ -15,7 +15,7 @@ import pytest
 from tests.services.gateway_example import WS, Api, running_gateway
 
 from treering.client import AsyncClient, Client
-from treering.client.errors import ApiError, Unreachable
+from treering.client.errors import ApiError, OtherLog, Unreachable
 from treering.client.events import Event
 from treering.client.publisher import NotStored
 from treering.client.sse import Parser
@@ -75,9 +75,10 @@ async def test_events_come_in_a_loop_that_may_be_left_and_taken_up_again(api: Ap
 async def test_a_client_that_goes_on_behind_the_end_of_the_log_is_told_where_it_ends(api: Api, index: str) -> None:
     head = await api.reader.projector.log.head()
     async with AsyncClient(url(api), api.tokens.owner) as client:
-        with pytest.raises(ApiError, match=f"ends at {head};") as refused:
+        with pytest.raises(OtherLog, match=f"ends at {head};") as refused:
             await first(client, 1, since=f"{head + 5}{index}")
-    assert refused.value.code == "events.since_ahead"
+    assert (refused.value.status, refused.value.code) == (410, "position.other_log")
+    assert (refused.value.epoch, refused.value.head, refused.value.common) == ("1", head, head)
 
 
 async def test_the_synchronous_twin_gives_the_same(api: Api) -> None:

@@ -37,7 +37,7 @@ def read_until_id(api: Api, path: str, position: int) -> str:
     with api.connection() as connection:
         connection.request("GET", path, headers={**STREAM, **api.authorization(None)})
         response, parser = connection.getresponse(), Parser()
-        while not parser.last_id or int(parser.last_id) < position:
+        while not parser.last_id or int(parser.last_id.rpartition(":")[2]) < position:
             assert list(parser.feed(response.readline())) == []
         return parser.last_id
 

@@ -102,7 +102,8 @@ async def test_events_behind_the_end_of_the_log_are_refused_with_where_it_ends(a
         for path, headers in ((f"/v1/events?since={since}", {}), ("/v1/events", {"last-event-id": since})):
             for accept in ("text/event-stream", "application/x-ndjson"):
                 answer = await api.ask("GET", path, headers={**headers, "accept": accept})
-                assert (answer.status, answer.code) == (400, "events.since_ahead"), (path, headers)
+                assert (answer.status, answer.code) == (410, "position.other_log"), (path, headers)
+                assert {**answer.json, **{"epoch": "1", "head": head, "common": head}} == answer.json
                 assert f"ends at {head};" in answer.json["detail"] and since in answer.json["detail"]
     for since in (str(head), f"{head}.0"):
         assert (await api.ask("GET", f"/v1/events?since={since}")).body == b""

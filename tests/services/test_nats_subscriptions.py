@@ -183,7 +183,8 @@ async def test_a_position_that_the_log_has_not_reached_is_refused_with_where_it_
     for since in (head + 1, f"{head + 1}.0", f"{head + 5}.3", 10**15):
         answer = await batch(ours, since=since, wait_seconds=WAITS)
         # then it is told so at once, and where the log ends;
-        assert answer["code"] == "events.since_ahead" and f"ends at {head};" in answer["detail"], since
+        assert answer["code"] == "position.other_log" and answer["head"] == answer["common"] == head
+        assert f"ends at {head};" in answer["detail"], since
     # the end itself is none of them.
     for since in (head, f"{head}.0"):
         assert (await batch(ours, since=since))["events"] == []

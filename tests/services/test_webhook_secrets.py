@@ -98,13 +98,13 @@ async def test_an_overlap_has_a_bound_and_mlflows_signature_has_none(api: Api) -
 async def test_a_position_the_log_has_not_reached_is_refused_to_begin_or_replay_at(api: Api) -> None:
     async with running_notifier(api), running_sink() as sink:
         ahead = await api.ask("POST", f"{WS}/webhooks", {"name": "a", "url": sink.url, "since": 10_000})
-        assert (ahead.status, ahead.code) == (400, "webhook.since_ahead") and files(api) == 0
+        assert (ahead.status, ahead.code) == (410, "position.other_log") and files(api) == 0
         await create(api, sink, kind="experiment")
         head = (await api.ask("GET", "/v1/status")).json["head"]
-        for since, status in ((head + 1, 400), (10_000, 400), (head, 200)):
+        for since, status in ((head + 1, 410), (10_000, 410), (head, 200)):
             answer = await api.ask("POST", f"{HOOK}/replay", {"since": since, "request": f"r{since}"})
             assert answer.status == status, answer.body
-            assert status == 200 or (answer.code == "webhook.since_ahead" and str(head) in answer.json["detail"])
+            assert status == 200 or (answer.code == "position.other_log" and str(head) in answer.json["detail"])
         await experiments(api, 1)
         await sink.until(lambda: len(sink.got) == 1)
         address = Address("w", "webhook", "hook")

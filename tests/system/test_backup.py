@@ -108,6 +108,7 @@ async def test_a_running_installation_is_backed_up_lost_and_restored_as_it_was(t
         await run_job(home, "later")
         wanted = await asked(home, second["log"]["positions"])
         token = home.token_file.read_text()
+        last = json.loads((await treering(home, "events")).stdout.splitlines()[-1])["id"]
     # (the second backup took only what was new)
     assert first["new_commits"] == first["log"]["positions"] > 0 and first["new_blobs"] == first["blobs"]["count"] > 0
     assert second["new_commits"] == second["log"]["positions"] - first["log"]["positions"] > 0
@@ -135,6 +136,18 @@ async def test_a_running_installation_is_backed_up_lost_and_restored_as_it_was(t
         # and works on.
         await run_job(empty, "after")
         await log_points(empty, 3)
+        await who_comes_back_with_an_event_of_the_lost_one_is_told(empty, last, second["log"]["positions"])
+
+
+async def who_comes_back_with_an_event_of_the_lost_one_is_told(home: Home, last: str, common: int) -> None:
+    refused = await treering(home, "events", "--since", last)
+    epoch = Gateway(home, []).get_once("/v1/status")["epoch"]
+    assert refused.returncode == 1 and "position.other_log" in refused.stderr
+    assert f"go on behind {epoch}:{common}, " in refused.stderr
+    behind = (await treering(home, "events", "--since", f"{epoch}:{common}")).stdout.splitlines()
+    events = [json.loads(line) for line in behind]
+    assert [events[0]["position"], events[0]["type"]] == [common + 1, "installation.epoch_begun"]
+    assert all(event["id"].startswith(f"{epoch}:{event['position']}.") for event in events)
 
 
 async def test_a_backup_as_one_file_without_a_server_and_with_the_keys_apart(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from treering.adapters.backup_layout import Layout, Manifest, Tree, damaged, fil
 from treering.adapters.blobs import LocalBlobs
 from treering.adapters.checkpoints import ADVICE, CHECKPOINT_FILE, Seen, check_length, check_root, read_own
 from treering.adapters.home_place import check_place
+from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_copy import FILE_NAME, LogCopy, advice, pages_between
+from treering.adapters.log_epochs import record_epoch
 from treering.adapters.log_restore import bootstrap_client, build
 from treering.adapters.names import person_name
 from treering.adapters.nats_credentials import write_private
@@ -140,8 +142,8 @@ def put_deliveries(layout: Layout, home: Home, sha256: str) -> None:
 
 
 async def put_log(layout: Layout, home: Home, wanted: Tree, *, pause: bool) -> list[str]:
-    """The second copy first, verified commit by commit; of that the log, by the same road as a damaged one; the
-    webhooks that are paused then."""
+    """The second copy first, verified commit by commit; of that the log, by the same road as a damaged one, where a
+    new epoch begins; the webhooks that are paused then."""
     await put_copy(layout, LogCopy(layout.log), LogCopy(home.copy / FILE_NAME), wanted)
     copy, server = LogCopy(home.copy / FILE_NAME), NatsServer(home.root)
     await copy.open()
@@ -152,10 +154,10 @@ async def put_log(layout: Layout, home: Home, wanted: Tree, *, pause: bool) -> l
         root = await build(server, copy)
         if root.hex() != wanted.root:
             raise damaged(f"the restored log has root {root.hex()}, and the backup says {wanted.root}")
-        if not pause:
-            return []
         async with bootstrap_client(server) as client:
-            return await pause_webhooks(client, copy, home, person_name())
+            if wanted.positions:  # of an empty log nobody has seen anything
+                await record_epoch(JetStreamLog(client), after=wanted.positions)
+            return await pause_webhooks(client, copy, home, person_name()) if pause else []
     finally:
         await server.stop()
         await copy.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -202,7 +202,7 @@ class Responder:
         try:
             return await self.handler(subject, body)
         except Refused as refused:
-            return refusal_body(refused.code, refused.detail)
+            return refusal_body(refused.code, refused.detail, refused.more)
         except LogFull as error:
             return refusal_body("log.full", str(error))
         except (LogUnavailable, Conflict) as error:
@@ -223,9 +223,9 @@ class Here:
     registry: Responder | None = None
 
 
-def refusal_body(code: str, detail: str) -> bytes:
+def refusal_body(code: str, detail: str, more: Mapping[str, str | int] = {}) -> bytes:
     """Both shapes of a refusal: a command's Answer, and the wrapped one of a question."""
-    return encoder.encode({"refused": {"code": code, "detail": detail}, "code": code, "detail": detail})
+    return encoder.encode({"refused": {"code": code, "detail": detail}, "code": code, "detail": detail, **more})
 
 
 BUSY = refusal_body("service.busy", f"{CONCURRENT_MAX} requests are under way; try again")

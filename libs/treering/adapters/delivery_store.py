@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS dead (
   workspace TEXT, name TEXT, position INTEGER, number INTEGER, attempts INTEGER NOT NULL, at REAL NOT NULL,
   why TEXT NOT NULL, PRIMARY KEY (workspace, name, position, number)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS logs (
+  workspace TEXT, name TEXT, epoch TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (workspace, name)
+) WITHOUT ROWID;
 """
 Key = tuple[str, str]  # workspace and name
 
@@ -43,13 +46,17 @@ class Letter(NamedTuple):
     at: float = 0.0  # seconds since the epoch: when it is due again, or when it was given up
     why: str = ""
 
-    @property
-    def id(self) -> str:
-        return f"{self.position}.{self.number}"
+
+class LogKnown(NamedTuple):
+    """The epoch of the log in which a webhook's position and letters stand, "" for the first; ``note``: what became of
+    them when the log was restored."""
+
+    epoch: str = ""
+    note: str = ""
 
 
 class Standing(NamedTuple):
-    epoch: str
+    epoch: str  # of the deliveries: a replay begins another one
     position: int
     delivered: int
     dropped: int
@@ -130,9 +137,22 @@ class DeliveryStore:
             sql = "INSERT OR REPLACE INTO webhooks (workspace, name, epoch, position) VALUES (?, ?, ?, ?)"
             self.db.execute(sql, (*key, epoch, position))
 
+    def log_known(self, key: Key) -> LogKnown:
+        rows = self.rows("SELECT epoch, note FROM logs WHERE workspace = ? AND name = ?", key)
+        return LogKnown(*rows[0]) if rows else LogKnown()
+
+    def go_on(self, key: Key, known: LogKnown, common: int) -> None:
+        """In a log that agrees with the one before up to ``common``: what stood behind that is another event now."""
+        with self.transaction():
+            mine = "WHERE workspace = ? AND name = ? AND position > ?"
+            self.db.execute(f"UPDATE webhooks SET position = ? {mine}", (common, *key, common))
+            for table in ("retries", "dead"):
+                self.db.execute(f"DELETE FROM {table} {mine}", (*key, common))
+            self.db.execute("INSERT OR REPLACE INTO logs VALUES (?, ?, ?, ?)", (*key, *known))
+
     def forget(self, key: Key) -> None:
         with self.transaction():
-            for table in ("webhooks", "retries", "dead"):
+            for table in ("webhooks", "retries", "dead", "logs"):
                 self.db.execute(f"DELETE FROM {table} WHERE workspace = ? AND name = ?", key)
 
     def save(

@@ -10,6 +10,7 @@ from treering.adapters.checkpoints import set_series_aside
 from treering.adapters.home_place import place_of, read_place
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_copy import FILE_NAME, LogCopy
+from treering.adapters.log_epochs import record_epoch
 from treering.adapters.log_restore import bootstrap_client
 from treering.adapters.names import person_name
 from treering.adapters.nats_server import NatsServer
@@ -45,10 +46,13 @@ async def begin_epoch(server: NatsServer, home: Home) -> list[str]:
     await copy.open()
     try:
         async with bootstrap_client(server) as client:
+            log = JetStreamLog(client)
+            name = await record_epoch(log, after=await log.head())
             paused = await pause_webhooks(client, copy, home, person_name())
-            await record(JetStreamLog(client), home)
+            await record(log, home)
     finally:
         await copy.close()
+    done.append(f"the log goes on as epoch {name}")
     if paused:
         done.append(f"webhooks that are paused now: {', '.join(paused)}")
     done += [f"set aside: {path}" for path in set_series_aside(home)]

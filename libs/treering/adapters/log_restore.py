@@ -19,6 +19,7 @@ from nats.aio.client import Client
 
 from treering.adapters.appender import REQUEST_FAILED, Ack, acks
 from treering.adapters.checkpoints import check_length, check_root
+from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_against, check_shape, clear_alarm
 from treering.adapters.log_copy import (
     FILE_NAME,
@@ -29,6 +30,7 @@ from treering.adapters.log_copy import (
     pages_between,
     rows_between,
 )
+from treering.adapters.log_epochs import record_epoch
 from treering.adapters.log_scrub import entries_between, scrub, scrub_copy
 from treering.adapters.nats_config import ACCOUNT
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
@@ -54,7 +56,8 @@ log = structlog.get_logger()
 
 class Report(Struct, frozen=True):
     """What ``restore`` did. ``salvaged``: commits the log had beyond the copy. ``head`` is the root of its tree.
-    ``points``: messages of metric points that were written again, 0 when they were well or there is no copy of them."""
+    ``points``: messages of metric points that were written again, 0 when they were well or there is no copy of them.
+    ``epoch``: of what comes behind; "" when the log was well and goes on."""
 
     positions: int
     salvaged: int
@@ -63,6 +66,7 @@ class Report(Struct, frozen=True):
     seconds: float
     head: str
     points: int = 0
+    epoch: str = ""
 
 
 async def restore(home: Home) -> Report:
@@ -97,15 +101,23 @@ async def restore(home: Home) -> Report:
         bad = [stream for stream, is_bad in (("EVT", bad_log), (POINTS_STREAM, bad_points)) if is_bad]
         moved_to += [aside for stream in bad if (aside := move_aside(server, stream))]
         root = await build(server, copy, points if bad_points else None)
+        epoch = await begin_epoch(server, copy) if bad_log else ""
         clear_alarm(home.copy)
         head = await copy.checkpoint()
         forgotten = await forget_views(home, copy)
         again = points.tree.size if bad_points else 0
-        return Report(head.position, salvaged, moved_to, forgotten, monotonic_seconds() - started, root.hex(), again)
+        seconds = monotonic_seconds() - started
+        return Report(head.position, salvaged, moved_to, forgotten, seconds, root.hex(), again, epoch)
     finally:
         await server.stop()
         await copy.close()
         await points.close()
+
+
+async def begin_epoch(server: NatsServer, copy: LogCopy) -> str:
+    """What the damaged log had beyond the copy is gone, and its positions will be used again: say so in the log."""
+    async with bootstrap_client(server) as client:
+        return await record_epoch(JetStreamLog(client), after=(await copy.checkpoint()).position)
 
 
 async def check_signed_copy(home: Home, copy: LogCopy) -> None:

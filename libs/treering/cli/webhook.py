@@ -135,7 +135,10 @@ def rotate_secret(session: Session, name: str, overlap: int | None) -> None:
     session.show({"name": made["name"], "secret": made["secret"], "previous_until": made["previous_until"]})
 
 
-def position(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-        raise click.UsageError(f"--since {text!r}: write a position, such as 0 or 1234")
-    return int(text)
+def position(text: str) -> int | str:
+    """A number, or the id of an event as it is."""
+    from treering.kernel.epochs import read_id
+
+    if read_id(text) is None or len(text) > 300:
+        raise click.UsageError(f"--since {text!r}: write a position, such as 0 or 1234, or the id of an event")
+    return int(text) if text.isdecimal() else text

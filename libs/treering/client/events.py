@@ -24,6 +24,7 @@ from treering.kernel.shared_limits import PAGE_MAX
 Since = int | str | None
 ATTRIBUTES = {
     "command_id": "commandid", "data_content_type": "datacontenttype", "recorded_time": "recordedtime",
+    "epoch": "logepoch",
 }  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class Event(Struct, frozen=True, rename=ATTRIBUTES):
     recorded_time: datetime | None = None  # of a published event, whose ``time`` is what its publisher said
     published: bool = False  # by a publisher: whatever its type says, it is no event of treering's own
     via: str = ""  # the job that acted with the rights of ``actor``
+    epoch: str = ""  # of the log it was stored in, "" for the first; every restore of a backup begins one
     place: str = ""
 
 
@@ -66,7 +68,7 @@ def watch(
     """``since``: None is the beginning, "now", a position (its events are not given out), or an event's ``place``."""
     types = type if isinstance(type, str) else ",".join(type)
     text = "" if since is None else str(since)
-    place = text if "." in text else ""
+    place = text if "." in text or ":" in text else ""
     fields: dict[str, object] = {"ws": workspace, "kind": kind, "name": name, "type": types, "follow": follow}
     fields["limit"] = None if follow else PAGE_MAX
     fields["since"] = "" if place else text
@@ -74,7 +76,8 @@ def watch(
 
 
 def events(client: Client, wanted: Watch) -> Iterator[Event]:
-    """Raises ``ApiError`` when the request is refused, ``Unreachable`` when nobody has answered for a while."""
+    """Raises ``ApiError`` when the request is refused (``OtherLog`` after a restore), ``Unreachable`` when nobody has
+    answered for a while."""
     for message in sse.messages(client, wanted.path, ends=not wanted.follow, last_id=wanted.last_id):
         yield event_of(message)
 

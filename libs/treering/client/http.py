@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from treering.client.connections import Connections
-from treering.client.errors import PASSING, ApiError, NotRunning, Unreachable
+from treering.client.errors import PASSING, ApiError, NotRunning, Unreachable, api_error
 from treering.client.urls import query, tracking_uri
 from treering.config import default_home
 from treering.kernel.refusal import Refused
@@ -75,7 +75,8 @@ class Client:
     ) -> Iterator[Event]:
         """The events of the log, then each new one as it comes: of a workspace, a kind, a name of that kind, some
         types (``job.*`` is all of jobs). ``since``: None is the beginning, "now", a position, or an event's ``place``.
-        Without ``follow`` it ends with what there is now."""
+        Without ``follow`` it ends with what there is now. Raises ``OtherLog`` when the log was restored, and is not the
+        one of ``since`` any more."""
         from treering.client.events import events, watch
 
         return events(self, watch(workspace, kind, name, type, since, follow))
@@ -207,7 +208,7 @@ def refusal(status: int, data: bytes) -> ApiError:
         said = {}
     detail = said.get("detail") or said.get("message") or said.get("title") or f"the server answered {status}"
     code = said.get("code") or (f"mlflow.{said['error_code']}".lower() if "error_code" in said else f"http.{status}")
-    return ApiError(str(code), str(detail), status)
+    return api_error(str(code), str(detail), status, said)
 
 
 def pause(attempt: int) -> None:

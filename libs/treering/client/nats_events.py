@@ -21,7 +21,7 @@ from treering.adapters.bus import ask
 from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import CREDENTIAL_BYTES_MAX, Credential
 from treering.adapters.nats_users import SUBSCRIBER_PREFIX
-from treering.client.errors import ApiError, Unreachable
+from treering.client.errors import Unreachable, api_error
 from treering.client.events import Event, Since
 from treering.client.http import pause_seconds
 from treering.kernel.decoding import decode
@@ -43,12 +43,15 @@ class Asked(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """The answer: a batch, or with ``code`` a refusal."""
+    """The answer: a batch, or with ``code`` a refusal, which after a restore says more."""
 
     events: list[Event] = []
     next: str = ""
     code: str = ""
     detail: str = ""
+    epoch: str = ""
+    head: int = 0
+    common: int = 0
 
 
 async def nats_events(
@@ -62,7 +65,8 @@ async def nats_events(
 ) -> AsyncIterator[Event]:
     """Every event of the subscriber's workspace behind ``since`` (see ``Client.events``), then each as it comes.
 
-    ``credential`` is the file that ``treering subscriber add`` names. Raises ``ApiError`` when the request is refused,
+    ``credential`` is the file that ``treering subscriber add`` names. Raises ``ApiError`` when the request is refused
+    (``OtherLog`` when the log was restored and is not the one of ``since`` any more),
     ``Unreachable`` when the server is not there at the start, or does not let the subscriber in (any more).
     """
     known = await asyncio.to_thread(credential_in, credential)
@@ -100,11 +104,13 @@ async def answered(client: Client, subject: str, asked: Asked) -> Batch:
             if not batch.code:
                 return batch
             if batch.code not in LATER:
-                raise ApiError(batch.code, batch.detail, 400)
+                raise api_error(batch.code, batch.detail, 410 if batch.epoch else 400, msgspec.structs.asdict(batch))
         await asyncio.sleep(pause_seconds(min(attempt, 10)))
     raise AssertionError("it is asked for without end")
 
 
 def place_of(event: Event) -> str:
     """The id of an event of treering's own says where it stands; one that was published is alone in its commit."""
-    return f"{event.position}.0" if event.published else event.id
+    if not event.published:
+        return event.id
+    return f"{event.epoch}:{event.position}.0" if event.epoch else f"{event.position}.0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 LISTED_MAX = 12
 COMPARED_MAX = 2000
@@ -11,13 +11,14 @@ COMPARED_CHARACTERS_MAX = 40_000  # publishers can make long words that are alik
 
 class Refused(Exception):
     """A request broke a rule. ``code`` (``kind.reason``) is stable for ever; ``detail`` names the
-    field, the value and what would be right.
+    field, the value and what would be right. ``more`` are members that programs read beside the code.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, more: Mapping[str, str | int] = {}) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.more = more
 
 
 def instead(word: str, known: Collection[str]) -> str:

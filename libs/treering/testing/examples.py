@@ -34,7 +34,7 @@ from treering.domain.experiment_messages import (
     SetExperimentTags,
     UpdateExperiment,
 )
-from treering.domain.installation import ClearAlert, RaiseAlert
+from treering.domain.installation import BeginEpoch, ClearAlert, RaiseAlert
 from treering.domain.job_messages import (
     ArchiveJob,
     AssignJob,
@@ -200,6 +200,8 @@ COMMANDS: dict[str, list[Command]] = {
         RaiseAlert("view.incomplete", "the view cannot show it", "tracking", "main", "run/r1", 7),
         RaiseAlert("disk.full", "there is no room"),
         ClearAlert("it is shown again"),
+        BeginEpoch(90, "a1b2"),
+        BeginEpoch(120, "c3d4"),
     ],
     "event": [
         PublishEvent("/ci", "1", "com.example.build.finished", "job/j1", data={"ok": True}),

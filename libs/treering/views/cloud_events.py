@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -32,10 +33,11 @@ def source_of_job(workspace: str, name: str) -> str:
 
 
 class CloudEvent(Struct, frozen=True, omit_defaults=True):
-    """``position``, ``actor``, ``via``, ``commandid``, ``cause``, ``traceparent``, ``recordedtime`` and ``published``
-    are our extension attributes. ``via`` is the job that acted with the rights of ``actor``. ``published`` true: a
-    publisher said it, whatever its type says; events of ours have it not. ``time`` of a published event is what its
-    publisher said; when it was stored is ``recordedtime``."""
+    """``position``, ``actor``, ``via``, ``commandid``, ``cause``, ``traceparent``, ``recordedtime``, ``published`` and
+    ``logepoch`` are our extension attributes. ``via`` is the job that acted with the rights of ``actor``. ``published``
+    true: a publisher said it, whatever its type says; events of ours have it not. ``time`` of a published event is what
+    its publisher said; when it was stored is ``recordedtime``. ``logepoch``: in which epoch of the log; the first is
+    left out."""
 
     specversion: str
     id: str
@@ -55,6 +57,7 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
     recordedtime: datetime | None = None
     published: bool = False
     via: str = ""
+    logepoch: str = ""
 
 
 class Tag(Struct, frozen=True):
@@ -62,8 +65,8 @@ class Tag(Struct, frozen=True):
 
 
 class Numbered(Struct, frozen=True):
-    """``id`` says where the event stands in the log: ``<position>.<index in its commit>``. ``extensions`` are the
-    attributes of a published event that neither CloudEvents nor we know."""
+    """``id`` says where the event stands in which log, see ``id_of``. ``extensions`` are the attributes of a published
+    event that neither CloudEvents nor we know."""
 
     position: int
     index: int
@@ -72,7 +75,7 @@ class Numbered(Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        return f"{self.position}.{self.index}"
+        return id_of(self.event.logepoch, self.position, self.index)
 
     @property
     def body(self) -> bytes:
@@ -86,8 +89,14 @@ tags: msgspec.json.Decoder[Tag] = msgspec.json.Decoder(Tag)
 publications: msgspec.json.Decoder[EventPublished] = msgspec.json.Decoder(EventPublished)
 
 
-def cloud_events(entry: Entry) -> Iterator[Numbered]:
-    """The events of a commit. One that somebody published comes out as it came in, with our attributes.
+def id_of(epoch: str, position: int, index: int) -> str:
+    """``<epoch>:<position>.<index in its commit>``; the first epoch is left out."""
+    return f"{epoch}:{position}.{index}" if epoch else f"{position}.{index}"
+
+
+def cloud_events(entry: Entry, epoch: str = "") -> Iterator[Numbered]:
+    """The events of a commit of ``epoch``, "" for the first. One that somebody published comes out as it came in, with
+    our attributes.
 
     What is no commit, or no event, is left out: the views report it, and subscribers go on behind it.
     """
@@ -97,7 +106,7 @@ def cloud_events(entry: Entry) -> Iterator[Numbered]:
     make = from_publisher if address.kind == EVENT.kind else from_ours
     for index, body in enumerate(events_in(commit)):
         try:
-            yield make(address, commit, body, entry.position, index)
+            yield make(address, commit, body, Stored(entry.position, index, epoch))
         except UNDECODABLE:
             continue
 
@@ -109,27 +118,36 @@ def events_in(commit: Commit) -> list[msgspec.Raw]:
         return []
 
 
-def from_ours(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> Numbered:
+class Stored(NamedTuple):
+    """Where an event stands: the ``number``-th of its commit."""
+
+    position: int
+    number: int
+    epoch: str
+
+
+def from_ours(address: Address, commit: Commit, body: msgspec.Raw, at: Stored) -> Numbered:
+    id = id_of(at.epoch, at.position, at.number)
     event = CloudEvent(
-        SPECIFICATION, f"{position}.{index}", f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, position,
+        SPECIFICATION, id, f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, at.position,
         subject=str(address), time=commit.at, datacontenttype=JSON, data=body, actor=commit.actor,
-        commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace, via=commit.via,
+        commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace, via=commit.via, logepoch=at.epoch,
     )  # fmt: skip
-    return Numbered(position, index, event)
+    return Numbered(at.position, at.number, event)
 
 
-def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, position: int, index: int) -> Numbered:
+def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, at: Stored) -> Numbered:
     event = publications.decode(body)
     has_data = event.data is not None or event.data_is_null
     told = CloudEvent(
-        SPECIFICATION, event.id, event.source, event.event_type, position,
+        SPECIFICATION, event.id, event.source, event.event_type, at.position,
         subject=event.subject, time=event.time or commit.at,
         datacontenttype=event.content_type or (JSON if has_data else ""), dataschema=event.data_schema,
         data=msgspec.Raw(encoder.encode(event.data)) if has_data else msgspec.UNSET,
         data_base64=msgspec.UNSET if event.data_base64 is None else event.data_base64,
         actor=commit.actor, commandid=commit.command_id, cause=event.cause or commit.cause, traceparent=commit.trace,
-        recordedtime=commit.at, published=True, via=commit.via,
+        recordedtime=commit.at, published=True, via=commit.via, logepoch=at.epoch,
     )  # fmt: skip
     # An attribute that got a meaning here after the event was stored is told once, as ours.
     more = {name: value for name, value in event.extensions.items() if name not in CloudEvent.__struct_fields__}
-    return Numbered(position, index, told, more)
+    return Numbered(at.position, at.number, told, more)

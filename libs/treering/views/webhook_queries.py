@@ -50,7 +50,8 @@ class TestAnswer(Struct, frozen=True):
 
 class DeliveryAnswer(Struct, frozen=True):
     """All up to ``position`` was delivered, is ``retrying``, or is ``dead``. ``dropped``: dead ones there was no room
-    for. ``last_failure``: what the sink answered last when it did not take an event."""
+    for. ``last_failure``: what the sink answered last when it did not take an event. ``note``: what became of the rest
+    when the log was restored."""
 
     position: int
     head: int
@@ -59,6 +60,7 @@ class DeliveryAnswer(Struct, frozen=True):
     dead: int
     dropped: int
     last_failure: str = ""
+    note: str = ""
 
 
 class DeadQuery(WebhookQuery, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +69,7 @@ class DeadQuery(WebhookQuery, frozen=True, forbid_unknown_fields=True):
 
 
 class DeadLetter(Struct, frozen=True):
-    id: str  # the webhook-id it was sent with: <position>.<number>
+    id: str  # the webhook-id it was sent with: [<epoch>:]<position>.<number>
     position: int
     attempts: int
     given_up_at: str

@@ -15,10 +15,11 @@ from treering_services.gateway.tail import written_event
 class Frame:
     """A commit in the ring; written once a form, when the first subscriber wants it."""
 
-    __slots__ = ("address", "entry", "parts", "position", "read", "types")
+    __slots__ = ("address", "entry", "epoch", "parts", "position", "read", "types")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, epoch: str = "") -> None:
         self.entry = entry
+        self.epoch = epoch
         self.position = entry.position
         self.address = address_or_none(entry.subject) or Address("", "", "")  # of no resource: it has no events
         self.read: list[Numbered] | None = None
@@ -28,7 +29,7 @@ class Frame:
     def events(self) -> list[Numbered]:
         """Its events, kept until ``settle``, and their types for ever."""
         if self.read is None:
-            self.read = list(cloud_events(self.entry))
+            self.read = list(cloud_events(self.entry, self.epoch))
             self.types = tuple(dict.fromkeys(one.event.type for one in self.read))
         return self.read
 

@@ -15,10 +15,10 @@ READS_MAX = 32  # of up to 256 commits or 1 MiB each: where few events are wante
 
 
 class EventPage(Struct, frozen=True):
-    """``next``: where the next page begins; None when the log has no more."""
+    """``next``: the id behind which the next page begins; "" when the log has no more."""
 
     events: list[bytes]
-    next: Start | None
+    next: str
 
 
 async def event_page(hub: Hub, selection: Selection, start: Start, limit: int) -> EventPage:
@@ -27,22 +27,22 @@ async def event_page(hub: Hub, selection: Selection, start: Start, limit: int) -
     events, room = list[bytes](), page_room()
     for _ in range(READS_MAX):
         if start.after >= head or not (entries := await page_behind(hub, start.after, selection)):
-            return EventPage(events, None)
+            return EventPage(events, "")
         for entry in entries:
             if entry.position > head:
-                return EventPage(events, None)
-            for one in cloud_events(entry):
+                return EventPage(events, "")
+            for one in cloud_events(entry, hub.lineage.epoch_of(entry.position)):
                 if not (start.wants(one) and selection.wants(one.event.type)):
                     continue
                 if len(events) == limit:
-                    return EventPage(events, Start(entry.position - 1, one.index))
+                    return EventPage(events, Start(entry.position - 1, one.index).id(hub.lineage))
                 line = written_event(one, selection.lines, selection.plain)
                 try:
                     room.take(len(line))
                 except PageFull:
                     if events:
-                        return EventPage(events, Start(entry.position - 1, one.index))
+                        return EventPage(events, Start(entry.position - 1, one.index).id(hub.lineage))
                     room = Room(0)  # a page of its own
                 events.append(line)
             start = Start(entry.position)
-    return EventPage(events, start if start.after < head else None)
+    return EventPage(events, start.id(hub.lineage) if start.after < head else "")

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from treering.domain import check_watched, kind_named
 from treering.domain.webhook_messages import TYPES_MAX
 from treering.kernel.bounds import Line, Name
+from treering.kernel.epochs import read_id
 from treering.kernel.pages import NEXT_HEADER
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
@@ -19,14 +20,15 @@ from treering_services.gateway.call import Call, Caller, reply
 from treering_services.gateway.core import checked_address
 from treering_services.gateway.event_pages import EventPage, event_page
 from treering_services.gateway.resources import Limit
-from treering_services.gateway.subscriber import LINES, Start, Subscriber, SubscriberResponse, require_reached
+from treering_services.gateway.subscriber import LINES, Start, Subscriber, SubscriberResponse, start_at
 from treering_services.gateway.tail import EVENT_STREAM
 
 LIMIT_DEFAULT = 100
 
 
 class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """``since``: a position, whose events are not sent any more, an event's id, or ``now``; "" is the beginning.
+    """``since``: an event's id, a position (``EPOCH:POSITION``; without an epoch, of the first one), whose events are
+    not sent any more, or ``now``; "" is the beginning.
     ``type``: one or several, with commas; ``job.*`` is all that begin so. ``name`` needs ``kind``.
 
     What does not follow is a page. While there is more, the header ``treering-next`` is the ``since`` of the next one,
@@ -62,7 +64,7 @@ async def stream_events(call: Call) -> Response:
 
 def paged(page: EventPage, server_sent: bool) -> Response:
     """In chunks, without a length said before: a reader of lines notices when such an answer breaks off."""
-    headers = {"cache-control": "no-store", **({NEXT_HEADER: page.next.text} if page.next else {})}
+    headers = {"cache-control": "no-store", **({NEXT_HEADER: page.next} if page.next else {})}
     return StreamingResponse(in_order(page.events), headers=headers, media_type=EVENT_STREAM if server_sent else LINES)
 
 
@@ -102,26 +104,12 @@ async def start_of(call: Call, query: EventsQuery) -> Start:
     """``Last-Event-ID`` (which a browser sends when it reconnects) goes before ``since``."""
     last = call.header(b"last-event-id")
     if last:
-        if (behind := start_behind(last)) is None:
+        if (place := read_id(last)) is None:
             raise Refused("request.last_event_id", "Last-Event-ID is not an id this server sent")
-        await require_reached(call.gateway.hub, behind, "Last-Event-ID")
-        return behind
+        return await start_at(call.gateway.hub, place, "Last-Event-ID")
     if query.since == "now":
         return Start(await call.gateway.log.head())
-    behind = start_behind(query.since or "0")
-    if behind is None:
+    place = read_id(query.since or "0")
+    if place is None:
         raise Refused("request.query", f"since is {query.since[:40]!r}; it must be a position, an event's id, or 'now'")
-    await require_reached(call.gateway.hub, behind)
-    return behind
-
-
-def start_behind(text: str) -> Start | None:
-    """Behind a position, or behind the event with the id ``position.index``; None for any other text."""
-    position, dot, index = text.partition(".")
-    if not is_number(position) or (dot and not (is_number(index) and int(position))):
-        return None
-    return Start(int(position) - 1, int(index) + 1) if dot else Start(int(position))
-
-
-def is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 18
+    return await start_at(call.gateway.hub, place)

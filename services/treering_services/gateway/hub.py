@@ -15,7 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_epochs import read_lineage, with_entry
+from treering.domain.installation import EPOCHS
 from treering.kernel.ending import end
+from treering.kernel.epochs import Lineage
 from treering.kernel.feed import Feed
 from treering.kernel.log import Entry
 from treering.views.selection import Selection, addresses_of
@@ -109,6 +112,8 @@ class Hub:
         self.ring_bytes = 0
         self.groups: dict[Selection, Group] = {}
         self.by_address: dict[tuple[str, str, str], Audience] = {}
+        self.lineage = Lineage()
+        self.turns = 0  # how often the log went back: what subscribers have seen may be of another log then
         self.floor = 0
         self.position = 0
         self.moved = asyncio.Event()
@@ -116,11 +121,14 @@ class Hub:
     async def start(self) -> None:
         """Before the first subscriber: where the ring begins."""
         self.floor = self.position = max(await self.log.head() - SEAM_POSITIONS, 0)
+        self.lineage = await read_lineage(self.log)
 
     async def run(self) -> None:
         ticking = asyncio.create_task(self.tick())
         try:
             async for batch in self.feed.follow(after=self.position):
+                if batch[0].position <= self.position:
+                    self.go_back(batch[0].position - 1, await read_lineage(self.log))
                 self.add(batch)
         finally:
             await end(ticking)
@@ -145,7 +153,9 @@ class Hub:
         """Put a batch into the ring and wake whom it concerns."""
         touched: dict[int, Watcher] = {}
         for entry in batch:
-            frame = Frame(entry)
+            if entry.subject == EPOCHS.subject:
+                self.lineage = with_entry(self.lineage, entry)
+            frame = self.frame(entry)
             for watcher in self.watchers_of(frame):
                 if watcher.add(frame):
                     touched[id(watcher)] = watcher
@@ -158,6 +168,21 @@ class Hub:
         for watcher in touched.values():
             watcher.wake()
         self.wake()
+
+    def frame(self, entry: Entry) -> Frame:
+        return Frame(entry, self.lineage.epoch_of(entry.position))
+
+    def go_back(self, position: int, lineage: Lineage) -> None:
+        """The log was restored, and is another one behind ``position``. Streams end, so that each is judged by the id
+        it comes back with."""
+        self.turns += 1
+        self.lineage = lineage
+        while self.ring:
+            self.drop_oldest()
+        self.floor = self.position = position
+        for group in self.groups.values():
+            group.since = position
+        self.wake_all()
 
     def drop_oldest(self) -> None:
         frame = self.ring.popleft()

@@ -20,7 +20,6 @@ from treering.kernel.subjects import Address, encode_token
 from treering_services.gateway.blobs import begun
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway, checked_address
-from treering_services.gateway.events import is_number
 from treering_services.gateway.tail import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Tail, sse
 
 PAGE = 256
@@ -176,3 +175,7 @@ class Console:
 
 def end_event(job: Job) -> bytes:
     return sse("end", "", encoder.encode(LogEnd(job.status)))
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from treering.domain.installation import Alert
 from treering.domain.node import NODE, Node
+from treering.kernel.epochs import FIRST
 from treering.kernel.log import LogUnavailable, encoder
 from treering.kernel.subjects import Address
 from treering.views.queries import IncompleteRow
@@ -56,7 +57,8 @@ class AlertLine(Struct, frozen=True):
 
 class StatusReport(Struct, frozen=True):
     """``monitor`` is the monitor's own answer, or "unavailable"; ``head`` 0 when the log does not answer; ``parts``
-    as /readyz says it; ``incomplete`` what the gateway's views cannot show; ``alerts`` at most ALERTS_MAX."""
+    as /readyz says it; ``incomplete`` what the gateway's views cannot show; ``alerts`` at most ALERTS_MAX; ``epoch``
+    which of its logs this is, see docs/events.md."""
 
     nats: str
     head: int
@@ -67,6 +69,7 @@ class StatusReport(Struct, frozen=True):
     parts: dict[str, Part]
     incomplete: list[IncompleteRow] = []
     alerts: list[AlertLine] = []
+    epoch: str = FIRST
 
 
 async def healthz(call: Call) -> Response:
@@ -112,6 +115,7 @@ async def status(call: Call) -> Response:
             parts=(await readiness(gateway, gateway.asked)).parts,
             incomplete=await incomplete_in(gateway.reader.view, gateway.tracking.view),
             alerts=[alert_line(address, alert) for address, alert in raised[:ALERTS_MAX]],
+            epoch=gateway.hub.lineage.current,
         )
     )
 

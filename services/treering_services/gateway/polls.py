@@ -19,16 +19,17 @@ from treering.kernel.asking import Asker, asking
 from treering.kernel.bounds import AnySeconds, Line, Name, Size, Small
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.decoding import decode_once
-from treering.kernel.log import encoder
+from treering.kernel.epochs import read_id
+from treering.kernel.log import LogUnavailable, encoder
 from treering.kernel.refusal import Refused
 from treering.views.selection import Selection
 from treering_services.gateway.access_files import subscriber_address
 from treering_services.gateway.audience import Frame
 from treering_services.gateway.call import Caller
 from treering_services.gateway.core import Gateway
-from treering_services.gateway.events import EventsQuery, selection_of, start_behind
+from treering_services.gateway.events import EventsQuery, selection_of
 from treering_services.gateway.hub import Hub
-from treering_services.gateway.subscriber import Start, page_behind, require_reached
+from treering_services.gateway.subscriber import Start, page_behind, start_at
 
 REQUEST_BYTES_MAX = 16 * 1024
 EVENTS_DEFAULT = 100
@@ -40,7 +41,8 @@ UNDER_WAY_MAX = 4  # requests of one subscriber at once
 
 
 class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request. ``since``: "" is the beginning, "now", a position, or the ``next`` of an answer.
+    """The body of a request. ``since``: "" is the beginning, "now", an event's id, a position, or the ``next`` of an
+    answer.
     ``kind``, ``name`` and ``type`` as in ``GET /v1/events``."""
 
     since: Size | Name = ""
@@ -70,6 +72,7 @@ class Poll:
         self.owner = owner
         self.events: list[msgspec.Raw] = []
         self.size_bytes = 0
+        self.turns = hub.turns
         self.moved = asyncio.Event()
         self.ended = False
 
@@ -94,6 +97,8 @@ class Poll:
         try:
             while True:
                 waited_seconds = monotonic_seconds() - asked_at
+                if self.turns != self.hub.turns:
+                    raise LogUnavailable("the log was restored meanwhile; ask again")
                 if self.start.after < self.hub.floor:
                     await self.read_page()
                     over = waited_seconds >= max(wait_seconds, CATCH_UP_SECONDS_MAX)
@@ -102,7 +107,7 @@ class Poll:
                     self.read_ring()
                     over = waited_seconds >= wait_seconds
                 if self.events or self.ended or over:
-                    return Batch(self.events, self.start.text, self.start.after >= self.hub.position)
+                    return Batch(self.events, self.start.id(self.hub.lineage), self.start.after >= self.hub.position)
                 if self.start.after >= self.hub.floor:
                     await self.wait(wait_seconds - waited_seconds)
         finally:
@@ -112,7 +117,7 @@ class Poll:
         goal = self.hub.floor
         page = await page_behind(self.hub, self.start.after, self.selection)
         for entry in page:
-            if not self.take(Frame(entry)):
+            if not self.take(self.hub.frame(entry)):
                 return
         if not page:
             self.passed(goal)
@@ -189,12 +194,11 @@ class Polls:
     async def start_of(self, since: str) -> Start:
         if since == "now":
             return Start(await self.gateway.log.head())
-        behind = start_behind(since or "0")
-        if behind is None:
-            why = "it must be a position, the next of an answer, or 'now'"
+        place = read_id(since or "0")
+        if place is None:
+            why = "it must be an event's id, a position, the next of an answer, or 'now'"
             raise Refused("request.query", f"since is {since[:40]!r}; {why}")
-        await require_reached(self.gateway.hub, behind)
-        return behind
+        return await start_at(self.gateway.hub, place)
 
 
 def checked(asked: BatchRequest) -> BatchRequest:

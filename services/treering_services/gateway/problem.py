@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
@@ -22,6 +23,7 @@ STATUSES: Mapping[str, int] = {
     "auth.forbidden": 403,
     "command.forbidden": 403,
     "environment.index_forbidden": 403,
+    "position.other_log": 410,
     "event.source_forbidden": 403,
     "event.type_forbidden": 403,
     "host.forbidden": 403,
@@ -87,7 +89,10 @@ def status_of(code: str) -> int:
     return 403 if reason == "forbidden" else 400
 
 
-def problem(code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(
+    code: str, detail: str, headers: Mapping[str, str] | None = None, members: Mapping[str, str | int] = {}
+) -> Response:
+    """``members`` stand beside those of ``Problem`` (RFC 9457, 3.2)."""
     status = status_of(code)
     more = dict(headers or {})
     if status in (429, 503):
@@ -96,7 +101,8 @@ def problem(code: str, detail: str, headers: Mapping[str, str] | None = None) ->
         more["connection"] = "close"
     if status == 401:
         more["www-authenticate"] = 'Bearer realm="treering"'
-    body = encoder.encode(Problem(HTTPStatus(status).phrase, status, detail, code))
+    said = msgspec.structs.asdict(Problem(HTTPStatus(status).phrase, status, detail, code))
+    body = encoder.encode({**said, **members})
     return Response(body, status, headers=more, media_type=MEDIA_TYPE)
 
 
@@ -104,7 +110,7 @@ def problem_of(error: Exception) -> Response | None:
     """The answer to an exception that is part of the contract; None for one that nobody expected."""
     match error:
         case Refused():
-            return problem(error.code, error.detail)
+            return problem(error.code, error.detail, members=error.more)
         case LogFull():
             return problem("log.full", str(error))
         case LogUnavailable() | Conflict() | LogDamaged():

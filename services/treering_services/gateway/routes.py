@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from treering.domain.webhook_messages import ReplayWebhook
 from treering.views import proof_queries, queries, saved_questions, sql_answers, time_queries
 from treering.views import webhook_queries as hook_queries
 from treering.views.states import Resource
@@ -63,7 +62,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", WS + "/webhooks/{key}/secret", webhooks.rotate_secret, OWNER, "Give a webhook a new secret",
           request=webhooks.Rotation, response=webhooks.RotationAnswer),
     Route("POST", WS + "/webhooks/{key}/replay", webhooks.replay_webhook, OWNER, "Send it all behind a position again",
-          request=ReplayWebhook, response=commands.CommandAnswer),
+          request=webhooks.Replay, response=commands.CommandAnswer),
     Route("POST", WS + "/webhooks/{key}/redeliver", webhooks.redeliver, OWNER, "Try dead letters again",
           request=webhooks.RedeliverRequest, response=hook_queries.RedeliverAnswer),
     Route("POST", WS + "/models/{key}/delete", models.delete_model, PEOPLE, "Delete a version of a model",

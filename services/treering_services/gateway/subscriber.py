@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from treering.kernel.asking import asking
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.ending import end
+from treering.kernel.epochs import Lineage, Place, check_common
 from treering.kernel.log import Entry
-from treering.kernel.refusal import Refused
 from treering.kernel.turns import Turns
 from treering.kernel.turnstile import Turnstile
 from treering.views.cloud_events import Numbered, cloud_events
@@ -36,15 +36,9 @@ class Start(Struct, frozen=True):
     after: int
     skip: int = 0
 
-    @property
-    def text(self) -> str:
+    def id(self, lineage: Lineage) -> str:
         """A position, or the id of the last event that is left out."""
-        return f"{self.after + 1}.{self.skip - 1}" if self.skip else str(self.after)
-
-    @property
-    def position(self) -> int:
-        """The newest commit that it says was seen, some of it at least."""
-        return self.after + 1 if self.skip else self.after
+        return lineage.id(self.after + 1, self.skip - 1) if self.skip else lineage.id(self.after)
 
     def wants(self, event: Numbered) -> bool:
         return event.position > self.after + 1 or event.index >= self.skip
@@ -59,6 +53,7 @@ class Subscriber:
         self.selection = selection
         self.start = start
         self.after = start.after
+        self.turns = hub.turns
         self.ended = asyncio.Event()
         self.waits_for: Group | Hub = hub
 
@@ -68,11 +63,11 @@ class Subscriber:
         self.waits_for.wake()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Bytes for the client until ``end``; "" when there was nothing for a while."""
+        """Bytes for the client until ``end``, or the log is another one; "" when there was nothing for a while."""
         if self.start.skip:
             async for chunk in self.rest_of_commit():
                 yield chunk
-        while not self.ended.is_set():
+        while not self.is_over:
             if self.after < self.hub.floor:
                 async for chunk in self.catch_up():
                     yield chunk
@@ -82,6 +77,10 @@ class Subscriber:
             else:
                 async for chunk in self.live():
                     yield chunk
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended.is_set() or self.turns != self.hub.turns
 
     async def rest_of_commit(self) -> AsyncIterator[bytes]:
         """The client came back in the middle of a commit."""
@@ -93,14 +92,15 @@ class Subscriber:
     async def catch_up(self) -> AsyncIterator[bytes]:
         """Read from the log up to where the ring begins, which may move on meanwhile."""
         goal = self.hub.floor
-        while self.after < goal and not self.ended.is_set():
+        while self.after < goal and not self.is_over:
             page = await page_behind(self.hub, self.after, self.selection)
             self.after = page[-1].position if page else goal
             yield b"".join([self.written(entry) for entry in page])
 
     def written(self, entry: Entry) -> bytes:
         select, start = self.selection, self.start
-        events = [one for one in cloud_events(entry) if start.wants(one) and select.wants(one.event.type)]
+        epoch = self.hub.lineage.epoch_of(entry.position)
+        events = [one for one in cloud_events(entry, epoch) if start.wants(one) and select.wants(one.event.type)]
         return b"".join([written_event(one, select.lines, select.plain) for one in events])
 
     async def live(self) -> AsyncIterator[bytes]:
@@ -108,7 +108,7 @@ class Subscriber:
         group = self.hub.join(self.selection, self.after)
         try:
             cursor = group.cursor_behind(self.after)
-            while not self.ended.is_set():
+            while not self.is_over:
                 if cursor < group.dropped:
                     return
                 if cursor == group.end:
@@ -132,13 +132,12 @@ class Subscriber:
             await mover.moved.wait()
 
 
-async def require_reached(hub: Hub, start: Start, field: str = "since") -> None:
-    """``Refused("events.since_ahead")`` for a position that the log has not reached: whoever saw an event there saw
-    another log, and would wait without a word until this one gets there."""
-    if start.position <= hub.position or start.position <= (head := await hub.log.head()):
-        return
-    why = f"{field} is {start.text}, and the log ends at {head}; say at most that, or 'now'"
-    raise Refused("events.since_ahead", f"{why}. Was a backup put back? Then what came after it is gone")
+async def start_at(hub: Hub, place: Place, field: str = "since") -> Start:
+    """``Refused("position.other_log")`` where this log is not the one in which somebody has come to ``place``: he would
+    miss events without a word."""
+    if place.position > hub.lineage.common(place.epoch, hub.position):
+        check_common(hub.lineage, place, await hub.log.head(), field)
+    return Start(place.after, place.skip)
 
 
 async def page_behind(hub: Hub, after: int, selection: Selection) -> list[Entry]:
@@ -192,7 +191,9 @@ class SubscriberResponse(Response):
     def heartbeat(self) -> bytes:
         """A sign of life, with the position up to which nothing more was selected: a client that comes back with it
         does not read all that again."""
-        return b"\n" if self.subscriber.selection.lines else HEARTBEAT + b"id: %d\n\n" % self.subscriber.after
+        if self.subscriber.selection.lines:
+            return b"\n"
+        return HEARTBEAT + f"id: {self.subscriber.hub.lineage.id(self.subscriber.after)}\n\n".encode()
 
     async def gone(self, receive: Receive) -> None:
         with suppress(OSError):

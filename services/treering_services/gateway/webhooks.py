@@ -25,9 +25,10 @@ from treering.domain.webhook_messages import (
     UpdateWebhook,
     Url,
 )
-from treering.kernel.bounds import Line, Name, Names, Position
+from treering.kernel.bounds import Line, Name, Names, Position, Size
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Written
+from treering.kernel.epochs import Place, check_common, read_id
 from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.subjects import Address, checked_name
@@ -45,8 +46,9 @@ T = TypeVar("T")
 
 
 class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True):
-    """``since``: the position behind which it begins; left out, with what comes now. ``secret``: left out, one is
-    made. ``kind``, ``resource`` (a name of that kind) and ``types`` choose the events; empty is all of the workspace.
+    """``since``: the position, or the id of the event, behind which it begins; left out, with what comes now.
+    ``secret``: left out, one is made. ``kind``, ``resource`` (a name of that kind) and ``types`` choose the events;
+    empty is all of the workspace.
     """
 
     name: ResourceName
@@ -55,11 +57,18 @@ class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True):
     resource: Name = ""
     types: Types = []
     body: Body = "cloudevents"
-    since: Position | None = None
+    since: Position | Name | None = None
     attempts_max: Attempts = 8
     timeout_seconds: Timeout = 10
     description: Description = ""
     secret: Name = ""
+
+
+class Replay(Struct, frozen=True, forbid_unknown_fields=True):
+    """``since`` as in ``NewWebhook``; ``request`` names it, so that it may be said again."""
+
+    since: Size | Name
+    request: ResourceName
 
 
 class SecretAnswer(Struct, frozen=True):
@@ -102,9 +111,7 @@ async def create_webhook(call: Call) -> Response:
     if asked.kind:
         kind_named(asked.kind)
     check_watched(asked.types)
-    if asked.since is not None:
-        await check_since(call, asked.since)
-    since = await call.gateway.log.head() if asked.since is None else asked.since
+    since = await call.gateway.log.head() if asked.since is None else await since_of(call, asked.since)
     command = CreateWebhook(
         asked.url, since, asked.kind, asked.resource, asked.types, asked.body, asked.attempts_max,
         asked.timeout_seconds, asked.description,
@@ -186,16 +193,22 @@ async def rotate_secret(call: Call) -> Response:
 
 async def replay_webhook(call: Call) -> Response:
     """Refused beyond the head of the log: the webhook would be told nothing until the log gets there."""
-    asked, found = await call.json(ReplayWebhook), await present(call)
-    await check_since(call, asked.since)
-    written = await call.gateway.commands.send(Address(found.workspace, found.kind, found.name), asked, call.context())
+    asked, found = await call.json(Replay), await present(call)
+    command = ReplayWebhook(await since_of(call, asked.since), asked.request)
+    address = Address(found.workspace, found.kind, found.name)
+    written = await call.gateway.commands.send(address, command, call.context())
     return command_reply(written, found.name)
 
 
-async def check_since(call: Call, since: int) -> None:
-    head = await call.gateway.log.head()
-    if since > head:
-        raise Refused("webhook.since_ahead", f"since is {since}, the log ends at {head}; say at most that")
+async def since_of(call: Call, since: int | str) -> int:
+    """A position of this log, which a number is taken to be. ``Refused("position.other_log")`` beyond its end, and for
+    an id of another log."""
+    lineage = call.gateway.hub.lineage
+    place = read_id(since) if isinstance(since, str) else Place(lineage.current, since, 0)
+    if place is None:
+        raise Refused("request.malformed", f"since is {str(since)[:40]!r}; it must be a position or an event's id")
+    check_common(lineage, place, await call.gateway.log.head(), "since")
+    return place.position
 
 
 async def test_webhook(call: Call) -> Response:

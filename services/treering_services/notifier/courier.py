@@ -115,7 +115,8 @@ class Courier:
     async def messages_of(self, entry: Entry) -> list[Message]:
         """None of an entry that no message can be made of: it must not hold up all that come behind it."""
         try:
-            return await self.desk.messages.of(entry, self.webhook, self.selection)
+            epoch = self.desk.lineage.epoch_of(entry.position)
+            return await self.desk.messages.of(entry, self.webhook, self.selection, epoch)
         except LogUnavailable:
             raise
         except Exception:
@@ -128,10 +129,11 @@ class Courier:
         task.add_done_callback(self.delivering.discard)
 
     async def deliver(self, letter: Letter, message: Message) -> None:
+        id = self.desk.lineage.id(letter.position, letter.number)
         try:
-            answered = await self.post(letter.id, message)
+            answered = await self.post(id, message)
         except Exception:  # one event must not hold up all that come behind it
-            log.exception("webhook.failed", webhook=self.key, id=letter.id)
+            log.exception("webhook.failed", webhook=self.key, id=id)
             answered = Answered(0, "the notifier failed on this event; its log says why")
         finally:
             self.window.release()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from treering.adapters.delivery_store import DeliveryStore
 from treering.adapters.egress import Egress
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.kernel.epochs import Lineage
 from treering_services.notifier.messages import Messages
 
 
@@ -25,15 +26,16 @@ class Pauses:
         return pause * random.uniform(0.5, 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
-    """What all couriers share."""
+    """What all couriers share. ``lineage`` says of which log it is."""
 
     log: JetStreamLog
     store: DeliveryStore
     egress: Egress
     messages: Messages
     pauses: Pauses = field(default_factory=Pauses)
+    lineage: Lineage = field(default_factory=Lineage)
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,9 @@ class Messages:
         self.states = states
         self.reached = reached
 
-    async def of(self, entry: Entry, webhook: Webhook, selection: Selection) -> list[Message]:
-        events = cloud_events(entry)
+    async def of(self, entry: Entry, webhook: Webhook, selection: Selection, epoch: str = "") -> list[Message]:
+        """``epoch``: the one of the log in which ``entry`` was stored."""
+        events = cloud_events(entry, epoch)
         if webhook.body == "mlflow":
             return [message for one in events for message in await self.of_mlflow(entry, one, selection)]
         wanted = [one for one in events if selection.wants(one.event.type)]

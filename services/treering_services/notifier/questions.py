@@ -15,6 +15,7 @@ from treering.domain.mlflow_events import selected
 from treering.domain.webhook import WEBHOOK
 from treering.kernel.clock import monotonic_seconds, new_id, now
 from treering.kernel.decoding import decode
+from treering.kernel.epochs import read_id
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
@@ -84,7 +85,7 @@ class Questions:
         head = await self.notifier.desk.log.head()
         return queries.DeliveryAnswer(
             standing.position, head, standing.delivered, retrying, store.dead_count(key), standing.dropped,
-            running[0].last_failure if running else "",
+            running[0].last_failure if running else "", store.log_known(key).note,
         )  # fmt: skip
 
     async def dead(self, body: bytes) -> queries.DeadAnswer:
@@ -93,21 +94,22 @@ class Questions:
         running = self.notifier.couriers.get(key)
         if running:
             running[0].save()
-        found = self.notifier.desk.store.dead(key, query.limit, place_of(query.page) if query.page else (0, -1))
-        next = found[-1].id if len(found) == query.limit else ""
-        return queries.DeadAnswer([dead_letter(one) for one in found], next)
+        after = self.place_of(query.page) if query.page else (0, -1)
+        letters = [self.dead_letter(one) for one in self.notifier.desk.store.dead(key, query.limit, after)]
+        return queries.DeadAnswer(letters, letters[-1].id if len(letters) == query.limit else "")
 
     async def redeliver(self, body: bytes) -> queries.RedeliverAnswer:
         query = decode(body, queries.RedeliverQuery)
         key = await self.known(query)
         courier = self.courier(*key)
         courier.save()
-        places = {place_of(one) for one in query.ids}
+        places = {self.place_of(one) for one in query.ids}
         found = self.notifier.desk.store.dead(key, 1_000_000)
         chosen = [one for one in found if not places or one[:2] in places]
         if missing := places - {one[:2] for one in chosen}:
             position, number = min(missing)
-            raise Refused("webhook.letter_absent", f"{position}.{number} is not among the dead letters")
+            id = self.notifier.desk.lineage.id(position, number)
+            raise Refused("webhook.letter_absent", f"{id} is not among the dead letters")
         courier.revive(self.notifier.desk.store.revive(key, chosen, time.time()))
         return queries.RedeliverAnswer(len(chosen))
 
@@ -122,17 +124,19 @@ class Questions:
             raise Refused("webhook.not_active", f"webhook {name!r} is not active; resume it first")
         return running[0]
 
+    def place_of(self, id: str) -> tuple[int, int]:
+        """Position and number of a letter; ``Refused`` also for one of another log than this."""
+        place = read_id(id)
+        if place is None or not place.skip:
+            raise Refused("request.query", f"{id[:40]!r} is no id of a dead letter, such as 12.0")
+        if place.position > self.notifier.desk.lineage.common(place.epoch, place.position):
+            raise Refused("webhook.letter_absent", f"{id} is an event that was gone when the log was restored")
+        return place.position, place.skip - 1
 
-def place_of(id: str) -> tuple[int, int]:
-    position, _, number = id.partition(".")
-    if not (position.isdecimal() and number.isdecimal() and id.isascii() and len(id) < 40):
-        raise Refused("request.query", f"{id[:40]!r} is no id of a dead letter, such as 12.0")
-    return int(position), int(number)
-
-
-def dead_letter(letter: Letter) -> queries.DeadLetter:
-    at = datetime.fromtimestamp(letter.at, UTC).isoformat()
-    return queries.DeadLetter(letter.id, letter.position, letter.attempts, at, letter.why)
+    def dead_letter(self, letter: Letter) -> queries.DeadLetter:
+        at = datetime.fromtimestamp(letter.at, UTC).isoformat()
+        id = self.notifier.desk.lineage.id(letter.position, letter.number)
+        return queries.DeadLetter(id, letter.position, letter.attempts, at, letter.why)
 
 
 def test_message(courier: Courier, id: str, type: str = "") -> Message:

@@ -14,15 +14,19 @@ import structlog
 
 from treering.adapters.askers import Askers
 from treering.adapters.bus import Responder, answered
-from treering.adapters.delivery_store import DeliveryStore, Key
+from treering.adapters.delivery_store import DeliveryStore, Key, LogKnown, Standing
 from treering.adapters.egress import Egress
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.log_epochs import read_lineage, with_entry
 from treering.adapters.sealed_store import SealedStore
 from treering.adapters.sums import remove_kept
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
+from treering.domain.installation import EPOCHS
 from treering.domain.webhook import WEBHOOK, Webhook
+from treering.kernel.bounds import EXACT_MAX
 from treering.kernel.disk import until_written
 from treering.kernel.ending import end
+from treering.kernel.epochs import FIRST
 from treering.kernel.log import Entry
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, address_or_none
@@ -61,6 +65,7 @@ class Notifier:
     async def start(self) -> int:
         """Take up every webhook there is; the position behind which ``follow`` goes on."""
         head = await self.desk.log.head()
+        self.desk.lineage = await read_lineage(self.desk.log)
         await self.reader.projector.reached(head, timeout_seconds=REPLAY_SECONDS_MAX)
         known = await self.reader.view.when_sound(
             lambda db: with_status(db, WEBHOOK.kind, ["active", "paused", "deleted"])
@@ -85,6 +90,8 @@ class Notifier:
         address = address_or_none(entry.subject)
         if address is None:
             return
+        if address == EPOCHS:
+            self.desk.lineage = with_entry(self.desk.lineage, entry)
         if address.kind == WEBHOOK.kind:
             await self.know(address, entry.position, timeout_seconds=REPLAY_SECONDS_MAX)
         for one in addresses_of(address):
@@ -125,10 +132,28 @@ class Notifier:
         standing = self.desk.store.standing(key)
         if standing is None or standing.epoch != epoch:
             self.desk.store.begin(key, epoch, webhook.since)
+            standing = None
+        self.go_on(key, standing, head)
         self.expire(key, webhook)
         self.forget_secrets(key, webhook)
         if webhook.status == "active":
             self.begin(key, webhook, head)
+
+    def go_on(self, key: Key, standing: Standing | None, head: int) -> None:
+        """In the log as it is now. Where it was restored since, what stood behind the last position that both logs
+        have is another event now: the webhook goes on there, and says so."""
+        lineage, known = self.desk.lineage, self.desk.store.log_known(key)
+        epoch = "" if lineage.current == FIRST else lineage.current
+        common = lineage.common(known.epoch, head)
+        beyond = standing is not None and standing.position > common
+        if known.epoch == epoch and not beyond:
+            return
+        note = known.note if standing else ""
+        if standing is not None and beyond:
+            note = f"the log was restored, and what was at {common + 1} to {standing.position} is gone from it; this "
+            note += f"webhook went on behind {common}, in epoch {lineage.current}"
+            log.warning("webhook.other_log", webhook=key, position=standing.position, common=common, why=note)
+        self.desk.store.go_on(key, LogKnown(epoch, note), common if standing else EXACT_MAX)
 
     def begin(self, key: Key, webhook: Webhook, head: int) -> None:
         try:
