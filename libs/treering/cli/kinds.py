@@ -49,7 +49,9 @@ ENVIRONMENT = Kind(
     "environment", "Environments that jobs run in.", ("archive", "restore"),
     ("version", "status", "python", "image"), versions=True,
 )  # fmt: skip
-COMPUTE = Kind("compute", "Where jobs may run.", ("delete",), ("status", "compute_type", "nodes_max", "description"))
+COMPUTE = Kind(
+    "compute", "Where jobs may run.", ("delete",), ("status", "compute_type", "alias_of", "nodes_max", "description")
+)
 NODE = Kind(
     "node", "The machines of a compute target.", (), ("status", "compute", "slots", "containment", "sandbox", "ports")
 )

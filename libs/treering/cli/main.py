@@ -30,7 +30,7 @@ COMMANDS = {
     "validate": ("treering.cli.validate:validate", "Judge YAML files of any kind, without a server."),
     "environment": ("treering.cli.resources:environment", "Environments that jobs run in."),
     "experiment": ("treering.cli.resources:experiment", "The names jobs are found under."),
-    "compute": ("treering.cli.resources:compute", "Where jobs may run."),
+    "compute": ("treering.cli.compute:compute", "Where jobs may run."),
     "node": ("treering.cli.node:node", "The machines of a compute target."),
     "workspace": ("treering.cli.resources:workspace", "The space of names everything else lives in."),
     "show": ("treering.cli.history:show", "Show any resource, now or as it was."),

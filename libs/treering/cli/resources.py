@@ -1,25 +1,20 @@
-"""``treering workspace``, ``experiment``, ``environment`` and ``compute``: how each is created."""
+"""``treering workspace``, ``experiment`` and ``environment``: how each is created."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from treering.cli.kinds import COMPUTE, ENVIRONMENT, EXPERIMENT, WORKSPACE, group_of, said
+from treering.cli.kinds import ENVIRONMENT, EXPERIMENT, WORKSPACE, group_of, said
 from treering.cli.names import named, pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
-from treering.cli.terminal import put
 
 workspace = group_of(WORKSPACE)
 experiment = group_of(EXPERIMENT)
 environment = group_of(ENVIRONMENT)
-compute = group_of(COMPUTE)
-
-COMPUTE_TYPES = {"local": "local", "nodes": "nodes", "amlcompute": "nodes"}
 
 
 @workspace.command("create", help="Create a workspace.")
@@ -44,33 +39,6 @@ def create_experiment(session: Session, name: str, display_name: str, descriptio
     body = {"display_name": display_name, "description": description, "tags": pairs(tags, "--tags")}
     with session.client() as client:
         said(session, client, EXPERIMENT, name, "create", body)
-
-
-@compute.command("create", help="Create a compute target that nodes can join.")
-@named
-@click.option("-t", "--type", "compute_type", type=click.Choice(list(COMPUTE_TYPES)), default="nodes")
-@click.option("--max-instances", type=click.IntRange(min=1), default=100, help="How many nodes may join.")
-@click.option("--description", default="")
-@click.option("--tags", "tags", multiple=True, metavar="KEY=VALUE")
-@click.option("--min-instances", hidden=True)
-@click.option("--size", hidden=True)
-@click.pass_obj
-def create_compute(
-    session: Session,
-    name: str,
-    compute_type: str,
-    max_instances: int,
-    description: str,
-    tags: tuple[str, ...],
-    min_instances: str | None,
-    size: str | None,
-) -> None:
-    if min_instances or size:
-        put("note: nodes join by themselves; --size and --min-instances mean nothing here", file=sys.stderr)
-    kind = COMPUTE_TYPES[compute_type]
-    body = {"compute_type": kind, "nodes_max": max_instances, "description": description, "tags": pairs(tags, "--tags")}
-    with session.client() as client:
-        said(session, client, COMPUTE, name, "create", body)
 
 
 @environment.command("create", help="Create a version of an environment from its YAML.")

@@ -1,6 +1,8 @@
-"""A compute target: where jobs may run. Nodes join it; ``local`` is this machine.
+"""A compute target: where jobs may run. Nodes join it; ``local`` is this machine. One that is an alias has no nodes:
+jobs that name it run on the target it stands for.
 
-(absent) --created--> active --deleted--> deleted --created--> active
+(absent) --created, aliased--> active --deleted--> deleted --created, aliased--> active
+alias --aliased (to another target)--> alias
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from treering.kernel.aggregate import Aggregate, Command, Event, Summary
-from treering.kernel.bounds import Small, Tags, Text, rule
+from treering.kernel.bounds import Name, Small, Tags, Text, rule
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
 
 NODES_MAX = 10_000
 Nodes = Annotated[Small, rule(minimum=1, maximum=NODES_MAX)]
@@ -25,11 +28,17 @@ class CreateCompute(Command, frozen=True, tag="create"):
     tags: Tags = {}
 
 
+class AliasCompute(Command, frozen=True, tag="alias"):
+    """The gateway has looked whether ``target`` is there, and is no alias itself."""
+
+    target: Name
+
+
 class DeleteCompute(Command, frozen=True, tag="delete"):
     pass
 
 
-ComputeCommand = CreateCompute | DeleteCompute
+ComputeCommand = CreateCompute | AliasCompute | DeleteCompute
 
 
 class ComputeCreated(Event, frozen=True, tag="compute.created"):
@@ -39,11 +48,15 @@ class ComputeCreated(Event, frozen=True, tag="compute.created"):
     tags: Tags = {}
 
 
+class ComputeAliased(Event, frozen=True, tag="compute.aliased"):
+    target: Name
+
+
 class ComputeDeleted(Event, frozen=True, tag="compute.deleted"):
     pass
 
 
-ComputeEvent = ComputeCreated | ComputeDeleted
+ComputeEvent = ComputeCreated | ComputeAliased | ComputeDeleted
 
 
 class Compute(Struct, frozen=True, omit_defaults=True):
@@ -52,12 +65,15 @@ class Compute(Struct, frozen=True, omit_defaults=True):
     description: str = ""
     nodes_max: int = 100
     tags: dict[str, str] = {}
+    alias_of: str = ""
 
 
 def evolve(compute: Compute, event: ComputeEvent) -> Compute:
     match event:
         case ComputeCreated():
             return Compute("active", event.compute_type, event.description, event.nodes_max, event.tags)
+        case ComputeAliased():
+            return Compute("active", alias_of=event.target)
         case ComputeDeleted():
             return msgspec.structs.replace(compute, status="deleted")
         case _:
@@ -68,6 +84,8 @@ def decide(compute: Compute, command: ComputeCommand) -> list[ComputeEvent]:
     match command:
         case CreateCompute():
             return create(compute, command)
+        case AliasCompute():
+            return alias(compute, command)
         case DeleteCompute():
             if compute.status == "absent":
                 raise Refused("compute.absent", "there is no compute target of this name")
@@ -84,7 +102,18 @@ def create(compute: Compute, command: CreateCompute) -> list[ComputeEvent]:
         return [event]
     if evolve(compute, event) == compute:
         return []
-    raise Refused("compute.exists", "a compute target of this name exists already with other settings; delete it first")
+    as_it_is = f"as an alias of {compute.alias_of!r}" if compute.alias_of else "with other settings"
+    raise Refused("compute.exists", f"a compute target of this name exists already {as_it_is}; delete it first")
+
+
+def alias(compute: Compute, command: AliasCompute) -> list[ComputeEvent]:
+    checked_name(command.target, "target")
+    if compute.status == "active" and not compute.alias_of:
+        why = "there is a compute target of this name, which cannot be an alias as well"
+        raise Refused("compute.exists", f"{why}; delete it first")
+    if compute.status == "active" and compute.alias_of == command.target:
+        return []
+    return [ComputeAliased(command.target)]
 
 
 def summary(compute: Compute) -> Summary:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from treering.domain.artifact_messages import DeleteArtifact, LogArtifact
-from treering.domain.compute import CreateCompute, DeleteCompute
+from treering.domain.compute import AliasCompute, CreateCompute, DeleteCompute
 from treering.domain.credential import (
     EraseCredentialName,
     GrantCredential,
@@ -126,7 +126,7 @@ COMMANDS: dict[str, list[Command]] = {
         ArchiveEnvironment(),
         RestoreEnvironment(),
     ],
-    "compute": [CreateCompute("local"), CreateCompute("nodes", nodes_max=2), DeleteCompute()],
+    "compute": [CreateCompute("local"), CreateCompute("nodes", nodes_max=2), AliasCompute("local"), DeleteCompute()],
     "node": [
         JoinNode("i1", "local", 2),
         JoinNode("i2", "local", 2),

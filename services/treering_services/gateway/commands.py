@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain import KINDS, check_watched
+from treering.domain.compute import AliasCompute
 from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT, CreateEnvironment
 from treering.domain.event import EVENT
@@ -27,6 +28,7 @@ from treering.kernel.new_name import check_new_name
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 from treering_services.gateway.call import Call, reply, written_headers
+from treering_services.gateway.computes import check_alias
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.provenance import check_named
 from treering_services.gateway.sealing import create_environment
@@ -103,6 +105,8 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if kind.kind != WORKSPACE.kind:
         await call.gateway.require_workspace(address.workspace)
     call.gateway.schemas.judge(address, command)
+    if isinstance(command, AliasCompute):
+        await check_alias(call.gateway, address, command)
     if isinstance(command, CreateExperiment):
         check_experiment(address, command)
     if isinstance(command, ResumeWebhook):

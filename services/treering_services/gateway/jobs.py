@@ -10,7 +10,6 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.package_indexes import check_listed
-from treering.domain.compute import COMPUTE
 from treering.domain.experiment import EXPERIMENT
 from treering.domain.experiment_messages import CreateExperiment
 from treering.domain.job import JOB
@@ -28,6 +27,7 @@ from treering.specs.images import note_of
 from treering.specs.submitted import check_job
 from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
+from treering_services.gateway.computes import target_of
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.environments import SecretNames, resolve_environment
 from treering_services.gateway.job_inputs import with_files
@@ -84,7 +84,7 @@ async def submit_job(call: Call) -> Response:
     check_declared(asked.secret_variables, {**spec.environment.variables, **spec.environment_variables})
     check_instances(spec)
     check_listed(spec.environment.indexes, gateway.indexes)
-    await require_compute(gateway, address.workspace, spec.compute)
+    spec = await on_target(gateway, address.workspace, spec)
     await require_no_run(gateway, address)
     await require_blobs(gateway, spec)
     context, via = call.context(command_id), call.caller.name if call.caller.via else ""
@@ -153,10 +153,11 @@ def check_instances(spec: JobSpec) -> None:
         raise Refused("job.instance_count", detail)
 
 
-async def require_compute(gateway: Gateway, workspace: str, name: str) -> None:
-    found = await gateway.find(Address(workspace, COMPUTE.kind, checked_name(name, "compute")))
-    if found is None or found.status != "active":
-        raise Refused("compute.absent", f"there is no active compute target {name!r} in workspace {workspace!r}")
+async def on_target(gateway: Gateway, workspace: str, spec: JobSpec) -> JobSpec:
+    """The job on the compute target that it names, or that it means by an alias, which it is told."""
+    target = await target_of(gateway, workspace, spec.compute)
+    notes = (*spec.notes, *([target.note] if target.note else []))[:NOTES_MAX]
+    return msgspec.structs.replace(spec, compute=target.name, notes=notes)
 
 
 async def require_blobs(gateway: Gateway, spec: JobSpec) -> None:

@@ -1,0 +1,53 @@
+"""Options that az ml has and that mean nothing here: taken with a note, or refused with what to do instead.
+
+A script made for Azure ML goes on working, and whoever wrote it is told what is not carried out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from treering.cli.terminal import put
+from treering.kernel.refusal import Refused
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def passed_over(note: str, *options: str, flags: tuple[str, ...] = ()) -> Callable[[Decorated], Decorated]:
+    """Take ``options`` (with a value) and ``flags``, and print the note on standard error for each that is given."""
+
+    def say(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value not in (None, False, ()):
+            put(f"note: {max(parameter.opts, key=len)}: {note}", file=sys.stderr)
+
+    return added(say, options, flags)
+
+
+def refused(detail: str, *options: str, flags: tuple[str, ...] = ()) -> Callable[[Decorated], Decorated]:
+    """Refuse ``options`` and ``flags`` with ``option.absent``, because to pass over them would do something else than
+    was meant."""
+
+    def refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value not in (None, False, ()):
+            raise Refused("option.absent", f"{max(parameter.opts, key=len)}: {detail}")
+
+    return added(refuse, options, flags)
+
+
+def added(
+    callback: Callable[[click.Context, click.Parameter, Any], None], options: tuple[str, ...], flags: tuple[str, ...]
+) -> Callable[[Decorated], Decorated]:
+    def decorate(function: Decorated) -> Decorated:
+        for names in options:
+            settings: dict[str, Any] = {"hidden": True, "expose_value": False, "callback": callback}
+            function = click.option(*names.split("|"), multiple=True, **settings)(function)
+        for names in flags:
+            settings = {"hidden": True, "expose_value": False, "callback": callback, "is_flag": True}
+            function = click.option(*names.split("|"), **settings)(function)
+        return function
+
+    return decorate

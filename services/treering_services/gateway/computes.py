@@ -1,0 +1,78 @@
+"""Which compute target a job runs on: the one it names, or the one that its name is an alias of.
+
+An alias stands for a target, never for another alias, so there are no chains and no circles. What a command's target is
+may change behind it (it is deleted, say), so it is looked at again when a job is submitted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from treering.domain.compute import COMPUTE, AliasCompute, Compute
+from treering.kernel.refusal import Refused, instead
+from treering.kernel.shared_limits import PAGE_MAX
+from treering.kernel.subjects import Address, checked_name
+from treering.views.states import Resource, newest
+from treering_services.gateway.core import Gateway
+
+
+class Target(NamedTuple):
+    """``note`` is what a job is told that named an alias."""
+
+    name: str
+    note: str = ""
+
+
+async def target_of(gateway: Gateway, workspace: str, name: str) -> Target:
+    """Raises ``Refused("compute.absent")``."""
+    found = await active(gateway, workspace, checked_name(name, "compute"))
+    if found is None:
+        raise await absent(gateway, workspace, name)
+    if not found.alias_of:
+        return Target(name)
+    target = await active(gateway, workspace, found.alias_of)
+    if target is None or target.alias_of:
+        why = f"compute {name!r} is an alias of {found.alias_of!r}, which is no active compute target any more"
+        raise Refused("compute.absent", f"{why}; `treering compute alias {name} TARGET` lets it stand for another")
+    return Target(found.alias_of, f"compute {name!r} is an alias here: the job runs on {found.alias_of!r}")
+
+
+async def active(gateway: Gateway, workspace: str, name: str) -> Compute | None:
+    found = await gateway.find(Address(workspace, COMPUTE.kind, name))
+    return decoded(found) if found is not None and found.status == "active" else None
+
+
+def decoded(found: Resource) -> Compute:
+    compute: Compute = COMPUTE.states.decode(found.state)
+    return compute
+
+
+async def absent(gateway: Gateway, workspace: str, name: str) -> Refused:
+    known = {found.name: decoded(found) for found in await computes(gateway, workspace)}
+    targets = sorted(one for one, compute in known.items() if not compute.alias_of)
+    why = f"there is no active compute target {name!r} in workspace {workspace!r}{instead(name, known)}"
+    if not targets:
+        return Refused("compute.absent", f"{why}; `treering compute create -n {name}` makes one that nodes can join")
+    target = "local" if "local" in targets else targets[0]
+    return Refused("compute.absent", f"{why}; `treering compute alias {name} {target}` lets it stand for {target!r}")
+
+
+async def computes(gateway: Gateway, workspace: str) -> list[Resource]:
+    return await gateway.reader.read(lambda db: newest(db, workspace, COMPUTE.kind, archived=False, limit=PAGE_MAX))
+
+
+async def check_alias(gateway: Gateway, address: Address, command: AliasCompute) -> None:
+    """``Refused``: ``compute.alias_circle``, ``compute.absent``, ``compute.alias_chain``."""
+    workspace, name = address.workspace, address.key
+    if checked_name(command.target, "target") == name:
+        raise Refused("compute.alias_circle", f"compute {name!r} cannot stand for itself; name another target")
+    target = await active(gateway, workspace, command.target)
+    if target is None:
+        raise await absent(gateway, workspace, command.target)
+    if target.alias_of:
+        why = f"{command.target!r} is an alias itself, of {target.alias_of!r}"
+        raise Refused("compute.alias_chain", f"{why}; write `treering compute alias {name} {target.alias_of}`")
+    for found in await computes(gateway, workspace):
+        if decoded(found).alias_of == name:
+            why = f"{found.name!r} is an alias of {name!r}, and an alias stands for a target, not for another alias"
+            raise Refused("compute.alias_chain", f"{why}; `treering compute alias --remove {found.name}` first")
