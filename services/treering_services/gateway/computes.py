@@ -38,7 +38,8 @@ async def target_of(gateway: Gateway, workspace: str, name: str) -> Target:
 
 
 async def active(gateway: Gateway, workspace: str, name: str) -> Compute | None:
-    found = await gateway.find(Address(workspace, COMPUTE.kind, name))
+    written = gateway.tracking.commits_written  # an alias that was just removed is none
+    found = await gateway.find(Address(workspace, COMPUTE.kind, name), after=written)
     return decoded(found) if found is not None and found.status == "active" else None
 
 
