@@ -16,7 +16,7 @@ from tests.system.small_disk import small_disk
 from treering.adapters import environments as module
 from treering.adapters.environments import Environments, remove_abandoned
 from treering.adapters.file_lock import file_lock
-from treering.adapters.uv import TimedOut, child_environment, reason, run_uv
+from treering.adapters.uv import TimedOut, child_environment, run_uv
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.disk import refusal_of
 from treering.kernel.refusal import Refused
@@ -236,7 +236,3 @@ def test_settings_of_uv_win_over_those_of_pip() -> None:
 
 def test_secrets_of_ours_are_not_given_to_the_child() -> None:
     assert "TREERING_TOKEN" not in child_environment({"TREERING_TOKEN": "secret"})
-
-
-def test_a_reason_names_no_host() -> None:
-    assert reason("error: Failed to fetch: `https://me:pw@a.example/x`", 100) == "Failed to fetch: `the package index`"

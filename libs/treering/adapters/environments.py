@@ -28,7 +28,8 @@ from treering.adapters.remove_tree import remove_tree
 from treering.adapters.sandbox.python_paths import chain
 from treering.adapters.seals import intact, seal
 from treering.adapters.tree_walk import below
-from treering.adapters.uv import Finished, TimedOut, Uv, reason
+from treering.adapters.uv import Finished, TimedOut, Uv
+from treering.adapters.uv_words import reason, whole
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
@@ -38,7 +39,7 @@ SOLVE_TIMEOUT_SECONDS = 600.0
 INSTALL_TIMEOUT_SECONDS = 1800.0
 WAIT_SECONDS = SOLVE_TIMEOUT_SECONDS + INSTALL_TIMEOUT_SECONDS
 ABANDONED_SECONDS = 24 * 60 * 60
-REASON_CHARACTERS_MAX = 600
+REASON_CHARACTERS_MAX = 1000
 SOLVE = ["pip", "compile", "--universal", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
 # Links to uv's cache would let a job that edits a file in site-packages edit the cache, and so every environment
 # made from it; file modes do not keep root from it, and "clone" quietly becomes a link where the filesystem cannot
@@ -161,7 +162,7 @@ class Environments:
             with in_time("pip compile", SOLVE_TIMEOUT_SECONDS):
                 uv = self.uv.with_indexes(asked.indexes)
                 solved = await uv.solve(arguments, python.path, work, SOLVE_TIMEOUT_SECONDS)
-            text += checked_lock(output_of(solved, work))
+            text += checked_lock(output_of(solved, work, say))
         new = work / "lock.txt"
         new.write_text(text)
         new.replace(lock)
@@ -173,7 +174,7 @@ class Environments:
         folder.mkdir()
         venv = ["venv", "--relocatable", "--no-project", "--quiet", "--python", str(python.path), str(folder)]
         with in_time("venv", INSTALL_TIMEOUT_SECONDS):
-            output_of(await self.uv.run(venv, python.path, work, INSTALL_TIMEOUT_SECONDS), work)
+            output_of(await self.uv.run(venv, python.path, work, INSTALL_TIMEOUT_SECONDS), work, say)
         links = chain(folder / "bin" / "python")
         packages = package_count(text, python)
         if packages:
@@ -183,7 +184,7 @@ class Environments:
             chosen.chmod(READABLE)
             arguments = [*INSTALL, "--python", str(folder / "bin" / "python"), str(chosen)]
             with in_time("pip sync", INSTALL_TIMEOUT_SECONDS):
-                output_of(await uv.sync(arguments, python.path, work, INSTALL_TIMEOUT_SECONDS), work)
+                output_of(await uv.sync(arguments, python.path, work, INSTALL_TIMEOUT_SECONDS), work, say)
         await run_sync(self.uv.reclaim, folder)
         if chain(folder / "bin" / "python") != links:
             # Jobs are shown what these links lead to: a package could have shown them the keys of the installation.
@@ -191,10 +192,11 @@ class Environments:
             raise Refused("environment.install_failed", message)
 
 
-def output_of(finished: Finished, folder: Path) -> str:
-    """What uv printed; ``Refused`` with its reason."""
+def output_of(finished: Finished, folder: Path, say: Say) -> str:
+    """What uv printed; ``Refused`` with its reason, and ``say`` is told all that it printed."""
     if finished.code != 0:
         errors = finished.errors.replace(f"{folder}{os.sep}", "")
+        say(f"uv ended with exit code {finished.code} and said:\n{whole(errors)}")
         code = next((code for words, code in FAILURES if words in errors), "environment.install_failed")
         raise Refused(code, f"requirements: {reason(errors, REASON_CHARACTERS_MAX)}")
     return finished.output

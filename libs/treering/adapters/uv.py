@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import configparser
 import os
-import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,7 +38,6 @@ STRIKES_MAX = 100
 STRIKE_SECONDS = 0.01
 WATCH_SECONDS = 1.0
 OPTIONS = ("index-url", "extra-index-url", "find-links", "cert")
-URL = re.compile(r"[a-z][a-z+]*://[^\s`'\")]+")
 
 
 class Finished(NamedTuple):
@@ -188,11 +186,3 @@ def pip_files(environment: Mapping[str, str]) -> list[Path]:
     files = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf")]
     files += [home / ".pip" / "pip.conf", user / "pip" / "pip.conf", Path(sys.prefix) / "pip.conf"]
     return [*files, Path(named)] if named else files
-
-
-def reason(errors: str, characters_max: int) -> str:
-    """What uv said, shortened, in one line, without addresses: an index's may hold a password."""
-    said = [line for line in errors.splitlines() if line.strip() and not line.startswith("warning")]
-    text = re.sub(r"[\s│╰─▶×]+", " ", URL.sub("the package index", " ".join(said))).strip()
-    text = text.removeprefix("error: ")
-    return text if len(text) <= characters_max else text[: characters_max - 3] + "..."
