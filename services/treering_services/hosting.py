@@ -22,6 +22,7 @@ from treering.adapters.nats_credentials import CredentialMissing
 from treering.adapters.nats_process import NatsServerError, server_url
 from treering.adapters.open_home import open_folders, refuse_open_secrets
 from treering.adapters.otlp import start_export
+from treering.adapters.scrubbing import scrub
 from treering.config import Home
 from treering.kernel.disk import REASONS, CannotWrite
 from treering.kernel.log import LogDamaged, LogUnavailable
@@ -73,7 +74,7 @@ def worded(error: BaseException, home: Home) -> str:
 
 def say(text: str, file: TextIO | None = None) -> None:
     """A line for whoever started us. One that nobody can take (a full disk, a closed pipe) ends no service."""
-    stream = file or sys.stdout
+    stream, text = file or sys.stdout, scrub(text)
     with suppress(OSError):
         print(harmless(text) if stream.isatty() else text, file=stream, flush=True)
 

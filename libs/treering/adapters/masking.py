@@ -96,12 +96,15 @@ class Masker:
     def __init__(self, values: Iterable[str] = (), base: Masker | None = None) -> None:
         self.values = set(values)
         self.base = base
+        self.new = set(self.values)
+        self.patterns: set[bytes] = set()
         self.ready: Found | None = None
 
     def add(self, values: Iterable[str]) -> None:
         new = set(values) - self.values
         if new:
             self.values |= new
+            self.new |= new
             self.ready = None
 
     @property
@@ -112,7 +115,9 @@ class Masker:
     def found(self) -> Found:
         if self.ready is None:
             base = self.base.found.patterns if self.base else []
-            self.ready = Found({*base, *patterns_of(self.values)})
+            self.patterns |= patterns_of(self.new)
+            self.new = set()
+            self.ready = Found({*base, *self.patterns})
         return self.ready
 
     def text(self, text: str) -> str:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from treering.adapters.nats_users import DOCTOR, OUTSIDE, ROUTE, SERVICES, inbox_of, outside_user
 from treering.adapters.private_files import make_private_folder as make_private_folder
 from treering.adapters.private_files import write_private as write_private
+from treering.adapters.scrubbing import know
 from treering.adapters.sums import write_kept
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
@@ -108,4 +109,5 @@ def read_credential(home: Path, user: str) -> Credential:
     credential = decode(data, Credential, code="credential.malformed", bytes_max=CREDENTIAL_BYTES_MAX)
     if credential.user != user:
         raise CredentialMissing(f"{path} is the credential of {credential.user!r}, not of {user!r}")
+    know(credential.password)
     return credential

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 import treering
+from treering.adapters.scrubbing import scrub
 from treering.tracing import Exporter, Kind, Span, Spans, Value
 
 if TYPE_CHECKING:
@@ -89,10 +91,18 @@ class ExportedSpan:
         self.trace = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     def set(self, name: str, value: Value) -> None:
-        self.span.set_attribute(name, value)
+        self.span.set_attribute(name, scrub(value) if isinstance(value, str) else value)
 
     def fail(self, why: str) -> None:
-        self.span.set_status(self.error, why)
+        self.span.set_status(self.error, scrub(why))
+
+    def tell(self, error: BaseException) -> None:
+        """As the SDK would, but without secrets."""
+        kind = type(error).__qualname__
+        trace = "".join(traceback.format_exception(error))
+        about = {"exception.type": kind, "exception.message": str(error), "exception.stacktrace": trace}
+        self.span.add_event("exception", {name: scrub(text) for name, text in about.items()})
+        self.fail(f"{kind}: {error}")
 
 
 def spans_of(tracer: trace.Tracer) -> Spans:
@@ -107,7 +117,15 @@ def spans_of(tracer: trace.Tracer) -> Spans:
     def spans(name: str, parent: str, kind: Kind, attributes: Mapping[str, Value]) -> Iterator[Span]:
         # An empty context: the span of another request that this task descends from must not become the parent.
         context = propagator.extract({"traceparent": parent} if parent else {}, Context())
-        with tracer.start_as_current_span(name, context, kinds[kind], dict(attributes)) as span:
-            yield ExportedSpan(span)
+        about = {key: scrub(value) if isinstance(value, str) else value for key, value in attributes.items()}
+        with tracer.start_as_current_span(
+            name, context, kinds[kind], about, record_exception=False, set_status_on_exception=False
+        ) as span:
+            exported = ExportedSpan(span)
+            try:
+                yield exported
+            except Exception as error:
+                exported.tell(error)
+                raise
 
     return spans

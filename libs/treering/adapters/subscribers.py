@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from treering.adapters.nats_credentials import make_private_folder
 from treering.adapters.nats_users import PUBLISHER_NAME
+from treering.adapters.scrubbing import know
 from treering.adapters.sums import remove_kept, write_kept
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
@@ -82,7 +83,9 @@ class Subscribers:
         return known if hmac.compare_digest(known.token.encode(), token.encode()) else None
 
     def load(self, path: Path) -> Subscriber:
-        return decode(path.read_bytes(), Subscriber, code="subscriber.malformed")
+        found = decode(path.read_bytes(), Subscriber, code="subscriber.malformed")
+        know(found.token)
+        return found
 
     def path(self, name: str) -> Path:
         if not PUBLISHER_NAME.fullmatch(name):

@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from treering.adapters.nats_credentials import make_private_folder, write_private
+from treering.adapters.scrubbing import know
 from treering.adapters.sums import hash_of, keep_sum, noted
 from treering.config import Home
 from treering.kernel.subjects import Address, decode_token, encode_token
@@ -112,7 +113,7 @@ def secret_at(path: Path) -> str:
     secret = data.decode().strip()
     if len(secret) < SECRET_BYTES:
         raise TokenUnsafe(f"{path} has {len(secret)} characters, too few for a secret: put it back from a backup")
-    return secret
+    return know(secret)
 
 
 def make_secret(path: Path) -> None:

@@ -22,6 +22,7 @@ from treering.adapters.masking import Masker
 from treering.adapters.package_indexes import listed_indexes
 from treering.adapters.sandbox.closed_ports import report
 from treering.adapters.sandbox.shown_paths import ShownPath
+from treering.adapters.scrubbing import knowing
 from treering.adapters.sealed_values import secret_values
 from treering.adapters.tokens import mint_job_token
 from treering.config import Home
@@ -240,7 +241,8 @@ class Executor:
 
     async def carry_out(self, attempt: Attempt) -> None:
         try:
-            await self.runner.carry_out(attempt)
+            with knowing(attempt.masker):
+                await self.runner.carry_out(attempt)
         finally:
             self.attempts.pop((attempt.job, attempt.number), None)
 

@@ -18,6 +18,7 @@ from treering.adapters.delivery_store import DeliveryStore, Key, LogKnown, Stand
 from treering.adapters.egress import Egress
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_epochs import read_lineage, with_entry
+from treering.adapters.scrubbing import know
 from treering.adapters.sealed_store import SealedStore
 from treering.adapters.sums import remove_kept
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
@@ -177,7 +178,7 @@ class Notifier:
         newest = self.secrets.get(secret_name(*key, webhook.secret))
         if newest is None:
             return None
-        found = [SigningKey(signing_key(webhook.body, newest.decode()))]
+        found = [SigningKey(signing_key(webhook.body, know(newest.decode())))]
         previous = self.secrets.get(secret_name(*key, webhook.previous)) if webhook.previous else None
         if previous and webhook.previous_until:
             found.append(SigningKey(signing_key(webhook.body, previous.decode()), webhook.previous_until.timestamp()))
