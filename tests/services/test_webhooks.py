@@ -86,6 +86,19 @@ async def test_a_webhook_is_told_of_its_events_as_signed_cloud_events(api: Api) 
     assert all(one.json["specversion"] == "1.0" and one.json["id"] == one.id for one in sink.got)
 
 
+async def test_a_published_event_is_delivered_with_all_its_attributes(api: Api) -> None:
+    said = {
+        "specversion": "1.0", "id": "1", "source": "/shop", "type": "order", "subject": "orders/17", "tenant": "a",
+        "attempt": 3, "datacontenttype": "image/png", "data_base64": "AAEC", "dataschema": "https://example.com/order",
+    }  # fmt: skip
+    async with running_notifier(api), running_sink() as sink:
+        await create(api, sink, types=["order"])
+        assert (await api.ask("POST", f"{WS}/events", said)).status == 200
+        await sink.until(lambda: len(sink.got) == 1)
+    assert {name: sink.got[0].json.get(name) for name in said} == said
+    assert sink.got[0].headers["content-type"] == "application/cloudevents+json"
+
+
 async def test_the_secret_is_shown_once_and_is_nowhere_in_the_log(api: Api) -> None:
     async with running_notifier(api), running_sink() as sink:
         secret = await create(api, sink)
