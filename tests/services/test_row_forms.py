@@ -74,6 +74,12 @@ async def test_sql_has_its_own_columns_and_says_when_there_is_more(api: Api) -> 
     assert cut.headers["treering-truncated"] == "true" and len(cut.body.splitlines()) == 1
 
 
+async def test_a_cell_is_no_formula(api: Api) -> None:
+    sql = "SELECT '=1+1' AS a, -5 AS b, '-5' AS c, '@a' AS \"=d\""
+    text = await api.ask("POST", "/v1/audit/sql", {"sql": sql}, CSV)
+    assert text.body == b"a,b,c,'=d\r\n'=1+1,-5,-5,'@a\r\n"
+
+
 async def test_a_refusal_is_a_problem_in_any_form(api: Api) -> None:
     answer = await api.ask("GET", "/v1/audit?kind=dog", headers=CSV)
     assert (answer.status, answer.code) == (404, "kind.unknown")

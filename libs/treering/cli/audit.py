@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from treering.cli.audit_follow import followed
-from treering.cli.history import with_names
+from treering.cli.history import ROW, with_names
 from treering.cli.lazy import LazyGroup
 from treering.cli.people import names_of
 from treering.cli.session import Session
@@ -80,7 +80,7 @@ def query(
             write(session, named(session, followed(session, client, max_results, {**said, "unseen": True})))
             return
         rows = list(session.listed(client, "/v1/audit", max_results, key="rows", oldest_first=oldest_first, **said))
-    session.table(with_names(session, rows), AUDIT)
+    session.table(with_names(session, rows), AUDIT, csv_columns=ROW)
 
 
 def named(session: Session, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -92,7 +92,7 @@ def write(session: Session, rows: Iterator[dict[str, Any]]) -> None:
     """Each row as it comes, in a line of its own."""
     from treering.cli.follow_output import line_writer
 
-    line = line_writer(session, AUDIT)
+    line = line_writer(session, AUDIT, ROW)
     for row in rows:
         line(row)
 

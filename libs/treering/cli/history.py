@@ -42,7 +42,7 @@ def story(session: Session, resource: str, max_results: int) -> None:
     path = f"{history_path(session, resource)}/story"
     with session.client() as client:
         rows = list(session.listed(client, path, max_results, key="rows"))
-    session.table(with_names(session, rows), STORY)
+    session.table(with_names(session, rows), STORY, csv_columns=(*ROW, "because", "because_of"))
 
 
 @click.command("lifecycle", cls=Verb)
@@ -70,6 +70,13 @@ def history_path(session: Session, resource: str) -> str:
     path = session.address(resource)
     kind, _, name = resource.partition("/")
     return f"{path}/workspaces/{name}" if singular(kind) == "workspace" else path
+
+
+# The columns of CSV: all that a row of the audit can have, also when no row of an answer has it.
+ROW = (
+    "position", "index", "workspace", "kind", "name", "type", "at", "actor", "command_id", "commit_id", "data", "cause",
+    "trace", "about", "published", "data_bytes", "via", "by", "of", "event",
+)  # fmt: skip
 
 
 def with_names(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

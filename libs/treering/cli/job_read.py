@@ -11,7 +11,7 @@ from treering.cli.lazy import Verb
 from treering.cli.names import named
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.shapes import TERMINAL, Shape, duration_seconds, shape
+from treering.cli.shapes import JOB, TERMINAL, Shape, duration_seconds, shape
 
 if TYPE_CHECKING:
     from treering.client.http import Client
@@ -61,7 +61,8 @@ def list_jobs(session: Session, /, max_results: int, **filters: Any) -> None:
     with session.client() as client:
         found = list(session.listed(client, session.path("job"), max_results, **filters))
         then = moment_of(client, filters["at"])
-    session.table([{**shape(one, people), "run_seconds": run_seconds(one, then)} for one in found], COLUMNS)
+    rows = [{**shape(one, people), "run_seconds": run_seconds(one, then)} for one in found]
+    session.table(rows, COLUMNS, csv_columns=JOB)
 
 
 def moment_of(client: Client, at: str | None) -> datetime:

@@ -13,7 +13,7 @@ from treering.cli.lazy import LazyGroup
 from treering.cli.names import named, sets_option, versioned
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.shapes import shape
+from treering.cli.shapes import HISTORY, shape
 from treering.client.http import Client
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import plural
@@ -120,7 +120,10 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
                 asked: dict[str, Any] = {"prefix": prefix, "archived": archived, "at": at}
                 found = list(islice(listed_of(session, client, kind, max_results, asked), max_results))
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
-        session.table([{**placed(kind, one), **shape(one, people)} for one in found], {**headings, **CREATED})
+        rows = [{**placed(kind, one), **shape(one, people)} for one in found]
+        place = ("workspace",) if kind.everywhere else ()
+        columns = dict.fromkeys((*place, "name", "type", "status", *kind.columns, "description", "tags", *HISTORY))
+        session.table(rows, {**headings, **CREATED}, csv_columns=[*columns])
 
 
 def listed_of(

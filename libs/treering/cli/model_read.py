@@ -10,7 +10,7 @@ from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.shapes import Shape, shape
+from treering.cli.shapes import MODEL, Shape, shape
 from treering.kernel.shared_limits import PAGE_MAX
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def list_models(session: Session, /, name: str | None, max_results: int, **filte
         if name:
             prefix = f"{model_key(name)}:"
             found = list(session.listed(client, session.path("model"), max_results, prefix=prefix, **filters))
-            session.table([shape(one, people) for one in found if is_there(one)], VERSIONS)
+            session.table([shape(one, people) for one in found if is_there(one)], VERSIONS, csv_columns=MODEL)
             return
         listed = session.listed(client, session.path("registered_model"), max_results, **filters)
         models = [one for one in listed if is_there(one)]

@@ -11,20 +11,29 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from treering.cli.session import Session
 from treering.cli.terminal import put
 from treering.cli.times import human, local
+from treering.kernel.csv_cells import no_formula
 from treering.kernel.refusal import Refused
 
 CELL_CHARACTERS_MAX = 60
 WHEN = ("at", "time")  # of an event: what happened within a second stands in an order
 
 
-def emit(session: Session, value: Any, columns: dict[str, str] | None = None, *, whole: bool = False) -> None:
-    """Write ``value``, or what ``--query`` finds in it, to standard output."""
+def emit(
+    session: Session,
+    value: Any,
+    columns: dict[str, str] | None = None,
+    *,
+    whole: bool = False,
+    csv_columns: Sequence[str] = (),
+) -> None:
+    """Write ``value``, or what ``--query`` finds in it, to standard output. ``csv_columns`` are those of CSV, where
+    they are more than those of a table."""
     if session.query:
         value, columns = searched(session.query, value), None
     match session.output or default_format(session, value):
@@ -40,7 +49,7 @@ def emit(session: Session, value: Any, columns: dict[str, str] | None = None, *,
             for one in value if isinstance(value, list) else [value]:
                 put(json_line(one))
         case "csv":
-            put(csv_text(as_rows(value)), end="")
+            put(csv_text(as_rows(value), None if columns is None else csv_columns or [*columns.values()]), end="")
         case _:
             put(as_yaml(readable(value)), end="")
 
@@ -73,10 +82,12 @@ def json_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=not writes_unicode())
 
 
-def csv_text(rows: list[Any]) -> str:
-    """RFC 4180, with the names of the columns first."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return csv_line(names) + "".join(csv_line([row.get(name) for name in names]) for row in rows)
+def csv_text(rows: list[Any], columns: Sequence[str] | None = None) -> str:
+    """RFC 4180, with the names of the columns first: the same ones whatever the rows are. Without ``columns``, those
+    that the rows have."""
+    if columns is None:
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_line(columns) + "".join(csv_line([found(row, name) for name in columns]) for row in rows)
 
 
 def csv_line(values: Iterable[Any]) -> str:
@@ -86,8 +97,8 @@ def csv_line(values: Iterable[Any]) -> str:
 
 
 def csv_value(value: Any) -> str:
-    """Text as it is, what has parts as JSON."""
-    return value if isinstance(value, str) else "" if value is None else json_line(value)
+    """Text as it is, unless it would be a formula; what has parts as JSON."""
+    return no_formula(value) if isinstance(value, str) else "" if value is None else json_line(value)
 
 
 def as_yaml(value: Any) -> str:

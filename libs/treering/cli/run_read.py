@@ -10,7 +10,7 @@ import click
 from treering.cli.lazy import Verb
 from treering.cli.names import named
 from treering.cli.run_at import runs_at
-from treering.cli.run_shapes import API, experiment_names, one_run, shape
+from treering.cli.run_shapes import API, RUN, experiment_names, one_run, shape
 from treering.cli.session import Session
 from treering.cli.shapes import Shape
 from treering.kernel.refusal import Refused
@@ -57,7 +57,7 @@ def list_runs(
         raise click.UsageError("--filter and --order-by search the present; with --at there is --experiment")
     with session.client() as client:
         if at:
-            session.table(runs_at(session, client, at, names, view, max_results), COLUMNS)
+            session.table(runs_at(session, client, at, names, view, max_results), COLUMNS, csv_columns=RUN)
             return
         experiments = experiment_names(client)
         body = {
@@ -67,7 +67,7 @@ def list_runs(
             "run_view_type": view or "ACTIVE_ONLY",
         }
         rows = [shape(run, experiments) for run in searched(client, body, max_results)]
-    session.table(rows, {**COLUMNS, **metric_columns(rows)})
+    session.table(rows, {**COLUMNS, **metric_columns(rows)}, csv_columns=RUN)
 
 
 def ids_of(experiments: dict[str, str], names: tuple[str, ...]) -> list[str]:

@@ -16,6 +16,13 @@ API = "/api/2.0/mlflow"
 HIDDEN_TAGS = "mlflow."  # what clients note for themselves
 
 
+# The columns of CSV; metrics, params and tags are JSON, or the columns would depend on the runs.
+RUN = (
+    "run_id", "name", "status", "experiment", "user", "started_at", "ended_at", "run_seconds", "deleted",
+    "artifact_uri", "metrics", "params", "tags",
+)  # fmt: skip
+
+
 def shape(run: Shape, experiments: dict[str, str]) -> Shape:
     info, data = run["info"], run.get("data", {})
     began, ended = info.get("start_time"), info.get("end_time")

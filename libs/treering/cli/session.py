@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,9 +67,11 @@ class Session:
 
         emit(self, value)
 
-    def table(self, rows: list[Any], columns: dict[str, str], *, whole: bool = False) -> None:
+    def table(
+        self, rows: list[Any], columns: dict[str, str], *, whole: bool = False, csv_columns: Sequence[str] = ()
+    ) -> None:
         """A list of things; ``columns`` maps a heading to the path of its value (``creation_context.created_at``).
-        ``whole``: no cell is cut."""
+        ``whole``: no cell is cut. ``csv_columns``: the paths of CSV, where they are more."""
         from treering.cli.output import emit
 
-        emit(self, rows, columns, whole=whole)
+        emit(self, rows, columns, whole=whole, csv_columns=csv_columns)

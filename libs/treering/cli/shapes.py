@@ -10,6 +10,20 @@ TERMINAL = ("Completed", "Failed", "Canceled")
 Shape = dict[str, Any]
 
 
+# The columns of CSV, the same whatever the resources are: what all have, and what each kind has before that.
+CREATED = ("creation_context.created_at", "creation_context.created_by", "creation_context.last_modified_at")
+HISTORY = (*CREATED, "position", "commit_count")
+JOB = (
+    "name", "type", "status", "display_name", "experiment_name", "description", "compute", "command", "code",
+    "environment", "environment_variables", "inputs", "outputs", "resources", "limits", "tags", "archived",
+    "properties", "run_seconds", *HISTORY,
+)  # fmt: skip
+MODEL = (
+    "name", "version", "id", "type", "status", "path", "description", "tags", "properties", "flavors", "stage",
+    "digest", "run_id", "model_id", *HISTORY,
+)  # fmt: skip
+
+
 def shape(resource: Shape, people: dict[str, str]) -> Shape:
     """A resource of the API for people and scripts; ``people`` are display names of actors."""
     shaped = {"job": job, "environment": environment, "model": model}.get(resource["kind"], plain)(resource)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from treering.kernel.csv_cells import no_formula
 from treering.kernel.log import encoder
 from treering.kernel.pages import NEXT_HEADER
 from treering_services.gateway.call import Call, reply
@@ -49,11 +50,11 @@ def distinct(names: list[str]) -> list[str]:
 def as_csv(rows: list[Row], columns: list[str]) -> bytes:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\r\n")
-    lines.writerow(columns)
+    lines.writerow(map(no_formula, columns))
     lines.writerows([cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue().encode()
 
 
 def cell(value: Any) -> str:
-    """Text as it is, what has parts as JSON."""
-    return value if isinstance(value, str) else "" if value is None else encoder.encode(value).decode()
+    """Text as it is, unless it would be a formula; what has parts as JSON."""
+    return no_formula(value) if isinstance(value, str) else "" if value is None else encoder.encode(value).decode()
