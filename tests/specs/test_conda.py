@@ -56,6 +56,14 @@ def test_what_every_environment_has_is_not_required(tmp_path: Path) -> None:
     assert read_conda(conda(tmp_path, "pip=20.2", "setuptools", "wheel", "cpuonly")).requirements == ()
 
 
+def test_what_conda_env_export_writes_is_read(tmp_path: Path) -> None:
+    exported = ("_libgcc_mutex=0.1=main", "bzip2=1.0.8=h7b6447c_0", "libffi=3.4.4=h6a678d5_1", "numpy=1.26.4=py311h0")
+    assert read_conda(conda(tmp_path, *exported, "jupyter-server-proxy")).requirements == (
+        "jupyter-server-proxy",
+        "numpy==1.26.4.*",
+    )
+
+
 def test_a_package_without_counterpart_is_refused_by_name_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"environment\.conda: .*conda\.yaml:4: the conda package 'r-base'"):
         read_conda(conda(tmp_path, "r-base=4.1"))

@@ -38,6 +38,8 @@ def resolved(folder: Path, text: str) -> EnvironmentSpec | str:
         ("library/python:3.11.6", "3.11.6"),
         ("python:3.12-slim-bookworm", "3.12"),
         ("python:slim", ""),
+        ("mcr.microsoft.com/devcontainers/python:3.11", "3.11"),
+        ("mcr.microsoft.com/azureml/inference-base-2204:1", ""),
         ("base", ""),
         ("treering://base", ""),
         ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04", ""),
@@ -215,13 +217,18 @@ def test_a_dockerfile_outside_of_its_context_is_refused(tmp_path: Path) -> None:
         ("azureml:AzureML-responsibleai-0.20-ubuntu20.04-py38-cpu:4", "responsibleai>=0.36,<0.37"),
         ("azureml://registries/azureml/environments/responsibleai-tabular/versions/1", "responsibleai>=0.36,<0.37"),
         ("mcr.microsoft.com/azureml/curated/lightgbm-3.3:7", "lightgbm>=3.3,<3.4"),
+        ("mcr.microsoft.com/azureml/mlflow-ubuntu18.04-py37-cpu-inference:20220110.v1", "mlflow"),
+        ("mcr.microsoft.com/aifx/acpt/stable-ubuntu2204-cu126-py310-torch280:biweekly.1", "torch>=2.8,<2.9"),
+        ("pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime", "torch>=2.1,<2.2"),
+        ("pytorch/pytorch", "torch"),
+        ("tensorflow/tensorflow:2.15.0-gpu", "tensorflow>=2.15,<2.16"),
     ],
 )
 def test_the_families_of_curated_environments_are_known_in_every_version(name: str, first: str) -> None:
     found = curated(name)
     assert found is not None
     assert first in found.requirements and requirements(found.requirements, name)
-    assert python_versions(found.python).contains("3.11.4")  # what there is today
+    assert not found.python or python_versions(found.python).contains("3.11.4")  # what there is today
 
 
 @pytest.mark.parametrize("name", ["AzureML-Minimal:1", "AzureML-minimal-ubuntu18.04-py37-cpu-inference@latest"])

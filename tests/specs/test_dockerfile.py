@@ -98,3 +98,8 @@ def test_a_conda_file_of_the_context_is_read(tmp_path: Path) -> None:
     for command in ("conda env create -n x -f /tmp/env.yml", "mamba env update --file=env.yml --prune"):
         found = build(tmp_path, f"FROM continuumio/miniconda3\nCOPY env.yml /tmp/\nRUN {command} && conda clean -ay\n")
         assert (found.python, found.requirements, found.variables) == ("3.10", ("numpy",), {"A": "1"})
+
+
+def test_the_command_that_cannot_be_done_is_named_though_its_line_begins_otherwise(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"Dockerfile:2: 'RUN set -eux; .*: 'apt-get install -y gcc' cannot be done"):
+        installed(tmp_path, "RUN set -eux; \\\n  apt-get install -y gcc")

@@ -124,7 +124,7 @@ class Reader:
     def command(self, words: list[str], shown: str) -> None:
         found = packages(words)
         if found is None:
-            raise unmapped(shown)
+            raise unmapped(shown, " ".join(words))
         if found:
             self.found.append(install(found, self.copied, self.context, shown))
 
@@ -168,6 +168,7 @@ def exec_form(rest: str, shown: str) -> list[str]:
     return found
 
 
-def unmapped(shown: str) -> Refused:
+def unmapped(shown: str, command: str = "") -> Refused:
     hint = "a Python environment can have pip and conda packages and ENV variables, no other programs"
-    return Refused("environment.dockerfile", f"{shown} cannot be done without a container; {hint}")
+    said = f": {command[:100]!r}" if command else ""
+    return Refused("environment.dockerfile", f"{shown}{said} cannot be done without a container; {hint}")

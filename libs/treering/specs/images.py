@@ -19,7 +19,11 @@ REGISTRY_HOSTS = ("docker.io/", "index.docker.io/", "mcr.microsoft.com/")
 CONDA_IMAGES = frozenset({"continuumio/miniconda3", "continuumio/anaconda3", "condaforge/mambaforge"})
 PYTHON_TAG = re.compile(r"(?P<version>3(?:\.\d+){0,2})(?:-.*)?")
 MINIMAL = re.compile(r"minimal-py(?P<major>3)(?P<minor>\d+)-inference")
-BARE = re.compile(r"(?:openmpi|base|minimal-ubuntu|minimal-py3)[\w.-]*")
+BARE = re.compile(r"(?:openmpi|base|inference-base|minimal-ubuntu|minimal-py3)[\w.-]*")
+PYTHON_IMAGES = frozenset({"python", "devcontainers/python", "vscode/devcontainers/python"})
+ACPT = re.compile(r"aifx/acpt/[\w.-]*torch(?P<major>\d)(?P<minor>\d+?)\d")  # torch280 is torch 2.8.0
+RELEASE = re.compile(r"v?(?P<version>\d+\.\d+)(?:\.\d+)?(?:-.*)?")
+FRAMEWORKS = {"pytorch/pytorch": "pytorch", "tensorflow/tensorflow": "tensorflow"}
 
 CURATED = {
     "sklearn-1.5": EnvironmentSpec(python=">=3.10,<3.13", requirements=("scikit-learn>=1.5,<1.6", *TABULAR)),
@@ -37,7 +41,10 @@ CURATED = {
 FAMILIES = (
     "sklearn-1.5, lightgbm-3.3, tensorflow-2.16-cuda12, acpt-pytorch-2.8-cuda12.6, responsibleai, model-evaluation"
 )
-PYTORCH = EnvironmentSpec(requirements=("torch", "torchvision", "numpy"))
+ANY_VERSION = {
+    "pytorch": EnvironmentSpec(requirements=("torch", "torchvision", "numpy")),
+    "tensorflow": EnvironmentSpec(requirements=("tensorflow", "numpy")),
+}
 
 
 def curated(reference_or_image: str) -> EnvironmentSpec | None:
@@ -77,11 +84,21 @@ def by_image(image: str) -> EnvironmentSpec | None:
     name, tag = split_tag(image.removeprefix(host).removeprefix("library/"))
     if name.startswith("azureml/"):
         return by_azureml_image(name.removeprefix("azureml/"))
-    if name == "python":
+    if name in PYTHON_IMAGES:
         return by_python_tag(tag)
+    if match := ACPT.fullmatch(name):
+        return by_family(f"pytorch-{match['major']}.{match['minor']}")
+    if name in FRAMEWORKS:
+        return by_release(FRAMEWORKS[name], tag)
     if name in PLAIN_IMAGES or name in CONDA_IMAGES:
         return EnvironmentSpec()
-    return PYTORCH if name == "pytorch/pytorch" else None
+    return None
+
+
+def by_release(family: str, tag: str) -> EnvironmentSpec | None:
+    """``2.1.0-cuda12.1-cudnn8-runtime`` is version 2.1; a tag without a version, such as ``latest``, is any."""
+    match = RELEASE.fullmatch(tag)
+    return by_family(f"{family}-{match['version']}") if match else ANY_VERSION[family]
 
 
 def split_tag(image: str) -> tuple[str, str]:
@@ -103,4 +120,4 @@ def by_azureml_image(name: str) -> EnvironmentSpec | None:
         return EnvironmentSpec(python=f"{match['major']}.{match['minor']}")
     if BARE.fullmatch(name):
         return EnvironmentSpec()
-    return by_name(name.removeprefix("curated/")) if name.startswith("curated/") else None
+    return by_name(name.removeprefix("curated/"))
