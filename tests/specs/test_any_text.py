@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from treering.kernel.refusal import Refused
 from treering.specs import expressions, overrides
-from treering.specs.job_draft import load_job
 from treering.specs.kinds import KINDS
 from treering.specs.nodes import Report, plain
+from treering.specs.prepared import load_job
 from treering.specs.references import parse_reference
 from treering.specs.validate import judge
 from treering.specs.yaml_text import parse_yaml

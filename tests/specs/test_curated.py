@@ -12,8 +12,8 @@ from treering.specs.curated import curated, resolve_environment
 from treering.specs.dockerfile import read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft
 from treering.specs.images import CURATED, note_of
-from treering.specs.job_draft import load_job
 from treering.specs.nodes import Place
+from treering.specs.prepared import load_job
 from treering.specs.requirements import python_versions, requirements
 
 SKLEARN = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"

@@ -9,8 +9,8 @@ import pytest
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
 from treering.specs.curated import resolve_environment
-from treering.specs.job_draft import load_job
 from treering.specs.local_package import local_package
+from treering.specs.prepared import load_job
 
 PROJECT = """
 [project]

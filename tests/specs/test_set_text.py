@@ -11,8 +11,9 @@ from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
 from treering.kernel.refusal import Refused
 from treering.specs.changes import changed_texts
 from treering.specs.expressions import render
-from treering.specs.job_draft import JobDraft, load_job
+from treering.specs.job_draft import JobDraft
 from treering.specs.model_draft import load_model
+from treering.specs.prepared import load_job
 from treering.specs.submitted import check_job
 from treering.specs.validate import judge
 
@@ -39,10 +40,12 @@ def load(job: Path, *overrides: str) -> JobDraft:
 
 @pytest.mark.parametrize("written", WRITTEN)
 def test_in_a_job(job: Path, written: str) -> None:
-    overrides = [f"{key}={written}" for key in ("tags.build", "description", "display_name", "experiment_name")]
+    texts = ("tags.build", "description", "environment_variables.B", "display_name", "experiment_name")
+    overrides = [f"{key}={written}" for key in texts[: 3 if "\n" in written else 5]]  # names and titles are one line
     draft = load(job, *overrides, f"environment_variables.A={written}")
-    texts = (draft.tags["build"], draft.description, draft.display_name, draft.experiment)
-    assert (*texts, draft.environment_variables["A"]) == (written,) * 5
+    found = (draft.tags["build"], draft.description, draft.environment_variables["B"])
+    assert (*found, draft.display_name or written, draft.environment_variables["A"]) == (written,) * 5
+    assert draft.experiment == ("Default" if "\n" in written else written)
 
 
 @pytest.mark.parametrize("written", [one for one in WRITTEN if not one.startswith('{"')])

@@ -40,7 +40,8 @@ def create(
 ) -> None:
     """Submit a job from its YAML."""
     from treering.client.submission import submit
-    from treering.specs.job_draft import load_job, with_secrets
+    from treering.specs.job_draft import with_secrets
+    from treering.specs.prepared import load_job
 
     session = context.ensure_object(Session)
     draft = with_secrets(load_job(file, sets), secrets, os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from treering.cli.names import pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
+from treering.cli.terminal import put
 
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 
@@ -48,6 +50,8 @@ def create(
         raise click.UsageError("either --file, or --name and --path")
     options = {"name": name, "version": version, "path": path, "type": type_ or "", "description": description}
     draft = load_model(file, sets, options, pairs(tags, "--tags"))
+    for note in draft.notes:
+        put(f"note: {note}", file=sys.stderr)
     with session.client() as client:
         written = create_model(client, session.path("model"), draft, allow_failed)
         found = client.get(session.path("model", written["name"]), after=written["position"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from treering.cli.names import named, pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
+from treering.cli.terminal import put
 
 workspace = group_of(WORKSPACE)
 experiment = group_of(EXPERIMENT)
@@ -52,7 +54,10 @@ def create_environment(
 ) -> None:
     from treering.client.environments import load_environment
 
-    body = load_environment(file, sets, name or "", version or "")
+    notes: list[str] = []
+    body = load_environment(file, sets, name or "", version or "", notes)
+    for note in notes:
+        put(f"note: {note}", file=sys.stderr)
     with session.client() as client:
         written = client.post(session.path("environment"), body)
         found = client.get(session.path("environment", written["name"]), after=written["position"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from treering.cli.names import sets_option
 from treering.cli.session import Session
 from treering.cli.terminal import put
 
+if TYPE_CHECKING:
+    from treering.specs.validate import Judgement
+
 
 @click.command("validate", cls=Verb)
 @click.argument("places", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
@@ -19,7 +23,8 @@ from treering.cli.terminal import put
 @sets_option()
 @click.pass_context
 def validate(context: click.Context, places: tuple[Path, ...], files: tuple[Path, ...], sets: tuple[str, ...]) -> None:
-    """Judge YAML files of any kind, without a server. Prints FILE:LINE: KEY: MESSAGE; exit 1 if one is refused."""
+    """Judge YAML files of any kind, without a server, as create does. Prints FILE:LINE: KEY: MESSAGE; exit 1 if one is
+    refused."""
     from treering.specs.validate import judge
 
     if not (*files, *places):
@@ -33,6 +38,7 @@ def validate(context: click.Context, places: tuple[Path, ...], files: tuple[Path
                     "file": file,
                     "kind": one.kind,
                     "accepted": one.accepted,
+                    "submittable": one.submittable,
                     "problems": list(map(dataclasses.asdict, one.problems)),
                     **({"notes": list(map(dataclasses.asdict, one.notes))} if one.notes else {}),
                 }
@@ -43,5 +49,12 @@ def validate(context: click.Context, places: tuple[Path, ...], files: tuple[Path
         for file, one in judgements.items():
             for note in one.notes:
                 put(f"note: {note}")
-            put("\n".join(map(str, one.problems)) if one.problems else f"{file}: accepted ({one.kind})")
+            put("\n".join(map(str, one.problems)) if one.problems else f"{file}: {verdict(one)}")
     context.exit(0 if all(one.accepted for one in judgements.values()) else 1)
+
+
+def verdict(judgement: Judgement) -> str:
+    if judgement.submittable:
+        return f"accepted ({judgement.kind})"
+    so_far = "only command jobs can be submitted" if judgement.kind.startswith("job/") else "it cannot be created here"
+    return f"accepted as Azure ML reads it ({judgement.kind}), but {so_far} so far"

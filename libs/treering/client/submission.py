@@ -19,11 +19,11 @@ from treering.adapters.regular_files import open_regular
 from treering.adapters.trees import put_tree
 from treering.client.http import Client
 from treering.client.urls import segment
-from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec
+from treering.domain.job_spec import EnvironmentSpec, InputSpec
 from treering.kernel.blobs import PREFIX
-from treering.kernel.refusal import Refused
 from treering.specs.curated import resolve_environment
 from treering.specs.job_draft import JobDraft
+from treering.specs.prepared import spec_of
 
 
 class Submitted(NamedTuple):
@@ -42,8 +42,6 @@ def submit(client: Client, draft: JobDraft, workspace: str, name: str = "") -> S
 
 
 async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: str) -> Submitted:
-    if draft.code_reference:
-        raise Refused("job.code_unsupported", f"code {draft.code_reference!r}: fetch it first and name the folder")
     environment = resolve_environment(draft.environment, draft.code)
     blobs = HttpBlobs(client)
     code = (await put_tree(blobs, draft.code)).digest if draft.code else ""
@@ -51,7 +49,9 @@ async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: st
         name: await with_digest(blobs, given, draft.local_inputs.get(name)) for name, given in draft.inputs.items()
     }
     git = await run_sync(git_facts, draft.code) if draft.code else {}
-    body: dict[str, Any] = {"spec": spec_of(draft, environment, code, inputs, git)}
+    spec = spec_of(draft, EnvironmentSpec(), code, inputs, git)
+    said = {"environment": msgspec.to_builtins(environment), "secret_variables": draft.secret_variables}
+    body: dict[str, Any] = {"spec": {**msgspec.to_builtins(spec), **said}}
     if name or draft.name:
         body["name"] = name or draft.name
     resource = await run_sync(client.post, f"/v1/workspaces/{segment(workspace)}/jobs", body)
@@ -75,39 +75,3 @@ async def put_once(blobs: HttpBlobs, file: Path) -> str:
 def digest_of_file(file: Path) -> str:
     with open_regular(file) as opened:
         return PREFIX + hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def spec_of(
-    draft: JobDraft,
-    environment: EnvironmentSpec | str,
-    code: str,
-    inputs: dict[str, InputSpec],
-    git: dict[str, str],
-) -> dict[str, Any]:
-    """A ``JobSpec`` as JSON; an environment that only the installation knows stays a reference."""
-    spec = JobSpec(
-        command=draft.command,
-        environment=environment if isinstance(environment, EnvironmentSpec) else EnvironmentSpec(),
-        code=code,
-        code_path=draft.code.name if draft.code else "",
-        compute=draft.compute,
-        experiment=draft.experiment,
-        display_name=draft.display_name,
-        description=draft.description,
-        tags=draft.tags,
-        inputs=inputs,
-        outputs=draft.outputs,
-        environment_variables=draft.environment_variables,
-        timeout_seconds=draft.timeout_seconds,
-        network=draft.network,
-        instance_count=draft.instance_count,
-        identity="user_identity" if draft.identity == "user_identity" else "",
-        git=git,
-        notes=draft.notes,
-    )
-    said: dict[str, Any] = msgspec.to_builtins(spec)
-    if isinstance(environment, str):
-        said["environment"] = environment
-    if draft.secret_variables:
-        said["secret_variables"] = draft.secret_variables
-    return said

@@ -8,16 +8,44 @@ from msgspec.structs import replace
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
 from treering.specs.conda import conda_spec, read_conda
 from treering.specs.dockerfile import read_dockerfile
-from treering.specs.environment_draft import EnvironmentDraft
+from treering.specs.environment_draft import EnvironmentDraft, from_map
+from treering.specs.honoured import note_keys
 from treering.specs.images import FAMILIES, curated
+from treering.specs.kinds import KINDS
+from treering.specs.nodes import MapNode, Report
 from treering.specs.package_index import index_urls
 from treering.specs.references import parse_reference
 from treering.specs.requirement_lines import joined, line, read_requirements
 from treering.specs.requirements import python_versions, requirements
+from treering.specs.secret_texts import check_tree
 
-__all__ = ["curated", "resolve_environment"]
+__all__ = ["curated", "prepared_environment", "resolve_environment"]
+KIND = "environment"
+
+
+def prepared_environment(root: MapNode, report: Report) -> EnvironmentSpec | None:
+    """What an environment YAML says is to be installed, or None when it cannot be created, and the report says why.
+
+    The one verdict of ``validate`` and ``environment create`` on what needs no server.
+    """
+    KINDS[KIND](root, "", report)
+    check_tree(root, report)
+    if report.problems:
+        return None
+    draft = from_map(root, report)
+    note_keys(root, KIND, report)
+    try:
+        checked_name(draft.name)
+        found = None if report.problems else resolve_environment(draft)
+    except Refused as refused:
+        report.refused(root.at, "", refused)
+        return None
+    if isinstance(found, str):
+        report.add(root.at, "", f"only refers to {found!r}; it must say what to install", "environment.invalid")
+    return found if isinstance(found, EnvironmentSpec) else None
 
 
 def resolve_environment(draft: EnvironmentDraft, code: Path | None = None) -> EnvironmentSpec | str:

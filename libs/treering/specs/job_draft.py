@@ -10,21 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from treering.domain.job_spec import NOTES_MAX, InputSpec, Network, OutputSpec, Scalar, is_model_output
+from treering.domain.job_spec import InputSpec, Network, OutputSpec, Scalar
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 from treering.specs import nodes
 from treering.specs.checks import folded
 from treering.specs.data_draft import read_inputs, read_outputs
 from treering.specs.environment_draft import EnvironmentDraft, read_environment, texts
-from treering.specs.kind_of import kind_of
-from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Place, Report, words
-from treering.specs.overrides import apply
 from treering.specs.references import parse_reference
-from treering.specs.secret_texts import check_tree
-from treering.specs.yaml_text import read_yaml
 
 RUNNABLE = "job/command"
 
@@ -60,26 +55,6 @@ class JobDraft:
     notes: tuple[str, ...] = ()  # what is not carried out, or is carried out otherwise
 
 
-def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
-    """Read a command job. Everything wrong with it is told at once, a line each.
-
-    Raises ``Refused``: ``yaml.*`` (not YAML), ``set.invalid``, ``job.invalid``, or ``job.type_unsupported``
-    for a job or resource of another kind.
-    """
-    root = apply(read_yaml(path), overrides)
-    kind = kind_of(root) or RUNNABLE
-    if kind != RUNNABLE:
-        message = f"{path} is a {kind}; it can be validated, but only command jobs can be submitted so far"
-        raise Refused("job.type_unsupported", message)
-    report = Report(path.parent)
-    KINDS[kind](root, "", report)
-    check_tree(root, report)
-    refuse(report)
-    draft = read_job(root, path, report)
-    refuse(report)
-    return draft
-
-
 def with_secrets(draft: JobDraft, options: Sequence[str], environment: Mapping[str, str]) -> JobDraft:
     """The draft with the variables that ``--secret`` gives, each NAME=VALUE or a NAME whose value ``environment`` has;
     ``Refused("secret.invalid")``."""
@@ -92,11 +67,6 @@ def with_secrets(draft: JobDraft, options: Sequence[str], environment: Mapping[s
         given[name] = value if equals else environment[name]
     secret = tuple(dict.fromkeys([*draft.secret_variables, *given]))
     return replace(draft, environment_variables={**draft.environment_variables, **given}, secret_variables=secret)
-
-
-def refuse(report: Report) -> None:
-    if report.problems:
-        raise Refused("job.invalid", "\n".join(map(str, report.problems)))
 
 
 def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
@@ -126,23 +96,7 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         distribution=values(root.map("distribution")),
         identity=folded(root.map("identity").text("type")),
         network="none" if root.text("network") == "none" else "full",
-        notes=notes_of(root),
     )
-
-
-def notes_of(root: MapNode) -> tuple[str, ...]:
-    """What the file asks for and this platform does not carry out, a sentence each."""
-    notes = []
-    if values(root.map("distribution")):
-        notes.append("distribution is not carried out yet; the command runs as one process")
-    if "managed" in folded(root.map("identity").text("type")):
-        notes.append("there are no managed identities here; the job's script has the rights of the job")
-    for name, output in read_outputs(root.map("outputs")).items():
-        if output.name and not is_model_output(output):
-            notes.append(f"outputs.{name}: only models are registered so far, no data assets")
-        if output.path:
-            notes.append(f"outputs.{name}.path is not used: the installation keeps its outputs itself")
-    return tuple(notes[:NOTES_MAX])
 
 
 def read_code(root: MapNode, report: Report) -> tuple[Path | None, str]:

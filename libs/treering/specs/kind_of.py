@@ -63,6 +63,8 @@ KEYS = (
     ({"image"}, "environment"),
     ({"conda_file"}, "environment"),
     ({"build"}, "environment"),
+    ({"python"}, "environment"),
+    ({"requirements"}, "environment"),
 )
 BATCH_KEYS = {"mini_batch_size", "output_action", "job_definition", "retry_settings"}
 COMPONENT_KEYS = {"version", "is_deterministic", "additional_includes"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
@@ -35,6 +36,7 @@ class ModelDraft:
     tags: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     flavors: dict[str, Plain] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what is not carried out
 
 
 def load_model(
@@ -50,11 +52,28 @@ def load_model(
         raise Refused("model.invalid", f"{file} is a {kind}, not a model")
     root = given(root, options, tags)
     report = Report(file.parent if file else Path())
+    draft = prepared_model(root, report)
+    report.refuse("model.invalid")
+    assert draft is not None  # nothing is wrong with it
+    return draft
+
+
+def prepared_model(root: MapNode, report: Report) -> ModelDraft | None:
+    """The draft of a model that can be registered, else None, and the report says why.
+
+    The one verdict of ``validate`` and ``model create`` on what needs no server.
+    """
     KINDS[f"model/{DEFAULT_TYPE}"](root, "", report)
     check_tree(root, report)
     if report.problems:
-        raise Refused("model.invalid", "\n".join(map(str, report.problems)))
-    return read_model(root, report)
+        return None
+    note_keys(root, f"model/{DEFAULT_TYPE}", report)
+    try:
+        draft = read_model(root, report)
+        return replace(draft, notes=tuple(f"{one.key} {one.message}" for one in report.notes))
+    except Refused as refused:
+        report.refused(root.at, "", refused)
+        return None
 
 
 def read_model(root: MapNode, report: Report) -> ModelDraft:
@@ -88,14 +107,6 @@ def drafted(draft: ModelDraft) -> ModelDraft:
     if draft.local is not None:
         check_files(draft, draft.local)
     return draft
-
-
-def check_local(root: MapNode, report: Report) -> None:
-    """``Refused("model.path")`` when the files of a model YAML are said to be here, and are not."""
-    written = root.text("path")
-    if written and parse_reference(written).form == "local":
-        draft = ModelDraft(root.text("name"), written, type=root.text("type") or DEFAULT_TYPE)
-        check_files(draft, resolved(written, report))
 
 
 def check_files(draft: ModelDraft, local: Path) -> None:

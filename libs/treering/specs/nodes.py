@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from treering.kernel.refusal import Refused
+
 SHOWN_CHARACTERS_MAX = 80
 PROBLEMS_MAX = 200
 
@@ -108,12 +110,14 @@ def shown(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. ``line`` is 0 for a value given by ``--set``, which ``file`` then holds."""
+    """One thing that is wrong. ``line`` is 0 for a value given by ``--set``, which ``file`` then holds. ``code`` is
+    that of a refusal which has one of its own."""
 
     file: str
     line: int
     key: str
     message: str
+    code: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
@@ -136,9 +140,19 @@ class Report:
     opened: dict[Path, MapNode | None] = field(default_factory=dict)
     notes: list[Problem] = field(default_factory=list)
 
-    def add(self, at: Place, key: str, message: str) -> None:
+    def add(self, at: Place, key: str, message: str, code: str = "") -> None:
         if len(self.problems) < PROBLEMS_MAX:
-            self.problems.append(Problem(at.file, at.line, key, message))
+            self.problems.append(Problem(at.file, at.line, key, message, code))
+
+    def refused(self, at: Place, key: str, refused: Refused) -> None:
+        """What a reader refused; its sentence may begin with the place already."""
+        self.add(at, key, refused.detail.removeprefix(f"{at}: "), refused.code)
+
+    def refuse(self, code: str) -> None:
+        """Raise ``Refused`` with a line for every problem; its code is the problem's own when there is one."""
+        if self.problems:
+            said = "\n".join(map(str, self.problems))
+            raise Refused(self.problems[0].code or code if len(self.problems) == 1 else code, said)
 
     def note(self, at: Place, key: str, message: str) -> None:
         """Something to know about a file that is accepted."""

@@ -1,15 +1,49 @@
 """Checkers of collections: mappings with known fields, mappings of names, lists, and choices between them.
 
-``record`` names the nearest known key when it meets an unknown one.
+``record`` names the nearest known key when it meets an unknown one. Each says what it is made of, so that the keys
+of a schema can be listed (``keys``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from treering.specs.checks import Check, folded, is_binding, join, nearest, one_of
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, shown, text_of
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A checker that says what it is made of: ``fields`` by name, the ``items`` of a list or of a mapping of names, and
+    ``parts`` that judge the same value."""
+
+    judge: Check
+    fields: Mapping[str, Check] = field(default_factory=dict)
+    items: tuple[Check, ...] = ()
+    parts: tuple[Check, ...] = ()
+
+    def __call__(self, node: Node, key: str, report: Report) -> None:
+        self.judge(node, key, report)
+
+
+def made_of(*parts: Check) -> Callable[[Check], Shape]:
+    """Say of a checker that is a function which others it uses."""
+    return lambda judge: Shape(judge, parts=parts)
+
+
+def keys(check: Check, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key that a schema has, as a path; ``*`` stands for any name or index."""
+    if not isinstance(check, Shape):
+        return
+    for name, child in check.fields.items():
+        yield (*path, name)
+        yield from keys(child, (*path, name))
+    for child in check.items:
+        yield from keys(child, (*path, "*"))
+    for child in check.parts:
+        yield from keys(child, path)
 
 
 def nullable(check: Check) -> Check:
@@ -17,7 +51,7 @@ def nullable(check: Check) -> Check:
         if not isinstance(node, Scalar) or node.value is not None:
             check(node, key, report)
 
-    return checked
+    return Shape(checked, parts=(check,))
 
 
 def list_of(check: Check) -> Check:
@@ -28,7 +62,7 @@ def list_of(check: Check) -> Check:
         for index, item in enumerate(node.items):
             check(item, f"{key}[{index}]", report)
 
-    return checked
+    return Shape(checked, items=(check,))
 
 
 def map_of(check: Check, names: re.Pattern[str] | None = None, wanted: str = "") -> Check:
@@ -45,7 +79,7 @@ def map_of(check: Check, names: re.Pattern[str] | None = None, wanted: str = "")
                 report.add(node.places[name], join(key, name), f"the name {name!r} is not allowed: {wanted}")
             check(child, join(key, name), report)
 
-    return checked
+    return Shape(checked, items=(check,))
 
 
 def record(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
@@ -68,7 +102,7 @@ def record(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
                 message = f"unknown key {name!r}{nearest(name, fields)}"
                 report.add(node.places[name], join(key, name), message)
 
-    return check
+    return Shape(check, fields=fields)
 
 
 def tagged(field: str, kinds: Mapping[str, Check], default: str = "") -> Check:
@@ -90,7 +124,7 @@ def tagged(field: str, kinds: Mapping[str, Check], default: str = "") -> Check:
         else:
             one_of(*kinds)(said or node, join(key, field), report)
 
-    return check
+    return Shape(check, parts=tuple(kinds.values()))
 
 
 def shaped(scalar: Check | None = None, mapping: Check | None = None, items: Check | None = None) -> Check:
@@ -106,7 +140,7 @@ def shaped(scalar: Check | None = None, mapping: Check | None = None, items: Che
         elif not is_binding(node, report):
             report.add(node.at, key, f"{' or '.join(words)} is needed here, not {shown(node)}")
 
-    return check
+    return Shape(check, parts=tuple(rule for rule in (scalar, mapping, items) if rule))
 
 
 def both(*checks: Check) -> Check:
@@ -114,4 +148,4 @@ def both(*checks: Check) -> Check:
         for check in checks:
             check(node, key, report)
 
-    return checked
+    return Shape(checked, parts=checks)

@@ -22,15 +22,16 @@ from treering.specs.requirements import python_versions, requirements
 from treering.specs.scalars import plain_value
 from treering.specs.secret_texts import check_environment_texts, check_job_texts
 
+INSTANCES_MAX = 1
 VERSION_DIGITS_MAX = 9
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
 VARIABLE = re.compile(r"[^=\0]+")
 
 
 def check_job(spec: JobSpec) -> None:
-    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.variable``, ``job.nul``, ``job.secret_in_text``,
-    ``name.invalid``, ``expression.*``, ``input.unsupported``, ``input.written``, ``output.path``, ``output.version``,
-    ``environment.*``.
+    """Raises ``Refused``: ``job.command``, ``job.timeout``, ``job.instance_count``, ``job.variable``, ``job.nul``,
+    ``job.secret_in_text``, ``name.invalid``, ``expression.*``, ``input.unsupported``, ``input.written``,
+    ``output.path``, ``output.version``, ``environment.*``.
     """
     check_names("inputs", spec.inputs)
     check_names("outputs", spec.outputs)
@@ -39,6 +40,9 @@ def check_job(spec: JobSpec) -> None:
     if spec.timeout_seconds is not None and not 0 < spec.timeout_seconds <= TIMEOUT_SECONDS_MAX:
         message = f"timeout_seconds is {spec.timeout_seconds:g}; it is more than 0 and at most {TIMEOUT_SECONDS_MAX:g}"
         raise Refused("job.timeout", message)
+    if spec.instance_count != INSTANCES_MAX:
+        detail = f"resources.instance_count is {spec.instance_count}; jobs run on {INSTANCES_MAX} instance here"
+        raise Refused("job.instance_count", detail)
     for name, given in spec.inputs.items():
         check_input(name, given)
     for name, output in spec.outputs.items():

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treering.kernel.refusal import Refused
+from treering.specs.curated import prepared_environment
+from treering.specs.honoured import table_of
+from treering.specs.job_draft import RUNNABLE
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
+from treering.specs.model_draft import prepared_model
 from treering.specs.nodes import MapNode, Problem, Report
 from treering.specs.overrides import apply
+from treering.specs.prepared import prepared_job
 from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import Unreadable, read_yaml
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """``kind`` is "" when it could not be told; without problems the file is accepted."""
+    """``kind`` is "" when it could not be told; without problems the file is accepted. ``submittable``: a ``create`` of
+    the command line takes it."""
 
     kind: str
     problems: tuple[Problem, ...]
@@ -27,13 +33,17 @@ class Judgement:
     def accepted(self) -> bool:
         return not self.problems
 
+    @property
+    def submittable(self) -> bool:
+        return self.accepted and table_of(self.kind) is not None
+
 
 def judge(path: Path, overrides: Sequence[str] = (), *, need_files: bool = True) -> Judgement:
     """Read a file, put the ``--set`` overrides in, and judge it with the YAML files it names.
 
-    When ``need_files``, the files it names must be there: YAML, and of what can be created here also code and data,
-    so that a file is accepted offline that will be accepted then. Raises nothing: a file that cannot be read is a
-    problem too.
+    When ``need_files``, the verdict on what can be created here is that of ``create``, as far as it needs no server:
+    files that are named must be there, and what cannot be carried out is refused. Without, it is that of Azure's own
+    loader on the YAML. Raises nothing: a file that cannot be read is a problem too.
     """
     try:
         root = apply(read_yaml(path), overrides)
@@ -49,10 +59,7 @@ def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
     kind = kind_of(root)
     report = Report(path.parent, need_files=need_files)
     if kind in KINDS:
-        KINDS[kind](root, "", report)
-        check_tree(root, report)
-        if need_files and not report.problems:
-            judge_files(root, kind, path, report)
+        prepare(root, kind, path, report) if need_files else KINDS[kind](root, "", report)
     elif kind:
         report.add(root.at, "type", f"{kind!r} is no kind treering knows; it knows {', '.join(KINDS)}")
     else:
@@ -60,15 +67,14 @@ def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
     return Judgement(kind, tuple(report.problems), tuple(report.notes))
 
 
-def judge_files(root: MapNode, kind: str, path: Path, report: Report) -> None:
-    """What ``job create`` and ``model create`` refuse of the files and names in a tree that is right otherwise."""
-    from treering.specs.job_draft import RUNNABLE, read_job
-    from treering.specs.model_draft import check_local
-
-    try:
-        if kind == RUNNABLE:
-            read_job(root, path, report)
-        elif kind.startswith("model/"):
-            check_local(root, report)
-    except Refused as refused:
-        report.add(root.at, "", refused.detail)
+def prepare(root: MapNode, kind: str, path: Path, report: Report) -> None:
+    """The verdict of ``create`` on a kind that can be created here, and that of its schema on another."""
+    if kind == RUNNABLE:
+        prepared_job(root, path, report)
+    elif kind == "environment":
+        prepared_environment(root, report)
+    elif kind.startswith("model/"):
+        prepared_model(root, report)
+    else:
+        KINDS[kind](root, "", report)
+        check_tree(root, report)

@@ -35,7 +35,6 @@ from treering_services.gateway.made_names import name_from
 from treering_services.gateway.provenance import check_named
 from treering_services.gateway.sealing import check_declared, refuse_sealed, seal_job, sent
 
-INSTANCES_MAX = 1
 SHOWN_MAX = 5
 
 
@@ -82,7 +81,6 @@ async def submit_job(call: Call) -> Response:
     await require_not_ending(call)
     check_job(spec)
     check_declared(asked.secret_variables, {**spec.environment.variables, **spec.environment_variables})
-    check_instances(spec)
     check_listed(spec.environment.indexes, gateway.indexes)
     spec = await on_target(gateway, address.workspace, spec)
     await require_no_run(gateway, address)
@@ -145,12 +143,6 @@ async def require_no_run(gateway: Gateway, job: Address) -> None:
     if await gateway.reader.view.peek(lambda db: show(db, run) is not None and show(db, job) is None):
         detail = f"there is a run {job.key!r}, which a job of this name would take over; choose another name"
         raise Refused("run.exists", detail)
-
-
-def check_instances(spec: JobSpec) -> None:
-    if spec.instance_count != INSTANCES_MAX:
-        detail = f"resources.instance_count is {spec.instance_count}; jobs run on {INSTANCES_MAX} instance here"
-        raise Refused("job.instance_count", detail)
 
 
 async def on_target(gateway: Gateway, workspace: str, spec: JobSpec) -> JobSpec:

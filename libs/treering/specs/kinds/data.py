@@ -16,7 +16,7 @@ from treering.specs.checks import (
 )
 from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
 from treering.specs.nodes import MapNode, Node, Report
-from treering.specs.shapes import map_of, nullable, record, shaped
+from treering.specs.shapes import made_of, map_of, nullable, record, shaped
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
 INPUT_MODES = ("ro_mount", "download", "direct", "eval_mount", "eval_download")
@@ -45,6 +45,7 @@ OUTPUT: dict[str, Check] = {
 }
 
 
+@made_of(data_input, literal_input)
 def written_input(node: Node, key: str, report: Report) -> None:
     """An input written as a mapping: data somewhere, or a value."""
     if isinstance(node, MapNode) and "value" in node.entries:
@@ -58,8 +59,12 @@ def written_input(node: Node, key: str, report: Report) -> None:
         report.add(at, join(key, "mode"), f"{node.text('mode')} is for inputs of type mltable")
 
 
+written_output = record(OUTPUT)
+
+
+@made_of(written_output)
 def output(node: Node, key: str, report: Report) -> None:
-    record(OUTPUT)(node, key, report)
+    written_output(node, key, report)
     if isinstance(node, MapNode) and "version" in node.entries and "name" not in node.entries:
         report.add(node.at, join(key, "name"), "is missing: a version needs the name of the asset")
 

@@ -10,7 +10,7 @@ from treering.specs.checks import Check, anything, filled, integer, is_binding, 
 from treering.specs.kinds.files import is_absent, opened, resolved
 from treering.specs.kinds.parts import ASSET_HEAD, asset_reference
 from treering.specs.nodes import MapNode, Node, Report, text_of
-from treering.specs.shapes import list_of, record, shaped
+from treering.specs.shapes import list_of, made_of, record, shaped
 
 SOURCES = ("image", "build", "conda_file", "requirements", "python")
 
@@ -38,6 +38,7 @@ ENVIRONMENT: dict[str, Check] = {
 fields = record(ENVIRONMENT)
 
 
+@made_of(fields)
 def inline(node: Node, key: str, report: Report) -> None:
     """An environment written where it is used: no name is needed, but something to run in is."""
     fields(node, key, report)
@@ -56,12 +57,14 @@ def by_name(node: Node, key: str, report: Report) -> None:
         inline(found, "", report.in_folder(resolved(written, report).parent))
 
 
+written = shaped(scalar=by_name, mapping=inline)
+
+
+@made_of(written)
 def environment(node: Node, key: str, report: Report) -> None:
     """The environment of a job, a step, a component or a deployment."""
     if not is_binding(node, report):
-        shaped(scalar=by_name, mapping=inline)(node, key, report)
+        written(node, key, report)
 
 
-def resource(node: Node, key: str, report: Report) -> None:
-    """An environment YAML of its own."""
-    record(ENVIRONMENT, required=("name",))(node, key, report)
+resource = record(ENVIRONMENT, required=("name",))

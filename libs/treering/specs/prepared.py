@@ -1,0 +1,170 @@
+"""Prepares a command job for submission: the one verdict of ``validate`` and ``job create`` on what needs no server.
+
+What can be known here is decided here: the schema, the files that are named, the environment, the keys that are not
+carried out, and the rules that the server has for every job (``submitted``), on stand-ins for what is uploaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from treering.domain.job_spec import NOTES_MAX, EnvironmentSpec, InputSpec, JobSpec, is_model_output
+from treering.kernel.blobs import PREFIX
+from treering.kernel.decoding import decode
+from treering.kernel.refusal import Refused
+from treering.specs.curated import resolve_environment
+from treering.specs.honoured import note_keys
+from treering.specs.job_draft import RUNNABLE, JobDraft, read_job
+from treering.specs.kind_of import kind_of
+from treering.specs.kinds import KINDS
+from treering.specs.kinds.files import resolved
+from treering.specs.nodes import MapNode, Node, Place, Report, Scalar
+from treering.specs.overrides import apply
+from treering.specs.placeholders import report_placeholders
+from treering.specs.references import parse_reference
+from treering.specs.secret_texts import check_tree
+from treering.specs.secret_variables import split_job
+from treering.specs.submitted import check_job
+from treering.specs.yaml_text import read_yaml
+
+STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
+NO_DATA = "is not carried out: only models are registered so far, no data assets"
+FOUND_BY_SERVER = ("asset", "arm", "job_output", "run", "mlflow_model", "artifact")
+
+
+def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
+    """Read a command job. Everything wrong with it is told at once, a line each.
+
+    Raises ``Refused``: ``yaml.*`` (not YAML), ``set.invalid``, ``job.type_unsupported`` for a job or resource of
+    another kind, ``job.invalid``, or the code of the one thing that is wrong (``environment.*``, ``job.*``, ...).
+    """
+    root = apply(read_yaml(path), overrides)
+    kind = kind_of(root) or RUNNABLE
+    if kind != RUNNABLE:
+        message = f"{path} is a {kind}; it can be validated, but only command jobs can be submitted so far"
+        raise Refused("job.type_unsupported", message)
+    report = Report(path.parent)
+    draft = prepared_job(root, path, report)
+    report.refuse("job.invalid")
+    assert draft is not None  # nothing is wrong with it
+    return draft
+
+
+def prepared_job(root: MapNode, path: Path, report: Report) -> JobDraft | None:
+    """The draft of a job that a server can be asked to run; else the report says why not."""
+    KINDS[RUNNABLE](root, "", report)
+    check_tree(root, report)
+    if not report.problems:
+        report_placeholders(root, report)
+    if report.problems:
+        return None
+    draft = read_job(root, path, report)
+    environment = environment_of(draft, report)
+    check_code(draft, root, report)
+    check_processes(root, report)
+    if environment is not None and not report.problems:
+        check_spec(draft, environment, root, report)
+    return noted(draft, root, report)
+
+
+def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
+    """The draft with the notes that are kept with the job."""
+    notes = Report(report.folder)
+    note_keys(with_environment(root, report), RUNNABLE, notes)
+    for name, output in draft.outputs.items():
+        if output.name and not is_model_output(output):
+            at = root.map("outputs").entries[name].at
+            notes.note(at, f"outputs.{name}.name", NO_DATA)
+    report.notes.extend(notes.notes)
+    return dataclasses.replace(draft, notes=tuple(f"{one.key} {one.message}" for one in notes.notes[:NOTES_MAX]))
+
+
+def with_environment(root: MapNode, report: Report) -> MapNode:
+    """The job with the environment of a file of its own in its place."""
+    said = root.text("environment")
+    found = report.opened.get(resolved(said, report).resolve()) if said.startswith("file:") else None
+    return MapNode({**root.entries, "environment": found}, root.places, root.at) if found else root
+
+
+def environment_of(draft: JobDraft, report: Report) -> EnvironmentSpec | None:
+    """What is to be installed; nothing for what only the server can look up, None when it cannot be made."""
+    try:
+        found = resolve_environment(draft.environment, draft.code)
+    except Refused as refused:
+        report.refused(draft.environment.at, "environment", refused)
+        return None
+    return found if isinstance(found, EnvironmentSpec) else EnvironmentSpec()
+
+
+def check_code(draft: JobDraft, root: MapNode, report: Report) -> None:
+    if draft.code_reference:
+        message = f"{draft.code_reference[:200]!r} lies elsewhere: fetch it first and name the folder"
+        report.add(root.entries["code"].at, "code", message, "job.code_unsupported")
+
+
+def check_processes(root: MapNode, report: Report) -> None:
+    """A command runs as one process: a distribution over several is refused until it is carried out."""
+    node = root.map("distribution")
+    for key in ("process_count_per_instance", "worker_count", "parameter_server_count"):
+        count, most = node.entries.get(key), 0 if key == "parameter_server_count" else 1
+        if isinstance(count, Scalar) and isinstance(count.value, int) and count.value > most:
+            message = f"{count.value} is too many: a command runs as one process here; leave distribution out"
+            report.add(count.at, f"distribution.{key}", message, "job.distribution")
+
+
+def check_spec(draft: JobDraft, environment: EnvironmentSpec, root: MapNode, report: Report) -> None:
+    """The rules of the server, on the job it will be sent."""
+    inputs = {name: with_stand_in(given, name in draft.local_inputs) for name, given in draft.inputs.items()}
+    try:
+        spec = decode(msgspec.json.encode(spec_of(draft, environment, "", inputs, {})), JobSpec)
+        check_job(spec)
+        split_job(spec, draft.secret_variables)
+    except Refused as refused:
+        report.refused(place_in(root, refused.detail), "", refused)
+
+
+def with_stand_in(given: InputSpec, is_local: bool) -> InputSpec:
+    if is_local or (given.path and parse_reference(given.path).form in FOUND_BY_SERVER):
+        return replace(given, digest=STAND_IN)
+    return given
+
+
+def place_in(root: MapNode, detail: str) -> Place:
+    """Where the key is that a sentence begins with, as far as it is there."""
+    node: Node = root
+    for step in detail.partition(":")[0].partition(" ")[0].split("."):
+        if not isinstance(node, MapNode) or step not in node.entries:
+            break
+        node = node.entries[step]
+    return node.at
+
+
+def spec_of(
+    draft: JobDraft, environment: EnvironmentSpec, code: str, inputs: dict[str, InputSpec], git: dict[str, str]
+) -> JobSpec:
+    """The spec of a draft, with what was uploaded for it."""
+    return JobSpec(
+        command=draft.command,
+        environment=environment,
+        code=code,
+        code_path=draft.code.name if draft.code else "",
+        compute=draft.compute,
+        experiment=draft.experiment,
+        display_name=draft.display_name,
+        description=draft.description,
+        tags=draft.tags,
+        inputs=inputs,
+        outputs=draft.outputs,
+        environment_variables=draft.environment_variables,
+        timeout_seconds=draft.timeout_seconds,
+        network=draft.network,
+        instance_count=draft.instance_count,
+        identity="user_identity" if draft.identity == "user_identity" else "",
+        git=git,
+        notes=draft.notes,
+    )
