@@ -297,11 +297,13 @@ async def test_what_a_script_logs_never_takes_the_place_of_what_its_job_left(api
 
 
 @pytest.mark.parametrize(
-    "location", ["mlflow-artifacts:/store/", "mlflow-artifacts:/a//b", "mlflow-artifacts://host/c"]
+    "location", ["mlflow-artifacts:/store/", "mlflow-artifacts:/a//b", "mlflow-artifacts://{host}/c"]
 )
 async def test_a_location_of_ones_own_is_where_the_runs_artifacts_are(api: Api, location: str) -> None:
     mlflow = Mlflow(api)
-    made = await mlflow.done("experiments/create", name="own", artifact_location=location)
+    made = await mlflow.done(
+        "experiments/create", name="own", artifact_location=location.format(host=f"127.0.0.1:{api.port}")
+    )
     run = await mlflow.run(made["experiment_id"])
     path = urlsplit((await mlflow.shown(run))["info"]["artifact_uri"]).path.strip("/").replace("//", "/")
     assert (await put(api, f"{path}/f", b"mine")).status == 200

@@ -11,13 +11,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from treering.kernel.asking import Asker, AskerGone, asking
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
 from treering.tracing import Span, span
 from treering_services.gateway.auth import authenticate, permit
+from treering_services.gateway.blobs import Begun
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
@@ -143,6 +144,8 @@ class Application:
             known = problem_of(error) or problem("service.failed", FAILED)
             await refuse(self.gateway, known, scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            scope, send = as_get(scope), head_only(send)
         within = mounted(scope)
         if within is None:
             router, found = self.router, self.fixed.get((scope["method"], scope["path"]))
@@ -164,6 +167,22 @@ class Application:
         await refuse(self.gateway, refusal, scope, receive, send)
 
 
+def head_only(send: Send) -> Send:
+    """A HEAD is answered as a GET whose client goes away when it has the head: no body is made, and no stream begun."""
+
+    async def forward(message: Message) -> None:
+        await send(message)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        raise ClientDisconnect
+
+    return forward
+
+
+def as_get(scope: Scope) -> Scope:
+    """The GET that a HEAD stands for; a Range means nothing in it (RFC 9110, 14.2)."""
+    return {**scope, "method": "GET", "headers": [one for one in scope["headers"] if one[0] != b"range"]}
+
+
 async def refuse(gateway: Gateway, refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """The answer to a request that reaches no line of the table."""
     await answer(Call(gateway, scope, receive), refusal, send)
@@ -183,3 +202,7 @@ async def answer(call: Call, response: Response, send: Send) -> None:
         # The head is sent: all that is left is to break off, so that the client does not take it for the whole.
         log.exception("answer.broken_off", path=call.scope["path"], trace=call.trace)
         raise
+    finally:
+        chunks = getattr(response, "body_iterator", None)
+        if isinstance(chunks, Begun):  # of which the client may have taken none: then nothing else closes them
+            await chunks.aclose()

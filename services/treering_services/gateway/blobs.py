@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
@@ -68,14 +68,26 @@ async def get_blob(call: Call) -> Response:
 async def begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same chunks, the first of which is there: what is refused before it is answered with a status, not by
     breaking off. A small blob is judged whole before it."""
-    first = await anext(chunks, b"")
+    return Begun(await anext(chunks, b""), chunks)
 
-    async def all_of() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in chunks:
-            yield chunk
 
-    return all_of()
+class Begun:
+    """Chunks with one before them. ``aclose`` closes what they are read from, whether any was taken or not."""
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self.first: bytes | None = first
+        self.rest = rest
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        first, self.first = self.first, None
+        return await anext(self.rest) if first is None else first
+
+    async def aclose(self) -> None:
+        if isinstance(self.rest, AsyncGenerator):
+            await self.rest.aclose()
 
 
 async def known_blob(call: Call) -> tuple[str, int]:

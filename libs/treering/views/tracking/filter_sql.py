@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from treering.kernel.log import encoder
+
 SYMBOLS: Mapping[str, str] = {"=": "=", "!=": "<>", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
 GLOB_MARKS = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]", "%": "*", "_": "?"})
 
@@ -17,14 +19,15 @@ class Sql(NamedTuple):
 
 
 def compared(column: str, comparator: str, value: Any) -> Sql:
-    """``column comparator value``; LIKE minds the case and ILIKE does not. A list for IN and NOT IN."""
+    """``column comparator value``; LIKE minds the case and ILIKE does not. A list for IN and NOT IN is one value: of
+    question marks a statement has no more than 32,766."""
     match comparator:
         case "LIKE":
             return Sql(f"{column} GLOB ?", (value.translate(GLOB_MARKS),))
         case "ILIKE":
             return Sql(f"lower({column}) LIKE lower(?)", (value,))
         case "IN" | "NOT IN":
-            return Sql(f"{column} {comparator} ({', '.join('?' * len(value))})", tuple(value))
+            return Sql(f"{column} {comparator} (SELECT value FROM json_each(?))", (encoder.encode(value).decode(),))
         case _:
             return Sql(f"{column} {SYMBOLS[comparator]} ?", (value,))
 

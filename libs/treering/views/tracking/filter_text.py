@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 from treering.kernel.refusal import Refused
 
-CHARACTERS_MAX = 100_000
+CHARACTERS_MAX = 1024 * 1024
 CLAUSES_MAX = 60  # MLflow's own store joins a table for each, of which MySQL takes 61 and SQLite 64
-LIST_ITEMS_MAX = 10_000
+LIST_ITEMS_MAX = 25_000  # ids of runs are 36 characters each, with quotes and a comma
 PATTERNS_CHARACTERS_MAX = 4000  # of all LIKE together: for each, a long value takes 20 us, and none can be interrupted
 SHOWN_MAX = 300
 SPACE = re.compile(r"\s*")
@@ -55,6 +55,8 @@ def parse_filter(text: str) -> list[Clause]:
     """The clauses of a filter, none for an empty one; ``Refused("filter.invalid")`` in MLflow's words."""
     if len(text) > CHARACTERS_MAX:
         raise wrong(f"the filter has {len(text)} characters, at most {CHARACTERS_MAX} are read")
+    if text and not text.strip():
+        raise wrong(f"Invalid filter {text[:SHOWN_MAX]!r}. Could not be parsed.")
     scanner = Scanner(text)
     clauses: list[Clause] = []
     while not scanner.at_end():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, ClassVar
-from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
 from starlette.responses import Response
@@ -35,11 +34,10 @@ from treering_services.gateway.mlflow.limits import (
     check_length,
     experiment_number,
 )
+from treering_services.gateway.mlflow.locations import checked_location
 from treering_services.gateway.mlflow.messages import Answer, Request, answer, read
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.ownership import must_own_experiment_with_runs
-
-LOCATION_CHARACTERS_MAX = 2048
 
 
 class CreateRequest(Request, frozen=True):
@@ -83,13 +81,13 @@ class ExperimentAnswer(Answer, frozen=True):
 async def create_experiment(call: Call) -> Response:
     request = await read(call, CreateRequest)
     check_name(request.name)
-    check_location(request.artifact_location)
+    location = checked_location(request.artifact_location, call.header(b"host"))
     tags = dict(checked_tag(tag.key, tag.value) for tag in request.tags)
     key = await key_for_new(call, request.name)
     name = "" if key == request.name else request.name
     try:
         written = await send_to_experiment(
-            call, key, CreateExperiment(tags=tags, name=name, artifact_location=request.artifact_location)
+            call, key, CreateExperiment(tags=tags, name=name, artifact_location=location)
         )
     except Refused as refused:
         raise taken(request.name) if refused.code == "experiment.exists" else refused from None
@@ -145,20 +143,6 @@ def check_name(name: str) -> None:
     check_new_name(EXPERIMENT.kind, name)
     if len(name) > EXPERIMENT_NAME_CHARACTERS_MAX:
         raise invalid(f"'name' exceeds the maximum length of {EXPERIMENT_NAME_CHARACTERS_MAX} characters")
-
-
-def check_location(location: str) -> None:
-    """A place for artifacts: no fragment, no parameters, and no way up, however it is written."""
-    check_length("artifact_location", LOCATION_CHARACTERS_MAX, location)
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        raise invalid(f"Invalid artifact_location: '{location[:200]}'") from None
-    if parts.fragment or "#" in location or ";" in parts.path:
-        raise invalid("'artifact_location' URL can't include fragments or params.")
-    plain = unquote(unquote(location))
-    if ".." in plain.replace("\\", "/").split("/") or any(ord(character) < 32 for character in plain):
-        raise invalid(f"Invalid artifact_location: '{location[:200]}'. It must not lead to a folder above.")
 
 
 def checked_tag(key: str, value: str) -> tuple[str, str]:

@@ -107,3 +107,10 @@ def experiment_number(text: str) -> int:
         raise invalid(f"Invalid experiment ID '{text[:200]}'. Experiment ID must be a valid integer.")
     number = int(digits)
     return number if abs(number) <= INT64_MAX else -1
+
+
+def searched_number(text: str) -> int:
+    """One of the experiments that a search names: here none at all is not Default."""
+    if not text.strip():
+        raise invalid(f"Invalid experiment ID '{text[:200]}'. Experiment ID must be a valid integer.")
+    return experiment_number(text)

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from treering.domain.logged_model import Status
-from treering.kernel.bounds import ITEMS_MAX, Int64, Line, Name, Names, Position, Small, Text
+from treering.kernel.bounds import ITEMS_MAX, Int64, Name, Names, Position, Small, Text
 from treering.views.tracking.experiments import KeyValue
 from treering.views.tracking.logged_models import LoggedModelRow, MetricRow
 from treering_services.gateway.mlflow.limits import CREATED_MAX
@@ -73,7 +73,7 @@ class SearchLoggedModels(Request, frozen=True):
     datasets: Annotated[list[DataSetOf], Meta(max_length=ITEMS_MAX)] = []
     max_results: Int64 | None = None
     order_by: Annotated[list[OrderBy], Meta(max_length=ITEMS_MAX)] = []
-    page_token: Line = ""
+    page_token: Text = ""
 
 
 class SearchToken(Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 from starlette.responses import Response
 
@@ -11,8 +13,8 @@ from treering.domain.logged_model import LOGGED_MODEL
 from treering.views.tracking.logged_model_search import DataSet, Ordering, Search, search
 from treering.views.tracking.logged_models import LoggedModelRow
 from treering_services.gateway.call import Call
-from treering_services.gateway.mlflow.errors import MlflowError, invalid, missing_value
-from treering_services.gateway.mlflow.limits import check_count, experiment_number
+from treering_services.gateway.mlflow.errors import MlflowError, invalid
+from treering_services.gateway.mlflow.limits import check_count, searched_number
 from treering_services.gateway.mlflow.logged_model_messages import (
     LoggedModels,
     OrderBy,
@@ -25,6 +27,7 @@ from treering_services.gateway.mlflow.page_tokens import OFFSET_MAX, token_bytes
 from treering_services.gateway.mlflow.place import workspace_of
 
 RESULTS_DEFAULT = 50
+FILTER_SHOWN_MAX = 1000
 RESULTS_MAX = 50_000
 EXPERIMENTS_MAX = 10_000
 DATA_SETS_MAX = 100
@@ -32,8 +35,6 @@ DATA_SETS_MAX = 100
 
 async def search_models(call: Call) -> Response:
     asked = await read(call, SearchLoggedModels)
-    if not asked.experiment_ids:
-        raise missing_value("experiment_ids")
     check_count("experiment ids", len(asked.experiment_ids), EXPERIMENTS_MAX)
     check_count("datasets", len(asked.datasets), DATA_SETS_MAX)
     if not all(one.dataset_name for one in asked.datasets):
@@ -44,7 +45,7 @@ async def search_models(call: Call) -> Response:
     offset = offset_of(asked) if asked.page_token else 0
     question = Search(
         workspace_of(call),
-        [str(experiment_number(id)) for id in asked.experiment_ids],
+        [str(searched_number(id)) for id in asked.experiment_ids],
         asked.filter,
         [DataSet(one.dataset_name, one.dataset_digest) for one in asked.datasets],
         [ordering(one) for one in asked.order_by],
@@ -58,7 +59,7 @@ async def search_models(call: Call) -> Response:
         return [row for row in rows if row.model_id not in gone], offset + len(rows), more
 
     rows, end, more = await call.gateway.tracking.read(found)
-    token = SearchToken(end, asked.experiment_ids, asked.filter, asked.order_by)
+    token = SearchToken(end, asked.experiment_ids, shortened(asked.filter), asked.order_by)
     return listed(call, LoggedModels([message(row) for row in rows], token_of(token) if more else ""))
 
 
@@ -73,13 +74,18 @@ def offset_of(asked: SearchLoggedModels) -> int:
         raise invalid("Invalid page token") from None
     if token.experiment_ids != asked.experiment_ids:
         raise mismatch("Experiment IDs", "experiment IDs", asked.experiment_ids, token.experiment_ids)
-    if token.filter != asked.filter:
+    if token.filter != shortened(asked.filter):
         raise mismatch("Filter string", "filter string", asked.filter, token.filter)
     if token.order_by != asked.order_by:
         raise mismatch("Order by", "order by", msgspec.to_builtins(asked.order_by), msgspec.to_builtins(token.order_by))
     if not 0 < token.offset <= OFFSET_MAX:
         raise invalid(f"Invalid page token, parsed value={token.offset}")
     return token.offset
+
+
+def shortened(filter: str) -> str:
+    """A filter as a page token has it: one with thousands of ids would make a token that no request has room for."""
+    return filter if len(filter) <= FILTER_SHOWN_MAX else hashlib.sha256(filter.encode()).hexdigest()
 
 
 def mismatch(what: str, which: str, expected: object, found: object) -> MlflowError:

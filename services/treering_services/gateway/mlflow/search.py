@@ -13,7 +13,7 @@ from treering.views.tracking.run_reads import DatasetSummary, RunRow, dataset_su
 from treering.views.tracking.run_search import RunSearch, search
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import SEE, invalid
-from treering_services.gateway.mlflow.limits import experiment_number
+from treering_services.gateway.mlflow.limits import experiment_number, searched_number
 from treering_services.gateway.mlflow.messages import Answer, Request, listed, read
 from treering_services.gateway.mlflow.page_tokens import next_token, offset_of
 from treering_services.gateway.mlflow.place import workspace_of
@@ -77,7 +77,7 @@ async def search_runs(call: Call) -> Response:
         raise invalid(f"experiment_ids may have at most {EXPERIMENTS_ASKED_MAX} entries")
     query = RunSearch(
         workspace_of(call),
-        [experiment_number(text) for text in request.experiment_ids],
+        [searched_number(text) for text in request.experiment_ids],
         STAGES.get(request.run_view_type, (ACTIVE,)),
         parse_filter(request.filter, RUNS),
         parse_orders(request.order_by, RUNS),
