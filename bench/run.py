@@ -17,6 +17,7 @@ MEASUREMENTS = (
     "connections",
     "flood",
     "checks",
+    "masking",
 )
 
 if __name__ == "__main__":

@@ -11,15 +11,24 @@ class Automaton(Protocol):
     def find_matches_as_indexes(self, haystack: bytes, overlapping: bool) -> list[tuple[int, int, int]]: ...
 
 
+# To make the automaton takes as long as to look for the strings one by one in so many short texts.
+SHORT_TEXTS = 8
+SHORT_BYTES = 4096
+
+
 class ManyStrings:
     """``find`` tells where some of ``strings`` stands, also within another."""
 
     def __init__(self, strings: Sequence[bytes]) -> None:
         self.strings = strings
-        self.automaton = automaton_of(strings) if strings else None
+        self.left = SHORT_TEXTS  # before the automaton is worth it: most jobs say little
+        self.automaton: Automaton | None = None
 
     def find(self, text: bytes) -> list[tuple[int, int]]:
         """Where they begin and end, in order."""
+        self.left -= 1
+        if self.automaton is None and self.strings and (self.left < 0 or len(text) > SHORT_BYTES):
+            self.automaton = automaton_of(self.strings)
         if self.automaton is not None:
             return sorted((start, end) for _, start, end in self.automaton.find_matches_as_indexes(text, True))
         return sorted(place for string in self.strings for place in places(string, text))
