@@ -146,5 +146,6 @@ async def test_secret_variables_are_in_no_message_of_the_log_and_nobody_is_told_
     plant = Planter()
     variables = {"A_TOKEN": plant.canary(), "PIP_INDEX_URL": plant.address(), "MULTI_SECRET": f"a\n{plant.canary()}\nb"}
     await mlflow.api.submitted("j", environment_variables={**variables, "LEVEL": CONTROL})
+    assert b'"job.submitted"' in await told(mlflow) and b"python train.py" not in await told(mlflow)
     whole = await kept(mlflow) + await told(mlflow) + (await mlflow.api.ask("GET", f"{WS}/jobs/j")).body
     assert CONTROL.encode() in whole and WORD.encode() not in whole

@@ -187,4 +187,8 @@ CREDENTIAL: Aggregate[CredentialCommand, CredentialEvent, Credential] = Aggregat
     decide=decide,
     evolve=evolve,
     summary=summary,
+    told={
+        "credential.granted": ("sort", "rights", "name", "found", "sources", "types"),
+        "credential.rotated": ("found",),
+    },
 )

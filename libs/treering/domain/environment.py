@@ -108,4 +108,5 @@ ENVIRONMENT: Aggregate[EnvironmentCommand, EnvironmentEvent, Environment] = Aggr
     decide=decide,
     evolve=evolve,
     summary=summary,
+    told={"environment.created": ("spec.python", "spec.image", "spec.source", "description", "tags")},
 )

@@ -329,5 +329,26 @@ def summary(job: Job) -> Summary:
 
 
 JOB: Aggregate[JobCommand, JobEvent, Job] = Aggregate(
-    "job", state=Job, commands=JobCommand, events=JobEvent, decide=decide, evolve=evolve, summary=summary
+    "job",
+    state=Job,
+    commands=JobCommand,
+    events=JobEvent,
+    decide=decide,
+    evolve=evolve,
+    summary=summary,
+    told={
+        "job.submitted": (
+            "via",
+            "spec.display_name",
+            "spec.experiment",
+            "spec.compute",
+            "spec.tags",
+            "spec.instance_count",
+            "spec.timeout_seconds",
+            "spec.identity",
+            "spec.network",
+            "spec.environment.source",
+            "spec.environment.image",
+        )
+    },
 )

@@ -231,4 +231,15 @@ LOGGED_MODEL: Aggregate[LoggedModelCommand, LoggedModelEvent, LoggedModel] = Agg
     evolve=evolve,
     summary=summary,
     shown_statuses=("deleted",),
+    told={
+        "logged_model.created": (
+            "spec.experiment_id",
+            "spec.name",
+            "spec.artifact_uri",
+            "spec.model_type",
+            "spec.source_run_id",
+            "params",
+            "tags",
+        )
+    },
 )

@@ -290,4 +290,19 @@ MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(
     summary=summary,
     birth=birth,
     shown_statuses=("archived",),
+    told={
+        "model.created": (
+            "spec.name",
+            "spec.version",
+            "spec.source",
+            "spec.type",
+            "spec.digest",
+            "spec.run_id",
+            "spec.model_id",
+            "spec.path",
+            "description",
+            "tags",
+        ),
+        "model.transferred": ("previous",),
+    },
 )

@@ -346,4 +346,5 @@ REGISTERED_MODEL: Aggregate[RegisteredModelCommand, RegisteredModelEvent, Regist
     summary=summary,
     birth=birth,
     shown_statuses=("archived",),
+    told={"registered_model.transferred": ("previous", "archived")},
 )

@@ -222,5 +222,20 @@ def summary(run: Run) -> Summary:
 
 
 RUN: Aggregate[RunCommand, RunEvent, Run] = Aggregate(
-    "run", state=Run, commands=RunCommand, events=RunEvent, decide=decide, evolve=evolve, summary=summary
+    "run",
+    state=Run,
+    commands=RunCommand,
+    events=RunEvent,
+    decide=decide,
+    evolve=evolve,
+    summary=summary,
+    told={
+        "run.inputs_logged": (
+            "datasets.name",
+            "datasets.digest",
+            "datasets.source_type",
+            "datasets.tags",
+            "models",
+        )
+    },
 )

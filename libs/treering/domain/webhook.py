@@ -223,4 +223,18 @@ WEBHOOK: Aggregate[WebhookCommand, WebhookEvent, Webhook] = Aggregate(
     decide=decide,
     evolve=evolve,
     summary=summary,
+    told={
+        "webhook.created": (
+            "since",
+            "kind",
+            "resource",
+            "types",
+            "body",
+            "attempts_max",
+            "timeout_seconds",
+            "title",
+        ),
+        "webhook.updated": ("types", "attempts_max", "timeout_seconds", "title"),
+        "webhook.secret_rotated": ("previous_until",),
+    },
 )

@@ -99,4 +99,5 @@ WITNESS: Aggregate[WitnessCommand, WitnessEvent, Witness] = Aggregate(
     decide=decide,
     evolve=evolve,
     summary=summary,
+    told={"witness.added": ("sort", "required", "found")},
 )

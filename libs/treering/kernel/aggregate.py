@@ -52,7 +52,8 @@ class Aggregate(Generic[C, E, S]):
     raises ``Refused``. ``evolve(state, event)`` never raises. ``summary(state)`` feeds the lists. ``upcasters``
     maps each retired event type to what it is today (see ``kernel/upcasters.py``). ``birth(event)`` is for kinds whose
     key can be used again: where what the key names came to be, when it is another from that event on.
-    ``shown_statuses`` are those that summaries have beside the state's own.
+    ``shown_statuses`` are those that summaries have beside the state's own. ``told``: by event type the
+    fields (``a.b``) that subscribers see, where that is not all; one that is added later is told when it stands here.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Aggregate(Generic[C, E, S]):
         upcasters: Mapping[str, Upcast] = {},
         birth: Callable[[E], Birth | None] | None = None,
         shown_statuses: tuple[str, ...] = (),
+        told: Mapping[str, tuple[str, ...]] = {},
     ) -> None:
         self.kind = kind
         self.state = state
@@ -76,6 +78,7 @@ class Aggregate(Generic[C, E, S]):
         self.evolve = evolve
         self.summary = summary
         self.birth = birth
+        self.told = told
         self.command_types: dict[str, type[Command]] = tagged(commands)
         self.event_types: dict[str, type[Event]] = tagged(events)
         self.commands: msgspec.json.Decoder[C] = msgspec.json.Decoder(commands)

@@ -1,4 +1,4 @@
-"""Our commits as CloudEvents 1.0 (JSON), for subscribers."""
+"""Our commits as CloudEvents 1.0 (JSON), for subscribers: of each event what its kind says they need."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from treering.domain.event import EVENT, EventPublished
 from treering.kernel.log import UNDECODABLE, Commit, Entry, encoder, read_commit
 from treering.kernel.subjects import Address, address_or_none
 from treering.kernel.uri_reference import readings
+from treering.views.told_fields import told
 
 SPECIFICATION = "1.0"
 JSON = "application/json"
@@ -128,9 +129,10 @@ class Stored(NamedTuple):
 
 def from_ours(address: Address, commit: Commit, body: msgspec.Raw, at: Stored) -> Numbered:
     id = id_of(at.epoch, at.position, at.number)
+    type = tags.decode(body).type
     event = CloudEvent(
-        SPECIFICATION, id, f"{OUR_SOURCES}{address.workspace}", tags.decode(body).type, at.position,
-        subject=str(address), time=commit.at, datacontenttype=JSON, data=body, actor=commit.actor,
+        SPECIFICATION, id, f"{OUR_SOURCES}{address.workspace}", type, at.position,
+        subject=str(address), time=commit.at, datacontenttype=JSON, data=told(type, body), actor=commit.actor,
         commandid=commit.command_id, cause=commit.cause, traceparent=commit.trace, via=commit.via, logepoch=at.epoch,
     )  # fmt: skip
     return Numbered(at.position, at.number, event)
@@ -139,7 +141,7 @@ def from_ours(address: Address, commit: Commit, body: msgspec.Raw, at: Stored) -
 def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, at: Stored) -> Numbered:
     event = publications.decode(body)
     has_data = event.data is not None or event.data_is_null
-    told = CloudEvent(
+    said = CloudEvent(
         SPECIFICATION, event.id, event.source, event.event_type, at.position,
         subject=event.subject, time=event.time or commit.at,
         datacontenttype=event.content_type or (JSON if has_data else ""), dataschema=event.data_schema,
@@ -150,4 +152,4 @@ def from_publisher(address: Address, commit: Commit, body: msgspec.Raw, at: Stor
     )  # fmt: skip
     # An attribute that got a meaning here after the event was stored is told once, as ours.
     more = {name: value for name, value in event.extensions.items() if name not in CloudEvent.__struct_fields__}
-    return Numbered(at.position, at.number, told, more)
+    return Numbered(at.position, at.number, said, more)

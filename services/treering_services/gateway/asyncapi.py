@@ -18,6 +18,7 @@ from treering.domain.event import EVENT
 from treering.kernel.bounds import documented
 from treering.kernel.log import encoder
 from treering.views.cloud_events import CloudEvent
+from treering.views.told_fields import schema_told
 from treering_services.gateway.asyncapi_nats import STRUCTS, nats_channels, nats_messages, nats_operations
 from treering_services.gateway.event_forms import CloudEventIn, describe_extensions
 from treering_services.gateway.event_modes import CLOUD_EVENT, CLOUD_EVENTS
@@ -36,7 +37,9 @@ def describe_events() -> bytes:
     describe_extensions(components)
     of_type = dict(zip(types, schemas[len(plain) :], strict=True))
     messages: dict[str, Any] = {
-        tag: message(tag, schema) for tag, schema in of_type.items() if tag not in EVENT.event_types
+        tag: message(tag, schema_told(tag, schema, components))
+        for tag, schema in of_type.items()
+        if tag not in EVENT.event_types
     }
     messages[PUBLISHED] = {
         "name": PUBLISHED,
