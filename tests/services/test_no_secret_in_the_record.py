@@ -59,7 +59,7 @@ async def kept(mlflow: Mlflow) -> bytes:
 
 async def told(mlflow: Mlflow) -> bytes:
     """What a subscriber to everything is told."""
-    return (await mlflow.api.ask("GET", "/v1/events/page?ws=w&limit=1000")).body
+    return (await mlflow.api.ask("GET", "/v1/events?ws=w&limit=1000")).body
 
 
 async def test_what_is_secret_in_an_address_is_left_out_of_every_text(mlflow: Mlflow) -> None:

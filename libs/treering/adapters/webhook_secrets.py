@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from treering.adapters.sealed_store import SealedStore
+from treering.adapters.sealed_values import SealedValues
 from treering.adapters.tokens import TokenUnsafe
+from treering.adapters.webhook_addresses import address_fault
 from treering.config import Home
 from treering.domain.webhook import WEBHOOK
 from treering.kernel.refusal import Refused
-from treering.kernel.subjects import encode_token
+from treering.kernel.subjects import Address, encode_token
 from treering.views.states import Resource
 
 
@@ -16,9 +18,13 @@ def webhook_secrets(home: Home) -> SealedStore:
 
 
 def secret_fault(home: Home, found: Resource) -> str:
-    """Why the webhook ``found`` cannot sign, and so is told nothing; "" when it can."""
+    """Why the webhook ``found`` cannot sign or be reached, and so is told nothing; "" when it can."""
     webhook = WEBHOOK.states.decode(found.state)
-    if not webhook.secret or webhook.status == "deleted":
+    if webhook.status == "deleted":
+        return ""
+    if why := address_fault(SealedValues(home), Address(found.workspace, found.kind, found.name), webhook):
+        return why
+    if not webhook.secret:
         return ""
     path = webhook_secrets(home).path(secret_name(found.workspace, found.name, webhook.secret))
     advice = "nothing is delivered until it can: put it back from a backup, or `treering webhook rotate-secret`"

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from treering.domain.mlflow_events import selected
+from treering.domain.sealed import Sealed, same_values
 from treering.domain.webhook_messages import (
     ATTEMPTS_MAX,
     TEXT_CHARACTERS_MAX,
@@ -50,7 +51,8 @@ from treering.kernel.subjects import checked_name
 
 class Webhook(Struct, frozen=True, omit_defaults=True):
     """``replay`` is the last replay asked for, and ``since`` where it, or else the first delivery, begins.
-    ``previous`` is the id of the secret before, when it is still signed with."""
+    ``previous`` is the id of the secret before, when it is still signed with. ``url`` is the scheme and host of the
+    address, which is ``sealed``; a webhook of an earlier release has it all in ``url``."""
 
     status: Literal["absent", "active", "paused", "deleted"] = "absent"
     url: str = ""
@@ -67,6 +69,7 @@ class Webhook(Struct, frozen=True, omit_defaults=True):
     replay: str = ""
     previous: str = ""
     previous_until: datetime | None = None
+    sealed: Sealed | None = None
 
 
 def evolve(webhook: Webhook, event: WebhookEvent) -> Webhook:
@@ -75,6 +78,8 @@ def evolve(webhook: Webhook, event: WebhookEvent) -> Webhook:
             return Webhook("active", **msgspec.structs.asdict(event))
         case WebhookUpdated():
             new = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
+            if event.url is not None:  # sealed or not, it is the whole of the new address
+                new["sealed"] = event.sealed
             return msgspec.structs.replace(webhook, **new)
         case WebhookSecretRotated():
             previous = webhook.secret if event.previous_until else ""
@@ -130,7 +135,9 @@ def create(webhook: Webhook, command: CreateWebhook) -> list[WebhookEvent]:
     if webhook.status in ("absent", "deleted"):
         return [created, WebhookPaused()] if command.paused else [created]
     said = msgspec.structs.asdict(created)
-    if all(getattr(webhook, name) == value for name, value in said.items() if name not in ("since", "secret")):
+    others = {name: value for name, value in said.items() if name not in ("since", "secret", "sealed")}
+    same = all(getattr(webhook, name) == value for name, value in others.items())
+    if same and same_values(webhook.sealed, command.sealed):
         return []
     raise Refused("webhook.exists", "a webhook of this name exists already; change it with update, or delete it first")
 
@@ -143,6 +150,8 @@ def update(webhook: Webhook, command: UpdateWebhook) -> list[WebhookEvent]:
     check_types(after.types, after.body)
     check_numbers(after.attempts_max, after.timeout_seconds)
     check_texts(after.description, after.title)
+    if same_values(after.sealed, webhook.sealed):  # sealed once more
+        after = msgspec.structs.replace(after, sealed=webhook.sealed)
     return [event] if after != webhook else []
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from treering.domain.sealed import Sealed
 from treering.kernel.aggregate import Command, Event
 from treering.kernel.bounds import ITEMS_MAX, Name, Size, Small, Text, Title, rule
 from treering.kernel.resource_name import ResourceName
@@ -45,6 +46,7 @@ class Made(Struct, frozen=True):
     description: Description = ""
     secret: Name = ""  # the id of the sealed file it is in, never the secret; "" is unsigned, for mlflow only
     title: Label = ""  # what MLflow calls its name; two may have the same
+    sealed: Sealed | None = None  # the whole address; ``url`` is its scheme and host then
 
 
 class Changed(Struct, frozen=True):
@@ -57,6 +59,7 @@ class Changed(Struct, frozen=True):
     description: Description | None = None
     secret: Name | None = None
     title: Label | None = None
+    sealed: Sealed | None = None  # with ``url``: the whole address
 
 
 # Commands: what someone asks for.

@@ -14,7 +14,7 @@ from treering.kernel.subjects import singular
 from treering.views.audit_answers import audit
 from treering.views.queries import AuditQuery, AuditRow
 
-SEALED_TYPES = ("job.submitted", "environment.created")
+SEALED_TYPES = ("job.submitted", "environment.created", "webhook.created", "webhook.updated")
 
 
 class Same(NamedTuple):
@@ -48,6 +48,7 @@ def mac_of(db: Database, workspace: str, argument: str) -> str:
 
 def macs_in(row: AuditRow) -> Iterator[tuple[str, str]]:
     """The secret variables in an event: their names and HMACs."""
-    spec: Any = msgspec.json.decode(row.data).get("spec", {})
-    for one in (spec, spec.get("environment") or {}):
+    data: Any = msgspec.json.decode(row.data)
+    spec = data.get("spec") or {}
+    for one in (data, spec, spec.get("environment") or {}):
         yield from (one.get("sealed") or {}).get("macs", {}).items()

@@ -19,7 +19,7 @@ from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.webhook import WEBHOOK
-from treering.domain.webhook_messages import ResumeWebhook, UpdateWebhook
+from treering.domain.webhook_messages import DeleteWebhook, ResumeWebhook, UpdateWebhook
 from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
@@ -32,6 +32,7 @@ from treering_services.gateway.computes import check_alias
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.provenance import check_named
 from treering_services.gateway.sealing import create_environment
+from treering_services.gateway.webhook_addresses import change_webhook, require_address
 
 # Models, their versions and their names are said together: these commands would say one without the others.
 MODEL_COMMANDS = {
@@ -116,6 +117,8 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     await check_named(call, address.workspace, command)
     if isinstance(command, CreateEnvironment):
         written = await create_environment(call, address, command, call.command_id())
+    elif isinstance(command, UpdateWebhook | DeleteWebhook):
+        written = await change_webhook(call, address, command)
     else:
         written = await call.gateway.commands.send(address, command, call.context())
     if kind.kind == EXPERIMENT.kind:
@@ -136,6 +139,7 @@ def check_experiment(address: Address, command: CreateExperiment) -> None:
 async def require_secret(call: Call, address: Address) -> None:
     """``Refused("webhook.secret_missing")`` for one that signs and could not: restored without keys, say."""
     webhook = WEBHOOK.states.decode((await call.gateway.get(address)).state)
+    await require_address(call, address, webhook)
     secret = webhook.secret
     if secret and webhook_secrets(call.gateway.home).get(secret_name(*address[::2], secret)) is None:
         why = f"the secret of webhook {address.key!r} is not here (a restore without keys?), so it would tell nobody"

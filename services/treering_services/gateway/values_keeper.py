@@ -14,6 +14,7 @@ from treering.adapters.sealed_values import SealedValues
 from treering.domain.environment import ENVIRONMENT
 from treering.domain.job import JOB, TERMINAL
 from treering.domain.sealed import Sealed
+from treering.domain.webhook import WEBHOOK
 from treering.kernel.ending import end
 from treering.kernel.log import Entry
 from treering.kernel.refusal import Refused
@@ -84,6 +85,8 @@ class ValuesKeeper:
 
 
 def sealed_of(found: Resource) -> Sealed | None:
+    if found.kind == WEBHOOK.kind:
+        return WEBHOOK.states.decode(found.state).sealed
     if found.kind == ENVIRONMENT.kind:
         return ENVIRONMENT.states.decode(found.state).spec.sealed
     spec = JOB.states.decode(found.state).spec

@@ -37,6 +37,8 @@ from treering.views import webhook_queries as queries
 from treering.views.states import Resource, with_status
 from treering_services.gateway.call import Call, reply, written_headers
 from treering_services.gateway.commands import command_reply
+from treering_services.gateway.sealing import sent
+from treering_services.gateway.webhook_addresses import forget_address, with_sealed_address
 
 WEBHOOKS_MAX = 500
 TEST_TIMEOUT_SECONDS = 40.0
@@ -129,9 +131,12 @@ async def make(call: Call, address: Address, command: CreateWebhook, secret: str
         signing_key(command.body, secret)
     await check_room(call)
     await check_address(call, command.url)
+    plain = await with_sealed_address(call.gateway, address, command)
     if not secret:
-        return await call.gateway.commands.send(address, command, call.context())
-    return await send_with(call, address, command, secret)
+        return await sent(
+            call.gateway, plain.sealed, lambda: call.gateway.commands.send(address, plain, call.context())
+        )
+    return await sent(call.gateway, plain.sealed, lambda: send_with(call, address, plain, secret))
 
 
 async def send_with(
@@ -140,8 +145,8 @@ async def send_with(
     """Carry out ``command`` with the id of ``secret``, which is forgotten again when that changes nothing."""
     id = sealed(call, address, secret)
     try:
-        sent = msgspec.structs.replace(command, secret=id)
-        written = await call.gateway.commands.send(address, sent, call.context())
+        said = msgspec.structs.replace(command, secret=id)
+        written = await call.gateway.commands.send(address, said, call.context())
     except Refused:
         unseal(call, address, id)
         raise
@@ -152,15 +157,20 @@ async def send_with(
 
 async def change(call: Call, found: Resource, command: UpdateWebhook, secret: str | None) -> Written:
     """Update a webhook; ``secret`` None leaves the one it has, "" takes it away."""
-    address = Address(found.workspace, found.kind, found.name)
-    if secret:
-        written = await send_with(call, address, command, secret)
-    else:
-        sent = msgspec.structs.replace(command, secret=secret)
-        written = await call.gateway.commands.send(address, sent, call.context())
-    before = WEBHOOK.states.decode(found.state).secret
-    if secret is not None and written.changed and before:
-        unseal(call, address, before)
+    address, before = Address(found.workspace, found.kind, found.name), WEBHOOK.states.decode(found.state)
+    plain = await with_sealed_address(call.gateway, address, command)
+
+    async def send() -> Written:
+        if secret:
+            return await send_with(call, address, plain, secret)
+        said = msgspec.structs.replace(plain, secret=secret)
+        return await call.gateway.commands.send(address, said, call.context())
+
+    written = await sent(call.gateway, plain.sealed, send)
+    if plain.sealed:
+        await forget_address(call.gateway, before, written)
+    if secret is not None and written.changed and before.secret:
+        unseal(call, address, before.secret)
     return written
 
 

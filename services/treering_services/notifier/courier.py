@@ -39,8 +39,10 @@ log = structlog.get_logger()
 
 
 class Courier:
-    def __init__(self, desk: Desk, key: Key, webhook: Webhook, signing: Sequence[SigningKey], head: int) -> None:
-        """``head``: of the log now. What comes behind it is announced by ``announce``.
+    def __init__(
+        self, desk: Desk, key: Key, webhook: Webhook, url: str, signing: Sequence[SigningKey], head: int
+    ) -> None:
+        """``url``: its whole address. ``head``: of the log now. What comes behind it is announced by ``announce``.
 
         ``signing``: all that it signs with, the newest first; none signs nothing.
         """
@@ -49,7 +51,7 @@ class Courier:
         self.webhook = webhook
         self.signing = signing
         self.selection = selection_of(key[0], webhook)
-        self.poster = Poster(webhook.url, desk.egress)
+        self.poster = Poster(url, desk.egress)
         standing = desk.store.standing(key)
         self.position = standing.position if standing else 0
         self.head = head

@@ -20,7 +20,9 @@ from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_epochs import read_lineage, with_entry
 from treering.adapters.scrubbing import know
 from treering.adapters.sealed_store import SealedStore
+from treering.adapters.sealed_values import SealedValues
 from treering.adapters.sums import remove_kept
+from treering.adapters.webhook_addresses import whole_address
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain.installation import EPOCHS
 from treering.domain.webhook import WEBHOOK, Webhook
@@ -56,6 +58,7 @@ class Notifier:
     desk: Desk
     reader: StatesReader
     secrets: SealedStore
+    values: SealedValues
     couriers: dict[Key, tuple[Courier, asyncio.Task[None]]] = field(default_factory=dict)
     by_address: dict[tuple[str, str, str], list[Courier]] = field(default_factory=dict)
     seen: dict[Key, int] = field(default_factory=dict)
@@ -159,13 +162,14 @@ class Notifier:
     def begin(self, key: Key, webhook: Webhook, head: int) -> None:
         try:
             signing = self.signing(key, webhook)
+            url = whole_address(self.values, Address(key[0], WEBHOOK.kind, key[1]), webhook)
         except (Refused, UnicodeDecodeError, OSError) as error:
             log.error("webhook.secret_unreadable", webhook=key, why=str(error))
             return
         if signing is None:
             log.error("webhook.secret_missing", webhook=key, cure="treering webhook rotate-secret")
             return
-        courier = Courier(self.desk, key, webhook, signing, head)
+        courier = Courier(self.desk, key, webhook, url, signing, head)
         task = asyncio.create_task(courier.run(), name=f"webhook {key[0]}/{key[1]}")
         task.add_done_callback(say_why)
         self.couriers[key] = (courier, task)
@@ -248,7 +252,7 @@ async def run(
         store = DeliveryStore(base.home.deliveries)
         reached = partial(reader.projector.reached, timeout_seconds=REPLAY_SECONDS_MAX)
         desk = Desk(JetStreamLog(client), store, egress, Messages(reader.view, reached), pauses or Pauses())
-        notifier = Notifier(desk, reader, webhook_secrets(base.home))
+        notifier = Notifier(desk, reader, webhook_secrets(base.home), SealedValues(base.home))
         try:
             starting = asyncio.create_task(notifier.start())
             # A view that is computed again from a long log takes its time. Webhooks wait for it, the start does not.

@@ -40,6 +40,7 @@ from treering_services.gateway.mlflow.webhook_messages import (
     events_of,
 )
 from treering_services.gateway.mlflow.webhook_rules import event_name, event_names, hook_name, hook_url
+from treering_services.gateway.webhook_addresses import address_of, forget_address
 from treering_services.gateway.webhooks import change, check_address, make, send_test
 
 RESULTS_DEFAULT, RESULTS_MAX = 100, 1000
@@ -112,6 +113,7 @@ async def delete(call: Call) -> Response:
     row = await find(call, call.params["webhook_id"])
     address = Address(row.workspace, row.kind, row.name)
     written = await call.gateway.commands.send(address, DeleteWebhook(), call.context())
+    await forget_address(call.gateway, state_of(row), written)
     await call.gateway.reader.projector.reached(written.position)
     return answer()
 
@@ -149,8 +151,9 @@ async def hook(call: Call, row: Resource) -> Hook:
     last = await call.gateway.log.at(row.position)
     created = datetime.fromisoformat(row.created_at)
     changed = last.commit().at if last else created
+    url = await address_of(call.gateway, Address(row.workspace, row.kind, row.name), state)
     return Hook(
-        row.name, state.title or row.name, state.url, events_of(selected(state.types)),
+        row.name, state.title or row.name, url, events_of(selected(state.types)),
         "ACTIVE" if state.status == "active" else "DISABLED", milliseconds(created), milliseconds(changed),
         state.description,
     )  # fmt: skip
