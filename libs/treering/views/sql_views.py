@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from treering.adapters.sql_guard import Guard, Table
 from treering.adapters.sqlite_reader import SqliteReaders
 from treering.adapters.sqlite_view import Database, SqliteView
+from treering.domain.compute import ComputeCreated
+from treering.domain.job_spec import JobSpec
 from treering.views.audit import INDEX_BITS
 from treering.views.versions import OPEN
 
@@ -39,6 +44,24 @@ def aml(name: str, help: str, columns: str, kinds: str) -> SqlView:
     return SqlView(name, help, shared)
 
 
+def nulls(columns: str) -> str:
+    """What Azure has and nothing here has a meaning for."""
+    return ", ".join(f"NULL AS {column}" for column in columns.split())
+
+
+def defaults(struct: type[Struct]) -> dict[str, Any]:
+    """Of its fields: what is not said is not in its JSON."""
+    return {field.name: field.default for field in msgspec.structs.fields(struct)}
+
+
+COMPUTE, SPEC = defaults(ComputeCreated), defaults(JobSpec)
+EXPERIMENT = f"coalesce(job.parent, data ->> '$.spec.experiment', '{SPEC['experiment']}')"
+TARGET = f"coalesce(data ->> '$.spec.compute', job.state ->> '$.spec.compute', '{SPEC['compute']}')"
+UNKNOWN_OF_CLUSTERS = """VmSize VmFamilyName VmPriority CoreCount ScalingType InitialNodeCount CurrentNodeCount
+    TargetNodeCount RunningNodeCount IdleNodeCount PreparingNodeCount LeavingNodeCount UnusableNodeCount
+    PreemptedNodeCount NodeDeallocationOption NodeIdleTimeSecondsBeforeScaleDown AllocationState
+    AllocationStateTransitionTime IsResizeGrow QuotaAllocated QuotaUtilized ClusterErrorCodes SubnetId Publisher Offer
+    Sku Version"""
 NAME = "iif(instr(name, ':'), substr(name, 1, instr(name, ':') - 1), name)"
 VERSION = "iif(instr(name, ':'), substr(name, instr(name, ':') + 1), NULL)"
 
@@ -84,26 +107,35 @@ VIEWS = (
     FROM lifecycle.intervals AS i LEFT JOIN main.event_rows AS e ON e.id = i.position << {INDEX_BITS}
     WHERE i.kind IN ('job', 'run')
     """, ("lifecycle.intervals", "main.event_rows")),
-    SqlView("AmlComputeJobEvent", "Azure: jobs on compute targets", """
-    SELECT at AS TimeGenerated, type AS OperationName, 'AmlComputeJobEvent' AS Category, name AS JobId, name AS JobName,
-      data ->> '$.spec.experiment' AS ExperimentName, NULL AS ExperimentId, workspace AS WorkspaceName,
-      NULL AS CustomerSubscriptionId, NULL AS ResourceGroupName, NULL AS ClusterId,
-      data ->> '$.spec.compute' AS ClusterName, NULL AS ClusterResourceGroupName, NULL AS ProvisioningState,
+    SqlView("AmlComputeJobEvent", "Azure: jobs on compute targets", f"""
+    SELECT at AS TimeGenerated, 'AmlComputeJobEvent' AS Type, type AS OperationName, 'AmlComputeJobEvent' AS Category,
+      name AS JobId, name AS JobName, {EXPERIMENT} AS ExperimentName,
+      {EXPERIMENT} AS ExperimentId, e.workspace AS WorkspaceName,
+      NULL AS CustomerSubscriptionId, NULL AS ResourceGroupName, {TARGET} AS ClusterId, {TARGET} AS ClusterName,
+      NULL AS ClusterResourceGroupName, 'Succeeded' AS ProvisioningState,
       CASE type WHEN 'job.submitted' THEN 'JobSubmitted' WHEN 'job.started' THEN 'JobRunning'
-        WHEN 'job.failed' THEN 'JobFailed' WHEN 'job.completed' THEN 'JobSucceeded' END AS EventType,
+        WHEN 'job.failed' THEN 'JobFailed' WHEN 'job.completed' THEN 'JobSucceeded' ELSE 'JobCanceled' END AS EventType,
       CASE type WHEN 'job.submitted' THEN 'Queued' WHEN 'job.started' THEN 'Running' WHEN 'job.failed' THEN 'Failed'
-        WHEN 'job.completed' THEN 'Succeeded' END AS ExecutionState,
+        WHEN 'job.completed' THEN 'Succeeded' ELSE 'Canceled' END AS ExecutionState,
       data ->> '$.code' AS ErrorDetails, data ->> '$.message' AS JobErrorMessage, NULL AS CreationApiVersion,
       NULL AS TFWorkerCount, NULL AS TFParameterServerCount, NULL AS ToolType, NULL AS RunInContainer,
-      data ->> '$.node' AS NodeId
-    FROM events WHERE type IN ('job.submitted', 'job.started', 'job.failed', 'job.completed')
-    """),
-    SqlView("AmlComputeClusterEvent", "Azure: changes of compute targets", """
-    SELECT at AS TimeGenerated, type AS OperationName, 'AmlComputeClusterEvent' AS Category, name AS ClusterName,
-      data ->> '$.compute_type' AS ClusterType, actor AS CreatedBy, type AS EventType, workspace AS WorkspaceName,
-      data ->> '$.nodes_max' AS MaximumNodeCount, NULL AS MinimumNodeCount, NULL AS VmSize
-    FROM events WHERE kind = 'compute'
-    """),
+      iif(type = 'job.submitted', NULL, coalesce(data ->> '$.node', job.state ->> '$.node')) AS NodeId
+    FROM events AS e LEFT JOIN lifecycle.current AS job
+      ON job.workspace = e.workspace AND job.kind = e.kind AND job.key = e.name
+    WHERE type IN ('job.submitted', 'job.started', 'job.failed', 'job.completed', 'job.canceled')
+    """, ("lifecycle.current",)),
+    SqlView("AmlComputeClusterEvent", "Azure: changes of compute targets", f"""
+    SELECT at AS TimeGenerated, 'AmlComputeClusterEvent' AS Type, type AS OperationName,
+      'AmlComputeClusterEvent' AS Category, name AS ClusterName,
+      coalesce(data ->> '$.compute_type', target.state ->> '$.compute_type', '{COMPUTE["compute_type"]}')
+        AS ClusterType,
+      coalesce(target.created_by, actor) AS CreatedBy, type AS EventType, e.workspace AS WorkspaceName,
+      coalesce(data ->> '$.nodes_max', target.state ->> '$.nodes_max', {COMPUTE["nodes_max"]}) AS MaximumNodeCount,
+      0 AS MinimumNodeCount, 'Succeeded' AS ProvisioningState, {nulls(UNKNOWN_OF_CLUSTERS)}
+    FROM events AS e LEFT JOIN lifecycle.current AS target
+      ON target.workspace = e.workspace AND target.kind = e.kind AND target.key = e.name
+    WHERE e.kind = 'compute'
+    """, ("lifecycle.current",)),
     aml("AmlRunEvent", "Azure: everything done to runs", "name AS RunId", "kind IN ('job', 'run')"),
     aml("AmlModelsEvent", "Azure: models", f"{NAME} AS AmlModelName, {VERSION} AS AmlModelVersion",
         "kind IN ('model', 'registered_model')"),
