@@ -11,12 +11,13 @@ import click
 from treering.cli.audit_follow import followed
 from treering.cli.history import ROW, with_names
 from treering.cli.lazy import LazyGroup
+from treering.cli.moments import MOMENT
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.terminal import put
 
 AUDIT = {"At": "at", "Event": "event", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
-COUNTS = ("type", "kind", "workspace", "actor", "name", "day")
+COUNTS = ("type", "kind", "workspace", "actor", "name", "day", "hour")
 Asking = Callable[..., None]
 
 ASK = {"ask": ("treering.cli.audit_ask:ask", "Ask one of the saved questions of auditors.")}
@@ -35,8 +36,10 @@ def filters(function: Asking) -> Asking:
         click.option("--kind", help="Such as job."),
         click.option("--name", help="Of the resource."),
         click.option("--type", "type_", help="Such as job.submitted, or job.*; several with commas."),
-        click.option("--since", metavar="POSITION|TIME", help="This and what came later."),
-        click.option("--until", metavar="POSITION|TIME", help="This and what came before."),
+        click.option(
+            "--since", type=MOMENT, metavar="POSITION|TIME|AGO", help="This and what came later; -1h is an hour ago."
+        ),
+        click.option("--until", type=MOMENT, metavar="POSITION|TIME|AGO", help="This and what came before."),
         click.option("--all-workspaces", is_flag=True),
     ]
     for option in reversed(options):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.moments import MOMENT
 from treering.cli.people import names_of, who
 from treering.cli.session import Session
 from treering.client.urls import segment
@@ -17,8 +18,8 @@ QUESTIONS = {"Question": "name", "About": "argument", "Answers": "help"}
 @click.command("ask", cls=Verb)
 @click.argument("question", required=False)
 @click.argument("argument", required=False)
-@click.option("--since", metavar="POSITION|TIME")
-@click.option("--until", metavar="POSITION|TIME")
+@click.option("--since", type=MOMENT, metavar="POSITION|TIME|AGO")
+@click.option("--until", type=MOMENT, metavar="POSITION|TIME|AGO")
 @click.option("--kind", help="Such as job.")
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
 @click.pass_obj

@@ -8,6 +8,7 @@ import click
 
 from treering.cli.history import history_path
 from treering.cli.lazy import Verb
+from treering.cli.moments import MOMENT
 from treering.cli.output import shown
 from treering.cli.people import names_of
 from treering.cli.session import Session
@@ -21,8 +22,10 @@ RESOURCES_MAX = 1000
 
 @click.command("diff", cls=Verb)
 @click.argument("resource", metavar="KIND/NAME|workspace")
-@click.option("--from", "since", metavar="POSITION|TIME", default="0", help="The default is the beginning.")
-@click.option("--to", "until", metavar="POSITION|TIME", help="The default is now.")
+@click.option(
+    "--from", "since", type=MOMENT, metavar="POSITION|TIME|AGO", default="0", help="The default is the beginning."
+)
+@click.option("--to", "until", type=MOMENT, metavar="POSITION|TIME|AGO", help="The default is now.")
 @click.option("--kind", help="Of a workspace: only this kind.")
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
 @click.pass_obj

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import click
 
 from treering.cli.lazy import LazyGroup
+from treering.cli.moments import SINCE, position_at
 from treering.cli.output import writes_unicode
 from treering.cli.people import names_of, who
 from treering.cli.session import Session
@@ -32,10 +33,11 @@ def read(
     if context.invoked_subcommand:
         return
     session = context.ensure_object(Session)
-    fields = {"ws": session.workspace, "since": since, "kind": kind, "name": name, "type": type_}
-    asked = {key: value for key, value in fields.items() if value}
     write = writer(session, follow)
     with session.client() as client:
+        behind = position_at(client, since) if since else None
+        fields = {"ws": session.workspace, "since": behind, "kind": kind, "name": name, "type": type_}
+        asked = {key: value for key, value in fields.items() if value}
         how = {"follow": "true"} if follow else {"follow": "false", "limit": PAGE_MAX}
         path = f"/v1/events?{urlencode({**asked, **how})}"
         for message in messages(client, path, ends=not follow):
@@ -72,7 +74,7 @@ events = LazyGroup(
     callback=read,
     params=[
         click.Option(["--follow", "-F"], is_flag=True, help="Go on with new ones as they come."),
-        click.Option(["--since"], metavar="POSITION|now", help="Only what comes behind it."),
+        click.Option(["--since"], type=SINCE, metavar="POSITION|now|AGO", help="Only what comes behind it."),
         click.Option(["--kind"], help="Only about this kind."),
         click.Option(["--name"], help="Only about this one; needs --kind."),
         click.Option(["--type", "type_"], help="Only these types, with commas between."),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.moments import MOMENT
 from treering.cli.people import names_of, who
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -23,7 +24,7 @@ DURATIONS = {
 
 @click.command("show", cls=Verb)
 @click.argument("resource", metavar="KIND/NAME")
-@click.option("--at", metavar="POSITION|TIME", help="As it was then.")
+@click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
 @click.pass_obj
 def show(session: Session, resource: str, at: str | None) -> None:
     """Show any resource, now or as it was."""

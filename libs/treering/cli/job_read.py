@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.moments import MOMENT
 from treering.cli.names import named
 from treering.cli.people import names_of
 from treering.cli.session import Session
@@ -30,7 +31,7 @@ COLUMNS = {
 
 @click.command("show", cls=Verb)
 @named
-@click.option("--at", metavar="POSITION|TIME", help="As it was then.")
+@click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
 @click.option("--web", is_flag=True, hidden=True)
 @click.pass_obj
 def show(session: Session, name: str, at: str | None, web: bool) -> None:
@@ -53,7 +54,7 @@ def show(session: Session, name: str, at: str | None, web: bool) -> None:
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--include-archived", "archived", flag_value="any")
 @click.option("--archived-only", "archived", flag_value="true")
-@click.option("--at", metavar="POSITION|TIME", help="As the list was then.")
+@click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
 @click.pass_obj
 def list_jobs(session: Session, /, max_results: int, **filters: Any) -> None:
     """List jobs, the newest first."""

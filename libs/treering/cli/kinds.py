@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from treering.cli.lazy import LazyGroup
+from treering.cli.moments import MOMENT
 from treering.cli.names import named, sets_option, versioned
 from treering.cli.people import names_of
 from treering.cli.session import Session
@@ -84,7 +85,7 @@ def with_version(kind: Kind) -> Callable[[Callable[..., None]], Callable[..., No
 def add_show(group: LazyGroup, kind: Kind) -> None:
     @group.command("show", help=f"Show one {kind.name}, now or as it was.")
     @with_version(kind)
-    @click.option("--at", metavar="POSITION|TIME", help="As it was then.")
+    @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
     @click.pass_obj
     def show(session: Session, name: str, at: str | None, version: str | None = None, label: str | None = None) -> None:
         with session.client() as client:
@@ -108,7 +109,7 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
     @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
     @click.option("--include-archived", "archived", flag_value="any")
     @click.option("--archived-only", "archived", flag_value="true")
-    @click.option("--at", metavar="POSITION|TIME", help="As the list was then.")
+    @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
     @click.pass_obj
     def list_all(session: Session, prefix: str | None, max_results: int, archived: str | None, at: str | None) -> None:
         people = names_of(session.home)

@@ -8,6 +8,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
+from treering.cli.moments import MOMENT
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import MODEL, Shape, shape
@@ -29,7 +30,7 @@ MODELS = {
 
 @click.command("show", cls=Verb)
 @model_named
-@click.option("--at", metavar="POSITION|TIME", help="As it was then.")
+@click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
 @click.pass_obj
 def show(session: Session, name: str, version: str | None, label: str | None, at: str | None) -> None:
     """Show a version, with the run, job, code, data and environment it was made by and of."""
@@ -49,7 +50,7 @@ def show(session: Session, name: str, version: str | None, label: str | None, at
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--include-archived", "archived", flag_value="any")
 @click.option("--archived-only", "archived", flag_value="true")
-@click.option("--at", metavar="POSITION|TIME", help="As the list was then.")
+@click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
 @click.pass_obj
 def list_models(session: Session, /, name: str | None, max_results: int, **filters: Any) -> None:
     """List models, or the versions of one, the newest first."""

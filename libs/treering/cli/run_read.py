@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.moments import MOMENT
 from treering.cli.names import named
 from treering.cli.run_at import runs_at
 from treering.cli.run_shapes import API, RUN, experiment_names, one_run, shape
@@ -37,7 +38,7 @@ COLUMNS = {
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--deleted", "view", flag_value="DELETED_ONLY", help="Those that were deleted.")
 @click.option("--all", "view", flag_value="ALL", help="Deleted ones too.")
-@click.option("--at", metavar="POSITION|TIME", help="As the list was then, without metrics.")
+@click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then, without metrics.")
 @click.pass_obj
 def list_runs(
     session: Session,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from treering.cli.lazy import Verb
+from treering.cli.moments import DAY
 from treering.cli.people import names_of
 from treering.cli.session import Session
 
@@ -21,8 +22,8 @@ PROBLEMS = {
 
 @click.command("usage", cls=Verb)
 @click.option("--by", type=click.Choice(["workspace", "experiment", "actor", "day"]), default="experiment")
-@click.option("--since", metavar="DAY", help="The first day, such as 2026-01-31.")
-@click.option("--until", metavar="DAY", help="The last day.")
+@click.option("--since", type=DAY, metavar="DAY|AGO", help="The first day, such as 2026-01-31 or 7d.")
+@click.option("--until", type=DAY, metavar="DAY|AGO", help="The last day.")
 @click.option("--all-workspaces", is_flag=True)
 @click.pass_obj
 def usage(session: Session, by: str, since: str | None, until: str | None, all_workspaces: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from treering.cli.kinds import Kind, group_of, said
+from treering.cli.moments import SINCE, position_at
 from treering.cli.names import named
 from treering.cli.session import Session
 
@@ -27,7 +28,14 @@ webhook = group_of(WEBHOOK)
 @click.option(
     "--body", type=click.Choice(["cloudevents", "eventgrid", "mlflow"]), default="cloudevents", show_default=True
 )
-@click.option("--since", metavar="POSITION|now", default="now", show_default=True, help="Begin behind it; 0 is all.")
+@click.option(
+    "--since",
+    type=SINCE,
+    metavar="POSITION|now|AGO",
+    default="now",
+    show_default=True,
+    help="Begin behind it; 0 is all.",
+)
 @click.option("--max-attempts", type=click.IntRange(1, 20), default=8, show_default=True)
 @click.option("--timeout", type=click.IntRange(1, 30), default=10, show_default=True, help="Seconds for one attempt.")
 @click.option("--description", default="")
@@ -36,9 +44,9 @@ def create(
     session: Session, /, since: str, max_attempts: int, timeout: int, types: tuple[str, ...], **more: Any
 ) -> None:
     body = {**more, "types": list(types), "attempts_max": max_attempts, "timeout_seconds": timeout}
-    if since != "now":
-        body["since"] = position(since)
     with session.client() as client:
+        if since != "now":
+            body["since"] = position(position_at(client, since))
         made = client.post(session.path("webhook"), body)
     note = "keep it: it is not shown again" if made["secret"] else "it was there already; its secret is not shown again"
     session.show({"name": made["name"], "secret": made["secret"], "note": note})
@@ -83,11 +91,11 @@ def test(context: click.Context, name: str) -> None:
 
 @webhook.command("replay", help="Send it everything behind a position again.")
 @named
-@click.option("--since", required=True, metavar="POSITION", help="0 is everything there ever was.")
+@click.option("--since", type=SINCE, required=True, metavar="POSITION|AGO", help="0 is everything there ever was.")
 @click.pass_obj
 def replay(session: Session, name: str, since: str) -> None:
     with session.client() as client:
-        body = {"since": position(since), "request": secrets.token_hex(8)}
+        body = {"since": position(position_at(client, since)), "request": secrets.token_hex(8)}
         said(session, client, WEBHOOK, name, "replay", body)
 
 
@@ -140,5 +148,7 @@ def position(text: str) -> int | str:
     from treering.kernel.epochs import read_id
 
     if read_id(text) is None or len(text) > 300:
-        raise click.UsageError(f"--since {text!r}: write a position, such as 0 or 1234, or the id of an event")
+        raise click.UsageError(
+            f"--since {text!r}: write a position, such as 0 or 1234, the id of an event, or a time such as -1h"
+        )
     return int(text) if text.isdecimal() else text

@@ -1,4 +1,4 @@
-"""How many events there were, by type, kind, workspace, actor, name or day."""
+"""How many events there were, by type, kind, workspace, actor, name, day or hour."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ BY = {
     "actor": "actor",
     "name": "key",
     "day": "substr(at, 1, 10)",
+    "hour": "substr(at, 1, 13) || ':00Z'",
 }
 OF_GROUPS = ("type", "kind", "workspace")
 
