@@ -15,7 +15,7 @@ import uvloop
 
 from treering.adapters.descriptors import raise_limit
 from treering.adapters.home_faults import faults, refuse
-from treering.adapters.home_place import check_place
+from treering.adapters.home_place import check_place, place_faults
 from treering.adapters.home_secrets import keep_new_sums, refuse_broken
 from treering.adapters.nats_connect import NatsUnavailable
 from treering.adapters.nats_credentials import CredentialMissing
@@ -86,7 +86,8 @@ def check_home(options: Options, home: Home) -> None:
     for fault in refuse(faults(home, with_log=with_log, told=options.moved or new_epoch)):
         warn(options, fault)
     home.create()
-    if not new_epoch:  # It is noted when that is done.
+    options.elsewhere = options.moved and options.name == "up" and bool(place_faults(home))
+    if not (new_epoch or options.elsewhere):  # It is noted when the epoch has begun.
         check_place(home, moved=options.moved)
     refuse_open_secrets(home)
     for warning in open_folders(home):

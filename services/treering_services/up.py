@@ -20,9 +20,12 @@ import structlog
 from treering.adapters.descriptor_wait import when_descriptors
 from treering.adapters.home_epoch import begin_epoch, give_up_witnesses
 from treering.adapters.home_place import check_place
+from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_all_signed, check_points, deep_check
 from treering.adapters.log_copy import CopyDamaged
+from treering.adapters.log_epochs import record_epoch
 from treering.adapters.log_recopy import with_log_judged
+from treering.adapters.log_restore import bootstrap_client
 from treering.adapters.nats_config import Cluster
 from treering.adapters.nats_connect import close, connect
 from treering.adapters.nats_credentials import read_credential, refuse_unusable
@@ -65,6 +68,11 @@ async def run_everything(options: Options, home: Home, stack: AsyncExitStack, st
     if options.new_epoch:
         for done in await begin_epoch(server, home):
             say(done)
+    elif options.elsewhere:  # It may have been put back with tar, and lack what subscribers have seen.
+        async with bootstrap_client(server) as client:
+            events = JetStreamLog(client)
+            await record_epoch(events, after=await events.head())
+    if options.new_epoch or options.elsewhere:
         check_place(home, moved=True)
     base = ServiceBase(home, [server.url])
     services = [core(options, base), executor_child(options, home)]

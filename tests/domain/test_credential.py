@@ -74,8 +74,8 @@ def test_the_limits_of_a_publisher_are_granted_with_it() -> None:
 
 @pytest.mark.parametrize(
     ("sources", "types"),
-    [([""], []), (["a b"], []), (["é"], []), (["x" * 101], []), (["/a"] * 9, []), ([], [""]), ([], ["a*b"]),
-     ([], ["**"]), ([], ["x" * 101]), ([], ["a"] * 9)],
+    [([""], []), (["a b"], []), (["é"], []), (["x" * 101], []), (["/a"] * 9, []), ([], [""]), ([], ["*" * 9]),
+     ([], ["x" * 101]), ([], ["a"] * 9)],
 )  # fmt: skip
 def test_limits_that_are_not_well_formed_are_refused(sources: list[str], types: list[str]) -> None:
     command = GrantCredential("publisher", ["publish"], sources=sources, types=types)

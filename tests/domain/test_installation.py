@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treering.domain import KINDS, check_watched
+from treering.domain import KINDS
 from treering.domain.installation import (
     INSTALLATION,
     AlertCleared,
@@ -16,6 +16,7 @@ from treering.domain.installation import (
     alert_address,
     alert_key,
 )
+from treering.domain.watched import check_watched
 from treering.kernel.aggregate import ANY_SERVICE
 from treering.kernel.subjects import checked_name
 from treering.testing.scenario import given

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 
@@ -39,6 +40,16 @@ UNKNOWN: tuple[tuple[str, int, str, str], ...] = (
     ("/v1/audit?type=job.submitted,never.came", 400, "type.unknown", "'never.came'"),
     ("/v1/audit/count?type=never.*", 400, "type.unknown", "'never.*'"),
     ("/v1/events?type=job.compleeted", 400, "type.unknown", "did you mean 'job.completed'?"),
+    ("/v1/events?kind=model&type=job.*", 400, "filter.impossible", "type is 'job.*', which is of events about a job"),
+    ("/v1/events?kind=job&type=job.completed,model.created", 400, "filter.impossible", "'model.created'"),
+    ("/v1/events?kind=event&type=job.*", 400, "filter.impossible", "which nobody can publish"),
+    ("/v1/events?follow=true&kind=model&type=*.completed", 400, "filter.impossible", "leave out one of them"),
+    ("/v1/events?kind=installation&ws=w", 400, "filter.impossible", "is in 'main'"),
+    ("/v1/events?kind=model&name=churn&ws=w", 400, "filter.impossible", "say churn:1"),
+    ("/v1/events?type=job.*x", 400, "type.unknown", "'job.*x'"),
+    ("/v1/audit?kind=model&type=job.*", 400, "filter.impossible", "about a job, and kind is 'model'"),
+    ("/v1/audit?kind=model&type=job.*&unseen=true", 400, "filter.impossible", "about a job"),
+    ("/v1/audit/count?kind=job&type=*.created", 400, "filter.impossible", "'*.created'"),
     (
         "/v1/audit?actor=nobody",
         400,
@@ -153,6 +164,8 @@ async def test_a_published_event_is_found_by_its_own_type_in_the_audit_as_in_the
     for asked, wanted in (
         ("build.finished", {"build.finished"}),
         ("build.*", {"build.finished", "build.begun"}),
+        ("*.finished", {"build.finished"}),
+        ("bu*d.*n", {"build.begun"}),
         ("build.*,test.passed", {"build.finished", "build.begun", "test.passed"}),
     ):
         lines = (await api.ask("GET", f"/v1/events?type={asked}")).body.splitlines()
@@ -173,6 +186,25 @@ async def test_a_published_event_is_found_by_its_own_type_in_the_audit_as_in_the
 async def test_no_statement_is_refused(api: Api, sql: str) -> None:
     answer = await api.ask("POST", "/v1/audit/sql", {"sql": sql})
     assert (answer.status, answer.code) == (400, "sql.invalid") and "one SELECT" in answer.json["detail"]
+
+
+async def test_events_of_ours_are_found_by_how_their_types_end(api: Api) -> None:
+    for query, wanted in (("type=*.submitted", ["job/j"]), ("kind=experiment&type=*.created,*.archived", None)):
+        lines = (await api.ask("GET", f"/v1/events?ws=w&{query}")).body.splitlines()
+        workspace = query.replace("kind=", "workspace=w&kind=") if "kind" in query else f"workspace=w&{query}"
+        head = (await api.ask("GET", "/v1/status")).json["head"]
+        rows = (await api.ask("GET", f"/v1/audit?{workspace}&after={head}")).json["rows"]
+        assert len(rows) == len(lines) > 0, query
+        assert wanted is None or [msgspec.json.decode(line)["subject"] for line in lines] == wanted
+    (live,) = await api.events("/v1/events?ws=w&type=*.submitted&since=0", 1)
+    assert live["event"] == "job.submitted"
+
+
+@pytest.mark.parametrize("types", [["model.*"], ["*.created"]])
+async def test_a_webhook_whose_filter_nothing_can_match_is_refused_made_or_changed(api: Api, types: list[str]) -> None:
+    asked = {"name": "h", "url": "https://x.example", "kind": "job", "types": types}
+    answer = await api.ask("POST", f"{WS}/webhooks", asked)
+    assert (answer.status, answer.code) == (400, "filter.impossible"), answer.body
 
 
 async def test_a_webhook_for_a_type_there_is_not_is_refused(api: Api) -> None:

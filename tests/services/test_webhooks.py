@@ -99,6 +99,16 @@ async def test_a_published_event_is_delivered_with_all_its_attributes(api: Api) 
     assert sink.got[0].headers["content-type"] == "application/cloudevents+json"
 
 
+async def test_a_webhook_is_told_of_types_that_end_so_and_cannot_be_changed_to_what_never_comes(api: Api) -> None:
+    async with running_notifier(api), running_sink() as sink:
+        await create(api, sink, types=["*.archived", "experiment.cre*d"], kind="experiment")
+        await experiments(api, 1)
+        await sink.until(lambda: len(sink.got) == 1)
+        changed = await api.ask("POST", f"{WS}/webhooks/hook/update", {"types": ["job.*"]})
+        assert (changed.status, changed.code) == (400, "filter.impossible")
+        assert (await api.ask("POST", f"{WS}/webhooks/hook/update", {"types": ["*.created"]})).status == 200
+
+
 async def test_the_secret_is_shown_once_and_is_nowhere_in_the_log(api: Api) -> None:
     async with running_notifier(api), running_sink() as sink:
         secret = await create(api, sink)

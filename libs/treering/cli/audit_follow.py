@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from treering.cli.session import Session
 from treering.client.sse import messages
 from treering.kernel.shared_limits import PAGE_MAX
+from treering.kernel.shared_limits import THIS_LOG as THIS
 
 if TYPE_CHECKING:
     from treering.client.http import Client
@@ -33,10 +34,10 @@ def followed(session: Session, client: Client, rows_max: int, asked: dict[str, A
 
 def positions(client: Client, after: int, asked: dict[str, Any]) -> Iterator[int]:
     """The position of each event that comes, of the workspace and kind asked for."""
-    wanted = {"ws": asked.get("workspace"), "kind": asked.get("kind"), "since": str(after), "follow": "true"}
+    wanted = {"ws": asked.get("workspace"), "kind": asked.get("kind"), "since": f"{THIS}:{after}", "follow": "true"}
     path = f"/v1/events?{urlencode({name: value for name, value in wanted.items() if value})}"
     for message in messages(client, path):
-        yield int(message.id.partition(".")[0])
+        yield int(message.id.rpartition(":")[2].partition(".")[0])
 
 
 def news(client: Client, mark: str, position: int, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:

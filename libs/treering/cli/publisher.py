@@ -15,7 +15,7 @@ publisher = LazyGroup("publisher", help="Let programs publish events over NATS i
 @publisher.command("add", help="Let a program publish into the workspace; says where its credential is.")
 @named
 @click.option("--source", "sources", multiple=True, metavar="PREFIX", help="Only events whose source begins so.")
-@click.option("--type", "types", multiple=True, metavar="PATTERN", help="Only this type, or with * at the end.")
+@click.option("--type", "types", multiple=True, metavar="PATTERN", help="Only this type, or a pattern such as build.*.")
 @click.pass_obj
 def add(session: Session, name: str, sources: tuple[str, ...], types: tuple[str, ...]) -> None:
     from treering.adapters.nats_accounts import add_publisher

@@ -17,6 +17,7 @@ from treering.cli.terminal import put
 from treering.client.errors import ApiError, Unreachable
 from treering.client.http import LOST
 from treering.client.sse import messages
+from treering.kernel.shared_limits import THIS_LOG
 
 STAGES = ("Queued", "Preparing", "Running", "Finalizing")
 STATUSES = {
@@ -89,7 +90,12 @@ class Stages:
                     self.note(why)
 
     def hear(self, session: Session) -> None:
-        fields = {"ws": session.workspace, "kind": "job", "name": self.job["name"], "since": self.job["position"]}
+        fields = {
+            "ws": session.workspace,
+            "kind": "job",
+            "name": self.job["name"],
+            "since": f"{THIS_LOG}:{self.job['position']}",
+        }
         try:
             with session.client() as client:
                 for message in messages(client, f"/v1/events?{urlencode(fields)}&follow=true"):

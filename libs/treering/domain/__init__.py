@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 from treering.domain.compute import COMPUTE
@@ -71,20 +70,6 @@ def kind_named(name: str) -> Aggregate[Any, Any, Any]:
     if name not in KINDS:
         raise Refused("kind.unknown", f"there is no kind {name[:80]!r}{instead(name, KINDS)}")
     return KINDS[name]
-
-
-def check_watched(types: Iterable[str]) -> None:
-    """``Refused("type.unknown")`` for a type, or a beginning of types as ``job.*``, of ours that no event can have.
-
-    Others are left alone: somebody may publish one at any time.
-    """
-    for type in types:
-        begin = type.removesuffix("*")
-        known = type in WATCHED if begin == type else any(one.startswith(begin) for one in WATCHED)
-        if is_reserved(begin) and not known:
-            kind = folded(begin).partition(".")[0]
-            near = {one for one in WATCHED if one.startswith(f"{kind}.")} or WATCHED
-            raise Refused("type.unknown", f"there is no event type {type[:80]!r}{instead(type, near)}")
 
 
 def check_status(kind: str, status: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from treering.kernel.patterns import matches
+
 MODEL_KIND = "registered_model"
 VERSION_KIND = "model"
 KIND_OF: Mapping[str, str] = {
@@ -29,13 +31,9 @@ KIND_OF: Mapping[str, str] = {
 
 
 def selected(types: Iterable[str]) -> list[str]:
-    """The events that ``types`` (which may end in ``*``) select, in their order; none selects all."""
+    """The events that ``types`` (patterns with ``*``, too) select, in their order; none selects all."""
     patterns = list(types) or ["*"]
     return list(dict.fromkeys(name for one in patterns for name in KIND_OF if matches(one, name)))
-
-
-def matches(pattern: str, name: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 def only_kind(types: Iterable[str]) -> str:

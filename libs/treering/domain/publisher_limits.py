@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from treering.kernel.patterns import STARS_MAX, matches
 from treering.kernel.refusal import Refused
 from treering.kernel.uri_reference import fault_in, normalised, respelled
 
 LIMITS_MAX = 8  # of sources, and of types
 PREFIX = re.compile(r"[!-~]{1,100}")  # printable ASCII, as in a URI
-PATTERN = re.compile(r"[!-)+-~]{0,99}[!-~]")  # the same; a * only at the end
+PATTERN = re.compile(r"[!-~]{1,100}")  # the same
 
 
 def check_limits(sources: Sequence[str], types: Sequence[str]) -> None:
@@ -31,8 +32,8 @@ def check_limits(sources: Sequence[str], types: Sequence[str]) -> None:
             why = f"source {source!r} is another spelling of {normalised(source)!r}; give it so"
             raise Refused("credential.invalid", why)
     for type in types:
-        if not PATTERN.fullmatch(type):
-            why = f"type {type[:100]!r} must be 1 to 100 printable ASCII characters, with a * only at its end"
+        if not PATTERN.fullmatch(type) or type.count("*") > STARS_MAX:
+            why = f"type {type[:100]!r} must be 1 to 100 printable ASCII characters, with {STARS_MAX} * at most"
             raise Refused("credential.invalid", why)
 
 
@@ -48,7 +49,3 @@ def require_allowed(sources: Sequence[str], types: Sequence[str], source: str, t
     if types and not any(matches(pattern, type) for pattern in types):
         why = f"type is {type[:100]!r}; this publisher may publish the types {', '.join(types)}"
         raise Refused("event.type_forbidden", why)
-
-
-def matches(pattern: str, type: str) -> bool:
-    return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern

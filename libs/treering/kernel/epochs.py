@@ -18,6 +18,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import THIS_LOG
 
 FIRST = "1"  # as it is called; in ids it is left out
 PARTS_MAX = 6  # of a name; of a longer way the beginning is left out, and the name starts with "_"
@@ -108,6 +109,8 @@ class Lineage(Struct, frozen=True):
 
     def way_to(self, epoch: str, here: tuple[Part, ...]) -> tuple[Part, ...] | None:
         """The parts of its name, from the first log on; None when that cannot be told."""
+        if epoch == THIS_LOG:
+            return here
         if epoch in ("", FIRST):
             return here[:1] if here and here[0].after == 0 else ()  # the log was given a name at its beginning
         names = epoch.removeprefix("_").split("_")

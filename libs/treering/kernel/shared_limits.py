@@ -8,3 +8,4 @@ EVENTS_MAX = 500  # that are published at once
 EVENTS_BYTES_MAX = 512 * 1024  # of them; a request may have a bit more, and a message from outside 1 MiB
 LAG_MAX = 1000  # positions a view may be behind while it still counts as ready
 VERIFY_TIMEOUT_SECONDS = 900.0  # for a look at the whole log
+THIS_LOG = "this"  # in the place of an epoch: the position is one that this installation gave, whichever epoch it is

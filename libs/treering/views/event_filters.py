@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from treering.adapters.sqlite_view import Database
 from treering.domain.event import EVENT
 from treering.domain.webhook_messages import TYPES_MAX
+from treering.kernel.patterns import is_pattern
 from treering.kernel.refusal import Refused
 from treering.views.audit import HOUR, INDEX_BITS
 from treering.views.known import check_known, types_seen
@@ -163,7 +164,7 @@ def places_of(db: Database, asked: Asked) -> tuple[int, ...]:
 
 
 def published_types(db: Database, asked: Asked) -> tuple[str, ...]:
-    """The types asked for that some published event has, those that begin so one by one."""
+    """The types asked for that some published event has, those that match a pattern one by one."""
     if asked.own or asked.kind not in ("", EVENT.kind):
         return ()
     found = [one for type in asked.type.split(",") if type for one in types_seen(db, type, TYPES_MAX + 1)]
@@ -173,8 +174,12 @@ def published_types(db: Database, asked: Asked) -> tuple[str, ...]:
 
 
 def type_condition(type: str) -> Where:
-    begin = type.removesuffix("*")
-    return Where("type = ?", (type,)) if begin == type else Where("substr(type, 1, ?) = ?", (len(begin), begin))
+    return Where("type GLOB ?", (globbed(type),)) if is_pattern(type) else Where("type = ?", (type,))
+
+
+def globbed(pattern: str) -> str:
+    """The same for SQLite, to which ``?`` and ``[`` mean something, too."""
+    return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
 def joined(conditions: Sequence[Where]) -> tuple[str, list[Any]]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS, TYPES
 from treering.domain.credential import CREDENTIAL
+from treering.domain.event import EVENT
+from treering.domain.watched import check_watched
+from treering.kernel.patterns import begin_of, is_pattern, matches
 from treering.kernel.refusal import Refused, instead
 
 SEEN_MAX = 1000  # words that are looked at for one that is meant
+LOOKED_AT_MAX = 10_000  # types that a pattern is held against
 LAST = "\U0010ffff"
 
 
@@ -32,6 +37,8 @@ def check_known(db: Database, asked: Naming) -> None:
     newer release; they are known."""
     if asked.kind and asked.kind not in KINDS and not has(db, "SELECT 1 FROM groups WHERE kind = ?", asked.kind):
         raise Refused("kind.unknown", f"there is no kind {asked.kind[:80]!r}{instead(asked.kind, KINDS)}")
+    for type in filter(None, asked.type.split(",")):
+        check_possible(db, asked.kind, type)
     if asked.unseen:
         return
     for type in filter(None, asked.type.split(",")):
@@ -49,6 +56,12 @@ def check_known(db: Database, asked: Naming) -> None:
         )
 
 
+def check_possible(db: Database, kind: str, type: str) -> None:
+    """``Refused`` for a type that no event about a resource of ``kind`` has, or will."""
+    if kind in KINDS and kind != EVENT.kind and not any(matches(type, one) for one in types_of(db, kind)):
+        check_watched([type], kind)
+
+
 def has_acted_or_may(db: Database, actor: str) -> bool:
     """Who has a credential is known before doing anything: ``user:<id>`` of a person, else as the actor is called."""
     sql = "SELECT 1 FROM event_rows JOIN groups USING (gid) WHERE key IN (?, ?) AND kind = ?"
@@ -58,17 +71,23 @@ def has_acted_or_may(db: Database, actor: str) -> bool:
 
 
 def is_known(db: Database, type: str) -> bool:
-    begin = type.removesuffix("*")
-    if type in TYPES or (begin != type and any(one.startswith(begin) for one in TYPES)):
+    if any(matches(type, one) for one in TYPES) or any(matches(type, one) for one in types_of(db)):
         return True
-    sql = "SELECT 1 FROM groups WHERE type >= ? AND type <= ?"
-    return has(db, sql, begin, begin + LAST if begin != type else type) or bool(types_seen(db, type, 1))
+    return bool(types_seen(db, type, 1))
+
+
+def types_of(db: Database, kind: str = "") -> list[str]:
+    """The types that the events about resources of ``kind`` ("": any) have had; those of a newer release, too."""
+    sql = "SELECT DISTINCT type FROM groups WHERE kind = ? OR ? = ''"
+    return [str(row["type"]) for row in db.execute(sql, (kind, kind))]
 
 
 def types_seen(db: Database, type: str, most: int) -> list[str]:
-    """The types published events have that are ``type``, or begin so when it ends in ``*``; at most ``most``."""
-    begin = type.removesuffix("*")
-    return list(words_of(db, "published", begin, begin + LAST if begin != type else type, most))
+    """The types published events have that match ``type``; at most ``most``, among the first ``LOOKED_AT_MAX`` that
+    begin as it does."""
+    begin = begin_of(type)
+    words = words_of(db, "published", begin, begin + LAST if is_pattern(type) else type, LOOKED_AT_MAX)
+    return list(islice((word for word in words if matches(type, word)), most))
 
 
 def words_of(db: Database, column: str, first: str, last: str, most: int) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from treering.kernel.patterns import matches
 from treering.kernel.subjects import Address, encode_token
 
 
 class Selection(Struct, frozen=True):
-    """Empty fields select everything. A type may end in ``*``: ``job.*``. ``lines`` is JSON lines, not SSE;
-    ``plain`` is SSE without the names of events."""
+    """Empty fields select everything. A type may be a pattern: ``job.*``, ``*.failed``. ``lines`` is JSON lines, not
+    SSE; ``plain`` is SSE without the names of events."""
 
     workspace: str = ""
     kind: str = ""
@@ -30,9 +31,7 @@ class Selection(Struct, frozen=True):
         return f"evt.{workspace}.{self.kind or '*'}.{encode_token(self.key) if self.key else '*'}"
 
     def wants(self, type: str) -> bool:
-        return not self.types or any(
-            type.startswith(one[:-1]) if one.endswith("*") else type == one for one in self.types
-        )
+        return not self.types or any(matches(one, type) for one in self.types)
 
     def selects(self, address: Address) -> bool:
         workspace, kind, key = self.address

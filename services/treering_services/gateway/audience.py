@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from treering.kernel.log import Entry
+from treering.kernel.patterns import is_pattern
 from treering.kernel.subjects import Address, address_or_none
 from treering.views.cloud_events import Numbered, cloud_events
 from treering.views.selection import Selection
@@ -85,7 +86,7 @@ class Audience:
 
     def places(self, watcher: Watcher) -> list[list[Watcher]]:
         types = watcher.selection.types
-        if not types or any(type.endswith("*") for type in types):
+        if not types or any(map(is_pattern, types)):
             return [self.asked]
         return [self.by_type.setdefault(type, []) for type in types]
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
-from treering.domain import KINDS, check_watched
+from treering.domain import KINDS
 from treering.domain.compute import AliasCompute
 from treering.domain.credential import CREDENTIAL
 from treering.domain.environment import ENVIRONMENT, CreateEnvironment
@@ -18,6 +18,7 @@ from treering.domain.job import JOB
 from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
+from treering.domain.watched import check_webhook
 from treering.domain.webhook import WEBHOOK
 from treering.domain.webhook_messages import DeleteWebhook, ResumeWebhook, UpdateWebhook
 from treering.domain.witness import WITNESS
@@ -113,7 +114,7 @@ async def carry_out(call: Call, kind: Aggregate[object, object, object], address
     if isinstance(command, ResumeWebhook):
         await require_secret(call, address)
     if isinstance(command, UpdateWebhook):
-        check_watched(command.types or ())
+        await check_types(call, address, command)
     await check_named(call, address.workspace, command)
     if isinstance(command, CreateEnvironment):
         written = await create_environment(call, address, command, call.command_id())
@@ -134,6 +135,13 @@ def check_experiment(address: Address, command: CreateExperiment) -> None:
         why = f"name is {command.name[:80]!r}, and the path says {address.key!r}"
         raise Refused("experiment.name_invalid", f"{why}; leave it out, or use POST /api/2.0/mlflow/experiments/create")
     check_new_name(EXPERIMENT.kind, address.key)
+
+
+async def check_types(call: Call, address: Address, command: UpdateWebhook) -> None:
+    """``Refused`` for types that no event of what the webhook is about can have."""
+    if command.types and (found := await call.gateway.find(address)):
+        webhook = WEBHOOK.states.decode(found.state)
+        check_webhook(webhook.body, command.types, webhook.kind, address.workspace, webhook.resource)
 
 
 async def require_secret(call: Call, address: Address) -> None:

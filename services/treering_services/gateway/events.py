@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 
-from treering.domain import check_watched, kind_named
+from treering.domain import kind_named
+from treering.domain.watched import check_place, check_watched
 from treering.domain.webhook_messages import TYPES_MAX
 from treering.kernel.bounds import Line, Name
 from treering.kernel.epochs import read_id
@@ -29,7 +30,7 @@ LIMIT_DEFAULT = 100
 class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """``since``: an event's id, a position (``EPOCH:POSITION``; without an epoch, of the first one), whose events are
     not sent any more, or ``now``; "" is the beginning.
-    ``type``: one or several, with commas; ``job.*`` is all that begin so. ``name`` needs ``kind``.
+    ``type``: one or several, with commas, or patterns: ``job.*``, ``*.failed``. ``name`` needs ``kind``.
 
     What does not follow is a page. While there is more, the header ``treering-next`` is the ``since`` of the next one,
     also where a page has few events or none, because not many of those that were looked at are wanted."""
@@ -93,9 +94,10 @@ def selection_of(query: EventsQuery, *, lines: bool) -> Selection:
     types = tuple(sorted(set(query.type.split(",")))) if query.type else ()
     if len(types) > TYPES_MAX:
         raise Refused("request.query", f"type has {len(types)} types, at most {TYPES_MAX} are allowed")
-    check_watched(types)
+    check_watched(types, kind)
     if query.name and not kind:
         raise Refused("request.query", "name needs kind: a name alone does not say of what")
+    check_place(kind, workspace, query.name)
     key = checked_address(query.ws, "", query.name).key if query.name else ""
     return Selection(workspace, kind, key, types, lines, query.plain and not lines)
 

@@ -183,6 +183,7 @@ class Polls:
 
     async def poll(self, asked: BatchRequest, workspace: str, owner: str) -> Batch:
         query = EventsQuery(ws=workspace, kind=asked.kind, name=asked.name, type=asked.type)
+        await self.gateway.require_workspace(workspace)
         start = await self.start_of(str(asked.since))
         poll = Poll(self.gateway.hub, selection_of(query, lines=True), start, asked.limit, owner)
         self.gateway.open_streams.add(poll)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from treering.adapters.bus import question
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
-from treering.domain import check_watched, kind_named
+from treering.domain.watched import check_webhook
 from treering.domain.webhook import WEBHOOK, check_url
 from treering.domain.webhook_messages import (
     Attempts,
@@ -110,9 +110,7 @@ async def create_webhook(call: Call) -> Response:
     asked = await call.json(NewWebhook)
     address = Address(call.workspace, WEBHOOK.kind, checked_name(asked.name))
     secret = asked.secret or new_secret()
-    if asked.kind:
-        kind_named(asked.kind)
-    check_watched(asked.types)
+    check_webhook(asked.body, asked.types, asked.kind, address.workspace, asked.resource)
     since = await call.gateway.log.head() if asked.since is None else await since_of(call, asked.since)
     command = CreateWebhook(
         asked.url, since, asked.kind, asked.resource, asked.types, asked.body, asked.attempts_max,
