@@ -14,7 +14,10 @@ from tests.cli.conftest import Treering
 from treering.cli.job_wait import why_waiting
 
 JOB = 'command: sleep 600\nenvironment: {python: "3.11"}\n'
-NO_NODE = "waiting for a node: none of compute local is online"
+NO_NODE = (
+    "waiting for a node: none of compute local is online; "
+    "`treering up` runs one, `treering node join` makes another machine one"
+)
 ALL_IN_USE = "waiting for a free slot on local: 2 of 2 in use"
 
 

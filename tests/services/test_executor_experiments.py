@@ -13,10 +13,11 @@ import pytest
 
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.kernel.subjects import Address
+from treering.specs.references import parse_reference
 from treering_services.executor import runner
 from treering_services.executor.attempt import Attempt
 from treering_services.executor.runner import Runner
-from treering_services.executor.steps import mlflow_variables
+from treering_services.executor.steps import azureml_variables, mlflow_variables
 
 pytestmark = pytest.mark.anyio
 ANSWER = b'{"run": {"info": {"experiment_id": "7"}}}'
@@ -105,3 +106,18 @@ async def test_a_jobs_clients_of_mlflow_are_led_to_its_workspace() -> None:
     }
     found = {workspace: variables["MLFLOW_TRACKING_URI"] for workspace, variables in uris.items()}
     assert found == {"main": "http://h:1", "lab": "http://h:1/w/lab"}
+
+
+def test_scripts_made_for_azure_ml_find_the_variables_they_put_together() -> None:
+    spec = JobSpec("true", EnvironmentSpec(), experiment="digits")
+    said = azureml_variables(Attempt(Address("w", "job", "j"), 1, spec, Path("/x"), experiment_id="7"))
+    wanted = {
+        "AZUREML_RUN_ID": "j",
+        "AZUREML_ARM_WORKSPACE_NAME": "w",
+        "AZUREML_ARM_PROJECT_NAME": "digits",
+        "AZUREML_EXPERIMENT_ID": "7",
+    }
+    assert wanted.items() <= said.items()
+    assert said["AZUREML_ARM_SUBSCRIPTION"] and said["AZUREML_ARM_RESOURCEGROUP"]
+    at = f"{said['AZUREML_WORKSPACE_SCOPE']}/models/m/versions/1"
+    assert (parse_reference(at).form, parse_reference(at).workspace) == ("arm", "w")

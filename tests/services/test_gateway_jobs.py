@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 
+from treering.domain.job_messages import SubmitJob
+from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.kernel.blobs import digest_of
+from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +111,25 @@ async def test_a_job_with_a_name_that_is_taken_is_refused_unless_it_is_the_same(
     same = await api.ask("POST", f"{WS}/jobs", changed())
     other = await api.ask("POST", f"{WS}/jobs", changed(command="false"))
     assert same.status == 200 and (other.status, other.code) == (409, "job.exists")
+
+
+async def test_the_jobs_that_another_submitted_are_its_children(api: Api) -> None:
+    await api.submitted("parent")
+    await api.submitted("nested", tags={"mlflow.parentRunId": "parent"})
+    await api.submitted("other", tags={"of": "parent", "a.b": "1"})
+    by_script = SubmitJob(JobSpec("true", EnvironmentSpec()), "parent")
+    written = await api.send_as("gateway", Address("w", "job", "child"), by_script)
+    for query, names in (
+        ("of_job=parent", ["child", "nested"]),
+        ("of_job=child", []),
+        ("tag=of", ["other"]),
+        ("tag=a.b=1", ["other"]),
+        ("tag=of=somebody", []),
+    ):
+        found = (await api.ask("GET", f"{WS}/jobs?{query}&after={written.position}")).json["items"]
+        assert [one["name"] for one in found] == names, query
+    assert (await api.ask("GET", f"{WS}/jobs?of_job=none")).code == "job.absent"
+    assert (await api.ask("GET", f"{WS}/jobs?tag=a&at=3")).code == "query.at"
 
 
 async def test_a_reference_means_the_version_label_or_latest_of_an_environment(api: Api) -> None:

@@ -66,6 +66,16 @@ async def test_a_step_that_does_not_go_on_is_stuck(api: Api) -> None:
     assert "5 B of 10 B" in rows[0]["why"]
 
 
+async def test_a_job_that_no_node_will_take_is_stuck_at_once(api: Api) -> None:
+    await api.ask("POST", f"{WS}/computes/gpu/create", {})
+    await api.submitted("alone", compute="gpu")
+    await api.submitted("queued")  # on a compute with a node that is busy
+    rows = (await api.ask("GET", "/v1/stuck?workspace=w")).json["rows"]
+    assert [(row["name"], row["problem"], row["status"]) for row in rows] == [("alone", "waiting", "Queued")]
+    assert "no node of compute gpu is online" in rows[0]["why"]
+    assert (await api.ask("GET", "/v1/stuck?workspace=w&waiting_seconds=0.000001")).json["rows"] != rows
+
+
 @pytest.mark.parametrize(
     "progress", [(), (Progress("j", 1, "inputs", 200.0, 3.0),), (Progress("j", 1, "running", 9000.0, 9000.0),)]
 )

@@ -99,7 +99,7 @@ def test_overrides_change_what_is_read(folder: Path) -> None:
 
 def test_the_least_job_has_defaults(folder: Path) -> None:
     draft = load(folder, "command: echo hi\nenvironment: azureml:e@latest\n")
-    assert (draft.compute, draft.experiment, draft.code, draft.instance_count) == ("local", "Default", None, 1)
+    assert (draft.compute, draft.experiment, draft.code, draft.instance_count) == ("local", "", None, 1)
     assert draft.timeout_seconds is None
     assert draft.environment.reference == "azureml:e@latest"
 

@@ -45,7 +45,7 @@ def test_in_a_job(job: Path, written: str) -> None:
     draft = load(job, *overrides, f"environment_variables.A={written}")
     found = (draft.tags["build"], draft.description, draft.environment_variables["B"])
     assert (*found, draft.display_name or written, draft.environment_variables["A"]) == (written,) * 5
-    assert draft.experiment == ("Default" if "\n" in written else written)
+    assert draft.experiment == ("" if "\n" in written else written)
 
 
 @pytest.mark.parametrize("written", [one for one in WRITTEN if not one.startswith('{"')])

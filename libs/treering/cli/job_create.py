@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from treering.cli.job_wait import ask_for_node
 from treering.cli.lazy import Verb
 from treering.cli.names import sets_option
 from treering.cli.people import names_of
@@ -50,6 +51,8 @@ def create(
         for note in submitted.resource["state"]["spec"].get("notes", ()):
             put(f"note: {note}", file=sys.stderr)
         if not watched:
+            if why := ask_for_node(session, client, submitted.resource):
+                put(f"note: {why}", file=sys.stderr)
             session.show(shape(submitted.resource, names_of(session.home)))
             return
         from treering.cli.job_watch import watch

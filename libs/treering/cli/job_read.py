@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from treering.cli.job_wait import ask_why_waiting
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
 from treering.cli.names import named
@@ -17,6 +18,7 @@ from treering.cli.shapes import JOB, TERMINAL, Shape, duration_seconds, shape
 if TYPE_CHECKING:
     from treering.client.http import Client
 
+WAITING = ("Queued", "Preparing")
 UNDER_WAY = ("Preparing", "Running", "Finalizing", "CancelRequested")
 COLUMNS = {
     "Name": "name",
@@ -39,17 +41,22 @@ def show(session: Session, name: str, at: str | None, web: bool) -> None:
     with session.client() as client:
         found = client.get(session.path("job", name), at=at)
         models = [] if at else client.get(session.path("job", name, "models"))["items"]
+        waiting = "" if at or found["status"] not in WAITING else ask_why_waiting(session, client, name)
         under_way = not at and found["status"] in UNDER_WAY
         said = client.get(session.path("job", name, "progress"))["progress"] if under_way else None
     shown = shape(found, names_of(session.home))
     if said:
         shown["progress"] = said
+    if waiting:
+        shown["waiting"] = waiting
     session.show({**shown, "models": [one["name"] for one in models]} if models else shown)
 
 
 @click.command("list", cls=Verb)
 @click.option("--status", help="Only those in this status.")
-@click.option("--experiment", "--experiment-name", "--parent-job-name", "parent", help="Only those of it.")
+@click.option("--experiment", "--experiment-name", "parent", help="Only those of it.")
+@click.option("-p", "--parent-job-name", "of_job", metavar="NAME", help="Only those that this job submitted.")
+@click.option("--tag", metavar="KEY[=VALUE]", help="Only those with this tag.")
 @click.option("--prefix", help="Only names that begin so.")
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--include-archived", "archived", flag_value="any")

@@ -24,17 +24,35 @@ def ask_why_waiting(session: Session, client: Client, name: str) -> str:
     return why_waiting(job, nodes, jobs)
 
 
+def ask_for_node(session: Session, client: Client, job: Resource) -> str:
+    """Why no node will take the job, as nodes are now; "" when one may."""
+    nodes = listed(session, client, "node", "online") if job["status"] == "Queued" else []
+    return why_waiting(job, nodes, ()) if job["status"] == "Queued" and not on_compute(job, nodes) else ""
+
+
+def on_compute(job: Resource, nodes: Sequence[Resource]) -> dict[str, int]:
+    """The slots of the nodes of its compute."""
+    compute = job["state"]["spec"].get("compute", LOCAL)
+    return {node["name"]: node["state"]["slots"] for node in nodes if node["state"]["compute"] == compute}
+
+
 def listed(session: Session, client: Client, kind: str, status: str) -> list[Resource]:
     items: list[Resource] = client.get(f"{session.path(kind)}?status={status}&limit={PAGE_MAX}")["items"]
     return items
 
 
+def no_node_hint(compute: str) -> str:
+    if compute == LOCAL:
+        return "`treering up` runs one, `treering node join` makes another machine one"
+    return f"`treering node join URL --compute {compute}` makes a machine one, or submit it with --set compute=local"
+
+
 def why_waiting(job: Resource, nodes: Sequence[Resource], jobs: Sequence[Resource]) -> str:
     """``nodes`` are online; ``jobs`` those which nodes have, of which some are prepared before there is a slot."""
     compute = job["state"]["spec"].get("compute", LOCAL)
-    slots = {node["name"]: node["state"]["slots"] for node in nodes if node["state"]["compute"] == compute}
+    slots = on_compute(job, nodes)
     if not slots:
-        return f"waiting for a node: none of compute {compute} is online"
+        return f"waiting for a node: none of compute {compute} is online; {no_node_hint(compute)}"
     others = [one["status"] for one in jobs if one["name"] != job["name"] and one["state"].get("node") in slots]
     in_use, total = sum(status in AT_WORK for status in others), sum(slots.values())
     before = len(others) - in_use

@@ -5,7 +5,9 @@ Digests are made here, with the tree format the executor reads, so an unchanged 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +23,12 @@ from treering.client.http import Client
 from treering.client.urls import segment
 from treering.domain.job_spec import EnvironmentSpec, InputSpec
 from treering.kernel.blobs import PREFIX
+from treering.kernel.subjects import NAME_CHARACTERS_MAX
 from treering.specs.curated import resolve_environment
 from treering.specs.job_draft import JobDraft
 from treering.specs.prepared import spec_of
+
+NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 
 
 class Submitted(NamedTuple):
@@ -42,6 +47,7 @@ def submit(client: Client, draft: JobDraft, workspace: str, name: str = "") -> S
 
 
 async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: str) -> Submitted:
+    draft = dataclasses.replace(draft, experiment=draft.experiment or experiment_here(Path.cwd()))
     environment = resolve_environment(draft.environment, draft.code)
     blobs = HttpBlobs(client)
     code = (await put_tree(blobs, draft.code)).digest if draft.code else ""
@@ -75,3 +81,10 @@ async def put_once(blobs: HttpBlobs, file: Path) -> str:
 def digest_of_file(file: Path) -> str:
     with open_regular(file) as opened:
         return PREFIX + hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def experiment_here(folder: Path) -> str:
+    """The experiment of a job that names none: called as the folder it is submitted from, as with az ml, without blanks
+    and what else cannot be in a name."""
+    name = NOT_IN_A_NAME.sub("_", folder.resolve().stem.replace(" ", "")).lstrip("-.")
+    return name[:NAME_CHARACTERS_MAX] or "Default"

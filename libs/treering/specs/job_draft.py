@@ -28,7 +28,8 @@ RUNNABLE = "job/command"
 class JobDraft:
     """A command job as written. In ``inputs``, ``path`` is what the user wrote; of inputs on this machine
     ``local_inputs`` has the file or folder. ``code`` is a local folder or file; code that lies elsewhere
-    (``git+...``) is in ``code_reference``. An absent ``timeout_seconds`` means no limit.
+    (``git+...``) is in ``code_reference``. An absent ``timeout_seconds`` means no limit, an absent ``experiment`` ("")
+    that of the folder it is submitted from.
     """
 
     file: Path
@@ -86,7 +87,7 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         environment_variables=words(root.map("environment_variables")),
         secret_variables=texts(root.entries.get("secret_variables")),
         compute=read_compute(root, report),
-        experiment=root.text("experiment_name") or "Default",
+        experiment=root.text("experiment_name"),
         name=read_name(root, report),
         display_name=root.text("display_name"),
         description=root.text("description"),

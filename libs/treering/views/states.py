@@ -167,6 +167,10 @@ def newest_page(db: Database, workspace: str, kind: str, **wanted: Any) -> tuple
     return [resource(row) for row in rows], cut
 
 
+TAGGED = "EXISTS (SELECT 1 FROM json_each(CAST(labels AS TEXT)) WHERE key = ?"
+PARENT_TAG = "mlflow.parentRunId"
+
+
 def newest_rows(
     db: Database,
     workspace: str,
@@ -175,6 +179,8 @@ def newest_rows(
     status: str = "",
     parent: str = "",
     prefix: str = "",
+    of_job: str = "",
+    tag: str = "",
     archived: bool | None = False,
     before: int = 0,
     limit: int = 100,
@@ -182,7 +188,8 @@ def newest_rows(
     """Of the newest resources of a kind first, without those that cannot be shown.
 
     ``before`` is the page mark: the last page's smallest ``first_position`` (see ``page_mark``); ``archived`` None
-    means both.
+    means both. ``of_job``: jobs that it submitted, or that name it as their parent in MLflow's tag. ``tag``: KEY or
+    KEY=VALUE.
     """
     wanted = ["workspace = ?", "kind = ?"]
     values: list[Any] = [workspace, kind]
@@ -196,6 +203,13 @@ def newest_rows(
     if prefix:
         wanted.append("substr(key, 1, ?) = ?")
         values += [len(prefix), prefix]
+    if of_job:
+        wanted.append(f"(json_extract(CAST(state AS TEXT), '$.via') = ? OR {TAGGED} AND value = ?))")
+        values += [of_job, PARENT_TAG, of_job]
+    if tag:
+        key, equals, value = tag.partition("=")
+        wanted.append(f"{TAGGED}{' AND value = ?' if equals else ''})")
+        values += [key, value] if equals else [key]
     if before:
         wanted.append("first_position < ?")
         values.append(before)

@@ -32,6 +32,7 @@ ANSWER_TIMEOUT_SECONDS = 3.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 BOUNDS = Bounds()
 SHELL = "/bin/bash"
+SUBSCRIPTION, RESOURCE_GROUP = "00000000-0000-0000-0000-000000000000", "treering"
 log = structlog.get_logger()
 
 
@@ -148,8 +149,7 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
         "TREERING_JOB": attempt.job.key,
         **mlflow_variables(attempt, gateway_url, token),
         **({"TRACEPARENT": attempt.trace} if attempt.trace else {}),
-        "AZUREML_RUN_ID": attempt.job.key,
-        "AZUREML_ARM_WORKSPACE_NAME": attempt.job.workspace,
+        **azureml_variables(attempt),
         **{f"AZURE_ML_INPUT_{name}": value for name, value in attempt.input_paths.items()},
         **{f"AZURE_ML_OUTPUT_{name}": str(path) for name, path in attempt.output_paths.items()},
         **spec.environment.variables,
@@ -162,6 +162,27 @@ def visible_secrets(attempt: Attempt) -> list[str]:
     """Values of variables that are secret by their name, although the spec of the job shows them."""
     given = {**attempt.spec.environment.variables, **attempt.spec.environment_variables}
     return [value for name, value in given.items() if is_secret_name(name)]
+
+
+def azureml_variables(attempt: Attempt) -> dict[str, str]:
+    """What scripts made for Azure ML read. There are no subscriptions and no resource groups here, but scripts put the
+    three together; nothing here names a service of Azure's that a script could call."""
+    workspace, spec = attempt.job.workspace, attempt.spec
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}"
+    scope = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+    experiment = {"AZUREML_EXPERIMENT_ID": attempt.experiment_id} if attempt.experiment_id else {}
+    return {
+        "AZUREML_RUN_ID": attempt.job.key,
+        "AZUREML_ROOT_RUN_ID": attempt.job.key,
+        "AZUREML_ARM_SUBSCRIPTION": SUBSCRIPTION,
+        "AZUREML_ARM_RESOURCEGROUP": RESOURCE_GROUP,
+        "AZUREML_ARM_WORKSPACE_NAME": workspace,
+        "AZUREML_ARM_PROJECT_NAME": spec.experiment,
+        "AZUREML_WORKSPACE_SCOPE": scope,
+        "AZUREML_EXPERIMENT_SCOPE": f"{scope}/experiments/{spec.experiment}",
+        "AZUREML_NODE_COUNT": str(spec.instance_count),
+        **experiment,
+    }
 
 
 def mlflow_variables(attempt: Attempt, gateway_url: str, token: str) -> dict[str, str]:

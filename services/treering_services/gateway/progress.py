@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.bus import question
 from treering.domain.job import HELD, JOB
+from treering.domain.node import NODE
 from treering.kernel.clock import now
 from treering.kernel.log import LogUnavailable
 from treering.kernel.progress import Progress, ProgressAnswer, ProgressQuery
+from treering.views.states import Resource, show, with_status
+from treering.views.stuck import ROWS_MAX
 from treering.views.time_queries import StuckRow
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import Gateway, checked_address
@@ -53,6 +56,29 @@ async def standing_still(gateway: Gateway, workspace: str) -> list[StuckRow]:
         for one in (row.progress,)
         if one.still_seconds >= STILL_SECONDS and one.step not in UNMEASURED
     ]  # fmt: skip
+
+
+async def without_nodes(gateway: Gateway, workspace: str) -> list[StuckRow]:
+    """The queued jobs whose compute has no node that is online, for ``stuck``: at once, however short they wait."""
+    jobs = await gateway.reader.read(lambda db: with_status(db, JOB.kind, ["Queued"]))
+    nodes = await gateway.reader.read(lambda db: with_status(db, NODE.kind, ["online"]))
+    there = {(address.workspace, node.compute) for address, node, _ in nodes}
+    alone = [
+        (address, job.spec.compute)
+        for address, job, _ in jobs
+        if job.spec and workspace in ("", address.workspace) and (address.workspace, job.spec.compute) not in there
+    ]
+    found = await gateway.reader.read(
+        lambda db: [(compute, one) for address, compute in alone[:ROWS_MAX] if (one := show(db, address))]
+    )
+    return [waiting(compute, one) for compute, one in found]
+
+
+def waiting(compute: str, job: Resource) -> StuckRow:
+    since = job.timeline[-1][1] if job.timeline else job.created_at
+    seconds = max((now() - datetime.fromisoformat(since)).total_seconds(), 0.0)
+    why = f"no node of compute {compute} is online: treering node join --compute {compute} makes a machine one"
+    return StuckRow(job.workspace, JOB.kind, job.name, "waiting", job.status, since, seconds, why)
 
 
 async def asked(gateway: Gateway, query: ProgressQuery) -> ProgressAnswer:

@@ -39,7 +39,7 @@ from treering.views.time_queries import (
 from treering_services.gateway.call import Call, reply
 from treering_services.gateway.core import checked_address, kind_of
 from treering_services.gateway.known import check_filters
-from treering_services.gateway.progress import standing_still
+from treering_services.gateway.progress import standing_still, without_nodes
 from treering_services.gateway.row_forms import shown
 
 T = TypeVar("T")
@@ -161,11 +161,20 @@ async def usage(call: Call) -> Response:
     return await table(call, "usage", await in_workspace(call, call.query(UsageQuery)), UsageRow)
 
 
+def key(row: StuckRow) -> tuple[str, str, str]:
+    return row.workspace, row.kind, row.name
+
+
 async def stuck(call: Call) -> Response:
-    """What the monitor sees in the log, and what the scheduler hears of steps that do not go on."""
+    """What the monitor sees in the log, what the scheduler hears of steps that do not go on, and jobs that no node will
+    take, which need not wait long to be a problem."""
     query = await in_workspace(call, call.query(StuckQuery))
     answer = await ask_monitor(call, "stuck", query, StuckAnswer)
-    rows = sorted([*answer.rows, *await standing_still(call.gateway, query.workspace)], key=lambda row: -row.seconds)
+    alone = await without_nodes(call.gateway, query.workspace)
+    known = {key(row) for row in alone}
+    others = [row for row in answer.rows if row.problem != "waiting" or key(row) not in known]
+    found = [*alone, *await standing_still(call.gateway, query.workspace), *others]
+    rows = sorted(found, key=lambda row: -row.seconds)
     return shown(call, encoder.encode(StuckAnswer(rows, answer.more)), StuckRow.__struct_fields__)
 
 

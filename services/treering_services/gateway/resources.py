@@ -13,9 +13,10 @@ from starlette.responses import Response
 
 from treering.adapters.sqlite_view import Database
 from treering.adapters.webhook_secrets import secret_fault
+from treering.domain.job import JOB
 from treering.domain.webhook import WEBHOOK
 from treering.domain.workspace import WORKSPACE
-from treering.kernel.bounds import Name, Position
+from treering.kernel.bounds import Line, Name, Position
 from treering.kernel.pages import ROW_BYTES, Room, page_of
 from treering.kernel.refusal import Refused
 from treering.kernel.shared_limits import PAGE_MAX
@@ -34,11 +35,14 @@ Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
 class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """``page``: the ``next`` of the page before. ``after``: wait until reads show this position. ``at``: a
-    position or an ISO 8601 time; the list as it was then."""
+    position or an ISO 8601 time; the list as it was then. ``of_job``: the jobs that this one submitted. ``tag``: KEY or
+    KEY=VALUE."""
 
     status: Name = ""
     parent: Name = ""
     prefix: Name = ""
+    of_job: Name = ""
+    tag: Line = ""
     archived: Literal["false", "true", "any"] = "false"
     limit: Limit = 100
     page: Position = 0
@@ -69,6 +73,8 @@ async def list_resources(call: Call) -> Response:
     query = call.query(ListQuery)
     kind, workspace = kind_of(call.params["kinds"]).kind, call.workspace
     await check_filters(call.gateway, workspace, kind, status=query.status, parent=query.parent)
+    if query.of_job:
+        await call.gateway.get(checked_address(workspace, JOB.kind, query.of_job))
     if query.at:
         return await list_then(call, workspace, kind, query)
     reader = call.gateway.reader
@@ -77,7 +83,8 @@ async def list_resources(call: Call) -> Response:
     items, cut = await reader.read(
         lambda db: newest_page(
             db, workspace, kind,
-            status=query.status, parent=query.parent, prefix=query.prefix, archived=archived,
+            status=query.status, parent=query.parent, prefix=query.prefix, of_job=query.of_job, tag=query.tag,
+            archived=archived,
             before=query.page, limit=query.limit,
         )
     )  # fmt: skip
@@ -111,6 +118,8 @@ async def list_workspaces(call: Call) -> Response:
 
 
 async def list_then(call: Call, workspace: str, kind: str, query: ListQuery) -> Response:
+    if query.of_job or query.tag:
+        raise Refused("query.at", "of_job and tag are asked of the list as it is now: leave one of them and at out")
     asked = ListAtQuery(
         workspace, kind, query.at, query.status, query.parent, query.prefix, query.archived, query.limit, query.page
     )
