@@ -74,6 +74,9 @@ def test_every_line_of_a_value_is_masked_and_line_breaks_stay() -> None:
         ("https://x.example/c?sv=1&sig=aB%2FcDeFgH", "aB/cDeFgH"),
         ("Bearer eyJhbGciOi", "eyJhbGciOi"),
         ("trj.main.job.1.0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"),
+        ("-----BEGIN KEY-----\\nYWJjZGVmZ2hpams\\n-----END KEY-----\\n", "YWJjZGVmZ2hpams"),
+        (base64.b64encode(b'{"user": "me", "password": "hunter22"}').decode(), "hunter22"),
+        ("s3cr%40et-x", "s3cr@et-x"),
         ('{"client_email": "someone", "private_key": "one line\\nanother line"}', "another line"),
     ],
 )

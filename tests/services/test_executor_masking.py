@@ -77,6 +77,9 @@ async def test_what_an_executor_reports_is_masked(nats_server: RunningNats, tmp_
     for _ in range(2):
         assert await node.reporter.say(told, FailJob(1, "n1", "start_failed", f"no such file: /data/{SECRET}"))
     assert b"/data/***" in registry.asked[-1] and not any(b"s3cr3t" in asked for asked in registry.asked)
+    sent_on = attempt(tmp_path)
+    sent_on.fail("input.failed", "inputs.d: https://store.example/x?sv=1&sig=c2lnbmF0dXJl answered 403")
+    assert sent_on.failure is not None and "?sv=1 answered 403" in sent_on.failure.message
     lost = attempt(tmp_path)
     lost.masker.add([SECRET])
     lost.lose(f"its executor failed: KeyError: {SECRET!r}")

@@ -6,6 +6,7 @@ A library that fails prints the part, not the value it was given.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -15,6 +16,7 @@ import msgspec
 from treering.kernel.secret_names import SECRET_NAME
 
 CHARACTERS_MIN = 6
+FROM_URL_SAFE = str.maketrans("-_", "+/")
 DEPTH_MAX = 8
 # Names of fields that hold a secret although they would say nothing as the name of an environment variable.
 FIELD = re.compile(r"^(auth|pwd|pass|sig|signature|code|accountkey|sharedaccess(key|signature))$", re.IGNORECASE)
@@ -30,13 +32,25 @@ def is_maskable(text: str) -> bool:
 
 def texts_of(value: str) -> set[str]:
     """The value, each of its lines, and the secrets within; without those that are too short to be masked."""
-    found = {value.strip()}
-    for line in value.splitlines():
-        found.add(line.strip())
-    for text in list(found):
-        found.update(parts(text))
-    found.update(in_json(value))
+    found: set[str] = set()
+    for text in (value, *decoded(value)):
+        lines = {text.strip(), *(line.strip() for line in text.splitlines())}
+        found |= lines
+        found.update(part for line in lines for part in parts(line))
+        found.update(in_json(text))
     return {text for text in found if is_maskable(text)}
+
+
+def decoded(value: str) -> Iterator[str]:
+    """What a program makes of a value that is written in another way, as keys and whole files in a variable are."""
+    if "\\n" in value:
+        yield value.replace("\\r", "").replace("\\n", "\n")
+    if "%" in value:
+        yield unquote(value)
+    with suppress(ValueError):
+        text = b64decode("".join(value.split()).translate(FROM_URL_SAFE), validate=True).decode()
+        if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+            yield text
 
 
 def parts(text: str) -> Iterator[str]:

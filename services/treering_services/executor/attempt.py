@@ -24,6 +24,7 @@ from treering.kernel.ending import end
 from treering.kernel.meter import Meter
 from treering.kernel.progress import Progress
 from treering.kernel.subjects import Address
+from treering.kernel.url_secrets import without_secrets
 
 TOLD_AFTER_SECONDS = 1.0  # most steps take less, and nobody would look that fast
 
@@ -142,12 +143,16 @@ class Attempt:
     def fail(self, code: str, message: str, exit_code: int | None = None) -> None:
         """The first failure is the one that counts."""
         if not self.lost:
-            self.failure = self.failure or Failure(code, self.masker.text(message), exit_code)
+            self.failure = self.failure or Failure(code, self.masked(message), exit_code)
 
     def lose(self, reason: str) -> None:
         """We failed, not the job: another attempt may succeed. A failure that is known already still counts."""
         if self.failure is None:
-            self.lost = self.lost or self.masker.text(reason)
+            self.lost = self.lost or self.masked(reason)
+
+    def masked(self, text: str) -> str:
+        """Without the secrets of the job, and those in addresses: a server may have sent us on to a signed one."""
+        return self.masker.text(without_secrets(text))
 
     def context(self, command_id: str, actor: str) -> Context:
         return Context(command_id, now(), actor, self.cause, self.trace)

@@ -15,6 +15,7 @@ from treering.adapters.stalls import Stalls
 from treering.config import console_bytes_max
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, encode_token
+from treering.kernel.url_secrets import without_secrets
 from treering_services.executor.console_file import ConsoleFile, Tail
 
 CHUNK_BYTES_MAX = 64 * 1024
@@ -59,7 +60,7 @@ class Console:
 
     def say(self, line: str) -> None:
         """A line of ours, marked as such. It comes before what is held back of the job."""
-        self.keep(f"treering: {self.masker.text(line)}\n".encode(errors="replace"))
+        self.keep(f"treering: {self.masker.text(without_secrets(line))}\n".encode(errors="replace"))
 
     def write(self, data: bytes) -> None:
         """What the job wrote. What may be the beginning of a secret is held back until more is written."""
