@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 FLUSH_SECONDS_MAX = 3.0
+INSTALL = ".venv/bin/pip install -e '.[otlp]' in treering's folder brings it"
 log = structlog.get_logger()
 
 
@@ -46,7 +47,7 @@ def start_export(service: str) -> Callable[[], None]:
     try:
         return export(service)
     except ImportError as error:
-        log.warning("otlp.off", why=f"{error.name} is not installed: pip install 'treering[otlp]'")
+        log.warning("otlp.off", why=f"{error.name} is not installed: {INSTALL}")
         return nothing
 
 
