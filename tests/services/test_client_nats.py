@@ -13,9 +13,11 @@ from tests.services.gateway_example import Api, running_gateway
 
 from treering.adapters.nats_accounts import add_subscriber, remove_subscriber
 from treering.adapters.nats_credentials import keys_folder
+from treering.client import Client
 from treering.client.errors import ApiError, Unreachable
 from treering.client.events import Event, Since
 from treering.client.nats_events import nats_events
+from treering.kernel.refusal import Refused
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
@@ -104,3 +106,24 @@ async def test_the_place_of_what_a_job_published_is_its_position(api: Api, crede
     assert found.place == f"{said.json['results'][0]['position']}.0"
     await published(api, 2)
     assert [one.id for one in await taken(api, credential, 1, since=found.place)] == ["n2"]
+
+
+async def test_what_a_client_publishes_another_reads_with_all_its_attributes(api: Api, credential: Path) -> None:
+    more: dict[str, str | int | bool] = {"tenant": "a", "attempt": 3, "dry": True, "place": 7, "extensions": "x"}
+
+    def publish() -> list[Event]:
+        with Client(f"http://127.0.0.1:{api.port}", api.tokens.owner) as client:
+            with client.publisher("w", source="/shop") as publisher:
+                publisher.publish("thing.scan", b"\x00\xff", content_type="image/png", extensions=more)
+                publisher.publish("thing.note", "hello", content_type="text/plain", schema="https://example.com/note")
+                with pytest.raises(Refused, match="at most 921600"):
+                    publisher.publish("thing.large", "a" * 921_600)
+            return list(client.events(workspace="w", type="thing.*", follow=False))
+
+    over_http = await asyncio.to_thread(publish)
+    over_nats = await taken(api, credential, 2)
+    for scan, note in (over_http, over_nats):
+        assert (scan.data_bytes, scan.data, scan.data_content_type) == (b"\x00\xff", None, "image/png")
+        assert scan.extensions == more and scan.place == f"{scan.position}.0" and scan.published
+        assert (note.data, note.data_bytes, note.data_schema) == ("hello", None, "https://example.com/note")
+        assert note.extensions == {} and note.data_content_type == "text/plain"

@@ -8,6 +8,7 @@ A lost connection is made anew and goes on behind the last event that was given 
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,9 @@ from treering.kernel.shared_limits import PAGE_MAX
 Since = int | str | None
 ATTRIBUTES = {
     "command_id": "commandid", "data_content_type": "datacontenttype", "recorded_time": "recordedtime",
-    "epoch": "logepoch",
+    "epoch": "logepoch", "data_schema": "dataschema",
+    # No attribute of an event has such a name: what a publisher calls so is one of its extensions.
+    "place": "the place", "extensions": "the extensions",
 }  # fmt: skip
 
 
@@ -48,10 +51,20 @@ class Event(Struct, frozen=True, rename=ATTRIBUTES):
     published: bool = False  # by a publisher: whatever its type says, it is no event of treering's own
     via: str = ""  # the job that acted with the rights of ``actor``
     epoch: str = ""  # of the log it was stored in, "" for the first; every restore of a backup begins one
+    data_schema: str = ""
+    data_base64: str | None = None  # data that is no JSON and no text; ``data_bytes`` are its bytes
+    extensions: dict[str, str | int | bool] = {}  # further attributes that its publisher gave it
     place: str = ""
 
+    @property
+    def data_bytes(self) -> bytes | None:
+        """The bytes of data that came as such, None when it came as JSON or text."""
+        return None if self.data_base64 is None else b64decode(self.data_base64)
 
+
+NAMES = frozenset({"specversion", *Event.__struct_encode_fields__})
 decoder = msgspec.json.Decoder(Event)
+members: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Watch(Struct, frozen=True):
@@ -90,7 +103,16 @@ async def async_events(client: Client, wanted: Watch) -> AsyncIterator[Event]:
 
 def event_of(message: sse.Message) -> Event:
     try:
-        event = decoder.decode(message.data)
+        event = read_event(message.data.encode())
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ApiError("reply.malformed", f"an event is not as this version knows it: {error}", 200) from None
     return msgspec.structs.replace(event, place=message.id)
+
+
+def read_event(body: bytes) -> Event:
+    """The event in CloudEvents' JSON format, without its place."""
+    event = decoder.decode(body)
+    if not event.published:
+        return event
+    more = {name: msgspec.json.decode(value) for name, value in members.decode(body).items() if name not in NAMES}
+    return msgspec.structs.replace(event, extensions=more) if more else event

@@ -22,7 +22,7 @@ from treering.adapters.nats_connect import NatsUnavailable, close, connect
 from treering.adapters.nats_credentials import CREDENTIAL_BYTES_MAX, Credential
 from treering.adapters.nats_users import SUBSCRIBER_PREFIX
 from treering.client.errors import Unreachable, api_error
-from treering.client.events import Event, Since
+from treering.client.events import Event, Since, read_event
 from treering.client.http import pause_seconds
 from treering.kernel.decoding import decode
 from treering.kernel.log import LogUnavailable, encoder
@@ -45,7 +45,7 @@ class Asked(Struct, frozen=True):
 class Batch(Struct, frozen=True):
     """The answer: a batch, or with ``code`` a refusal, which after a restore says more."""
 
-    events: list[Event] = []
+    events: list[msgspec.Raw] = []
     next: str = ""
     code: str = ""
     detail: str = ""
@@ -79,7 +79,7 @@ async def nats_events(
     try:
         while True:
             batch = await answered(client, f"sub.{known.user.removeprefix(SUBSCRIBER_PREFIX)}", asked)
-            for event in batch.events:
+            for event in map(read_event, map(bytes, batch.events)):
                 yield msgspec.structs.replace(event, place=place_of(event))
             asked = msgspec.structs.replace(asked, since=batch.next)
     finally:

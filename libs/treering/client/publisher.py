@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ from treering.client.errors import ApiError, Unreachable
 from treering.client.http import Client, pause_seconds
 from treering.client.urls import segment
 from treering.kernel.refusal import Refused
-from treering.kernel.shared_limits import EVENTS_BYTES_MAX, EVENTS_MAX
+from treering.kernel.shared_limits import EVENTS_BYTES_MAX, EVENTS_MAX, REQUEST_BYTES_MAX
 
 WAITING_MAX = 10_000
 REFUSED_MAX = 1000
@@ -129,11 +130,13 @@ class Publisher:
 
     def publish(
         self, type: str, data: Any = None, *, subject: str = "", id: str = "", time: datetime | None = None,
-        cause: str = "",
+        cause: str = "", content_type: str = "", schema: str = "",
+        extensions: Mapping[str, str | int | bool] | None = None,
     ) -> str:  # fmt: skip
-        """Hand an event over; its id. With an outbox it is on disk when this returns. TypeError for data that is
-        no JSON, ``Refused("publisher.closed")`` after ``close``, ``Refused("event.malformed")`` for a time without an
-        offset from UTC."""
+        """Hand an event over; its id. With an outbox it is on disk when this returns. ``data`` is JSON, or a text or
+        bytes of the type ``content_type``. TypeError for what is none of them, ``Refused("publisher.closed")`` after
+        ``close``, ``Refused("event.malformed")`` for a time without an offset from UTC, ``request.too_large`` for an
+        event that no request can hold."""
         if self.ending:
             raise Refused("publisher.closed", "this publisher is closed; make another one")
         time = time or datetime.now(UTC)
@@ -141,9 +144,17 @@ class Publisher:
             why = "it has no offset from UTC, so nobody knows when that was; give one with a tzinfo"
             raise Refused("event.malformed", f"time is {time.isoformat()}; {why}")
         event = {"specversion": "1.0", "id": id or uuid4().hex, "type": type, "time": time.isoformat()}
-        more = {"source": self.source, "subject": subject, "cause": cause, "data": data}
-        event |= {name: value for name, value in more.items() if value not in ("", None)}
-        self.box.put(json.dumps(event, allow_nan=False).encode())
+        more = {
+            "source": self.source, "subject": subject, "cause": cause, "datacontenttype": content_type,
+            "dataschema": schema,
+        }  # fmt: skip
+        event |= {name: value for name, value in more.items() if value} | dict(extensions or {}) | data_of(data)
+        body = json.dumps(event, allow_nan=False).encode()
+        if len(body) + len("[]") > REQUEST_BYTES_MAX:
+            raise Refused(
+                "request.too_large", f"the event has {len(body)} bytes; at most {REQUEST_BYTES_MAX} are possible"
+            )
+        self.box.put(body)
         with self.state:
             self.state.notify_all()
         return event["id"]
@@ -206,6 +217,13 @@ class Publisher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
+
+
+def data_of(data: Any) -> dict[str, Any]:
+    """As an event has it: no data is none, and no null."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return {"data_base64": b64encode(data).decode()}
+    return {} if data is None or data == "" else {"data": data}
 
 
 def box_of(outbox: Path | None, workspace: str, waiting_max: int) -> Box:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024  # of NATS, between our own services: no decision is larger (docs/adr/0029)
 PAGE_MAX = 1000  # resources of one page of a list
+REQUEST_BYTES_MAX = 900 * 1024  # of a body over HTTP, and of a request to publish over NATS
 EVENTS_MAX = 500  # that are published at once
 EVENTS_BYTES_MAX = 512 * 1024  # of them; a request may have a bit more, and a message from outside 1 MiB
 LAG_MAX = 1000  # positions a view may be behind while it still counts as ready

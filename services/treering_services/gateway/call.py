@@ -18,6 +18,7 @@ from treering.kernel.command import Context
 from treering.kernel.decoding import decode_once, with_given
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
+from treering.kernel.shared_limits import REQUEST_BYTES_MAX
 from treering.kernel.subjects import checked_name
 from treering_services.gateway.http.bodies import is_large
 from treering_services.gateway.http.limits import Limits
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 JSON = "application/json"
-BODY_BYTES_MAX = 900 * 1024  # as over NATS, where a program from outside sends messages of at most 1 MiB
+BODY_BYTES_MAX = REQUEST_BYTES_MAX  # as over NATS, where a program from outside sends messages of at most 1 MiB
 QUERY_FIELDS_MAX = 32
 KEY_CHARACTERS_MAX = 255
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
