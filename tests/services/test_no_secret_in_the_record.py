@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,10 +11,12 @@ from tests.services.gateway_example import SPEC, WS
 from tests.services.mlflow_example import BASE, Mlflow, mlflow_gateway
 
 from treering.adapters.jetstream_log import JetStreamLog
+from treering.adapters.tokens import mint_job_token
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
 WORD = "canary0x"
+CLOUD_EVENT = {"content-type": "application/cloudevents+json"}
 CONTROL = "said-aloud"  # what is no secret is found by the same search
 
 
@@ -140,6 +143,38 @@ async def test_a_job_with_a_secret_where_it_would_stay_is_refused_and_leaves_not
         assert (answer.status, answer.code) == (400, "job.secret_in_text"), (fields, answer.body)
         assert WORD.encode() not in answer.body
     assert WORD.encode() not in await kept(mlflow)
+
+
+async def test_what_a_script_logs_with_mlflow_is_masked_where_it_is_a_secret_of_its_job(mlflow: Mlflow) -> None:
+    plant, api = Planter(), mlflow.api
+    secret, shown = plant.canary(), plant.canary()
+    job = await api.held("j", environment_variables={"DB_PASSWORD": secret, "TOKENIZER": "bert-base-uncased"})
+    script = Mlflow(api, mint_job_token(api.home, job, 1))
+    encoded = b64encode(f"x {secret} y".encode()).decode()
+    params = [{"key": "a", "value": f"--password {secret}"}, {"key": "model", "value": "bert-base-uncased"}]
+    await script.done("runs/log-batch", run_id="j", params=params, tags=[{"key": "t", "value": encoded}])
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/treering/w/job/j",
+        "type": "x.y",
+        "data": {"p": [secret]},
+    }
+    event["subject"] = "job/j"
+    published = await api.ask("POST", f"{WS}/events", event, CLOUD_EVENT, token=script.token)
+    assert published.status < 300, published.body
+    run = (await script.shown("j"))["data"]
+    assert {"key": "a", "value": "--password ***"} in run["params"] and params[1] in run["params"]
+    # And what somebody else says is his own to know.
+    await api.ask("POST", f"{WS}/jobs/j/update", {"description": shown})
+    whole = await kept(mlflow)
+    assert secret.encode() not in whole and encoded.encode() not in whole and shown.encode() in whole
+
+
+async def test_an_idempotency_key_holds_no_address_with_a_secret(mlflow: Mlflow) -> None:
+    plant = Planter()
+    answer = await mlflow.api.ask("POST", f"{WS}/jobs", {"spec": SPEC}, {"idempotency-key": plant.address()})
+    assert answer.code == "request.idempotency_key" and WORD.encode() not in answer.body + await kept(mlflow)
 
 
 async def test_secret_variables_are_in_no_message_of_the_log_and_nobody_is_told_them(mlflow: Mlflow) -> None:

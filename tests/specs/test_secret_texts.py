@@ -73,6 +73,7 @@ URL = "https://a.blob.core.windows.net/c/f.csv?sv=1&sig=abc"
         ({"inputs": {"d": InputSpec("uri_file", path=URL)}}, "inputs.d"),
         ({"inputs": {"d": InputSpec("uri_file", path="https://u:p@h/f.csv", mode="direct")}}, "inputs.d"),
         ({"inputs": {"d": InputSpec("string", value=URL)}}, "inputs.d"),
+        ({"inputs": {"api_key": InputSpec("string", value="abc123def")}}, "inputs.api_key"),
         ({"outputs": {"d": OutputSpec(path=URL)}}, "outputs.d.path"),
         ({"code_path": "git+https://tok@github.com/o/r"}, "code"),
         ({"environment": EnvironmentSpec(requirements=("-e git+https://tok@github.com/o/r#egg=r",))}, "requirements"),

@@ -119,6 +119,8 @@ def fault_in(key: str, text: str) -> str:
         )
     if KNOWN.search(text):
         return f"has a key or token in it, which would stay in the record for ever; {BELONGS}"
+    if key.startswith("inputs.") and names_secret(name := key.split(".")[1]) and is_value(key) and is_literal(text):
+        return f"has the value of {name[:60]!r}, which {STAYS}; {BELONGS}"
     is_command = key.rpartition(".")[2] == "command"
     if is_command and (name := written_out(text)):
         return f"has a value for {name[:60]!r} in it, which {STAYS}; {BELONGS}"
@@ -127,6 +129,11 @@ def fault_in(key: str, text: str) -> str:
 
 STAYS = "would stay in the record for ever"
 BELONGS = "set it among environment_variables (or with --secret), where it is sealed, and write $NAME in the command"
+
+
+def is_value(key: str) -> bool:
+    """Whether an input's own value stands under ``key``, and not its path or type."""
+    return key.count(".") == 1 or key.rpartition(".")[2] in ("value", "written")
 
 
 def instead_of_address(key: str) -> str:

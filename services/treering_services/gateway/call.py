@@ -20,6 +20,7 @@ from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.shared_limits import REQUEST_BYTES_MAX
 from treering.kernel.subjects import checked_name
+from treering.kernel.url_secrets import secret_in
 from treering_services.gateway.http.bodies import is_large
 from treering_services.gateway.http.limits import Limits
 from treering_services.gateway.http.peer import peer_of
@@ -118,6 +119,9 @@ class Call:
             return new_id()
         if not IDEMPOTENCY_KEY.fullmatch(key):
             why = f"Idempotency-Key has {len(key)} characters; it needs 1 to 255, all of them visible and ASCII"
+            raise Refused("request.idempotency_key", why)
+        if what := secret_in(key):
+            why = f"Idempotency-Key has a secret in an address ({what}), which would stay in the record; take another"
             raise Refused("request.idempotency_key", why)
         return f"{self.caller.via or self.caller.actor}:{key}"
 

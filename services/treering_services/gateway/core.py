@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -41,6 +40,7 @@ from treering_services.gateway.http.bodies import Bodies
 from treering_services.gateway.http.limits import Limits, limits_here
 from treering_services.gateway.http.shares import Share
 from treering_services.gateway.hub import Hub
+from treering_services.gateway.job_words import JobWords
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.readiness import Asked
 from treering_services.gateway.schemas import Schemas
@@ -60,14 +60,16 @@ class CommandsWithRoom(Commands):
     ``wrote`` is told the position of each, for readers who know no positions.
     """
 
-    def __init__(self, client: Client, here: Here, stores: Sequence[Path], wrote: Callable[[int], None]) -> None:
-        super().__init__(client, "gateway", here)
-        self.wrote = wrote
-        self.check_room = RoomWatch(require_room, *stores).check
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway.client, "gateway", gateway.here)
+        self.wrote = gateway.tracking.wrote
+        self.words = JobWords(gateway)
+        self.check_room = RoomWatch(require_room, *gateway.home.stores).check
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         self.check_room()
-        written = await super().send(address, scrubbed(address.kind, command), context)
+        masked = await self.words.masked(address.workspace, scrubbed(address.kind, command), context)
+        written = await super().send(address, masked, context)
         self.wrote(written.position)
         return written
 
@@ -114,7 +116,7 @@ class Gateway:
     trees: dict[str, OpenTree] = field(default_factory=dict)  # by digest; artifact_trees.py bounds it
 
     def __post_init__(self) -> None:
-        self.commands = CommandsWithRoom(self.client, self.here, self.home.stores, self.tracking.wrote)
+        self.commands = CommandsWithRoom(self)
         self.figures = Figures(self.metrics.registry)
         self.points = PointsWithRoom(self.client, self.commands.check_room)
         self.log = JetStreamLog(self.client)

@@ -6,6 +6,7 @@ do without (a job's command and inputs) was refused before, so that nothing of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,37 +24,32 @@ AS_THEY_ARE = frozenset({EVENT.kind, EVENT_SCHEMA.kind})
 
 def scrubbed(kind: str, command: T) -> T:
     """The command, the same object when there is nothing in it."""
-    return command if kind in AS_THEY_ARE else plain(command)
+    return command if kind in AS_THEY_ARE else changed(command, left)
 
 
-def plain(value: Any) -> Any:
+def left(text: str) -> str:
+    return without_secrets(text) if "//" in text or "%" in text else text
+
+
+def changed(value: Any, change: Callable[[str], str]) -> Any:
+    """``value`` with each text in it changed, the same object when that makes no difference."""
     match value:
         case str():
-            return without_secrets(value) if "//" in value or "%" in value else value
+            return change(value)
         case msgspec.Raw():
-            return raw(value)
+            decoded = msgspec.json.decode(value)
+            found = changed(decoded, change)
+            return value if found is decoded else msgspec.Raw(msgspec.json.encode(found))
         case Struct():
-            found = {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-            new = {name: one for name, one in found.items() if one is not getattr(value, name)}
+            fields = {name: changed(getattr(value, name), change) for name in value.__struct_fields__}
+            new = {name: one for name, one in fields.items() if one is not getattr(value, name)}
             return replace(value, **new) if new else value
         case dict():
-            pairs = [(plain(key), plain(one)) for key, one in value.items()]
+            pairs = [(changed(key, change), changed(one, change)) for key, one in value.items()]
             same = all(a is c and b is d for (a, b), (c, d) in zip(pairs, value.items(), strict=True))
             return value if same else dict(pairs)
         case list() | tuple() | frozenset() | set():
-            items = [plain(one) for one in value]
-            return value if all(map(is_same, items, value)) else type(value)(items)
+            items = [changed(one, change) for one in value]
+            return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
         case _:
             return value
-
-
-def is_same(one: object, other: object) -> bool:
-    return one is other
-
-
-def raw(value: msgspec.Raw) -> msgspec.Raw:
-    if b"/" not in bytes(value) and b"%" not in bytes(value):
-        return value
-    decoded = msgspec.json.decode(value)
-    found = plain(decoded)
-    return value if found is decoded else msgspec.Raw(msgspec.json.encode(found))
