@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from treering.cli.access import COLUMNS, changed, in_force, require_workspace
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
 from treering.cli.session import Session
+from treering.cli.terminal import put
 
+if TYPE_CHECKING:
+    from treering.client.outbox import Kept
+
+OUTBOX = {"Workspace": "workspace", "Id": "id", "Type": "type", "Time": "time", "Source": "source", "Refused": "detail"}
 publisher = LazyGroup("publisher", help="Let programs publish events over NATS into a workspace.")
 
 
@@ -41,6 +50,32 @@ def remove(session: Session, name: str) -> None:
     from treering.adapters.nats_accounts import remove_publisher
 
     changed(session, "publisher.not_removed", remove_publisher(session.home.absolute(), name))
+
+
+@publisher.command("outbox", help="What waits in an outbox of a publisher, and what was refused; --flush sends it.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--flush", "flushing", is_flag=True, help="Send what waits, and say what became of it.")
+@click.option("--max-results", "-r", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.pass_context
+def outbox(context: click.Context, file: Path, flushing: bool, max_results: int) -> None:
+    from treering.client.outbox import flush, kept_in, waiting_in
+
+    session = context.ensure_object(Session)
+    if not flushing:
+        rows = [row_of(one) for one in kept_in(file, max_results)]
+        session.table(rows[:max_results], OUTBOX)
+        waiting = sum(waiting_in(file).values())
+        put(f"{waiting} events wait in {file}" + (": --flush sends them" if waiting else ""), file=sys.stderr)
+        return
+    with session.client() as client:
+        done = flush(client, file)
+    session.show(done._asdict())
+    context.exit(1 if done.left or done.refused else 0)
+
+
+def row_of(kept: Kept) -> dict[str, Any]:
+    named = {name: kept.event.get(name, "") for name in ("id", "type", "time", "source", "subject")}
+    return {"workspace": kept.workspace, **named, "code": kept.code, "detail": kept.detail}
 
 
 @publisher.command("list", help="Who may publish into the workspace, since when, and who let them.")

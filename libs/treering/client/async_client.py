@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from treering.client.events import Event, Since, async_events, watch
 from treering.client.http import Client
+
+if TYPE_CHECKING:
+    from treering.client.async_publisher import AsyncPublisher
 
 
 class AsyncClient:
@@ -28,6 +32,12 @@ class AsyncClient:
     ) -> AsyncIterator[Event]:
         """As ``Client.events``: ``async for event in client.events(kind="model")``."""
         return async_events(self.client, watch(workspace, kind, name, type, since, follow))
+
+    def publisher(self, workspace: str = "main", *, source: str = "", outbox: Path | None = None) -> AsyncPublisher:
+        """As ``Client.publisher``: ``async with client.publisher("main", source="/ci") as publisher``."""
+        from treering.client.async_publisher import AsyncPublisher
+
+        return AsyncPublisher(self.client, workspace, source=source, outbox=outbox)
 
     async def get(self, path: str, **parameters: object) -> Any:
         return await asyncio.to_thread(self.client.get, path, **parameters)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -43,6 +44,10 @@ class NotStored(NamedTuple):
     event: dict[str, Any]
     code: str
     detail: str
+
+
+class EventsLeft(UserWarning):
+    """Events stay in an outbox: they are safe, and nobody sends them until somebody opens it again, or flushes it."""
 
 
 class Box(Protocol):
@@ -104,7 +109,10 @@ def bounded(waiting: deque[Waiting] | list[Waiting], count_max: int, bytes_max: 
 
 class Publisher:
     """A thread of its own sends. ``on_refused`` is called there for each event that is refused for good; without it
-    the last thousand are in ``refused``. A job may leave ``source`` out: its events then have the job's."""
+    the last thousand are in ``refused``. A job may leave ``source`` out: its events then have the job's.
+
+    Left with ``with``, it waits ``close_seconds`` for what is not stored yet. ``left``: how many events then stayed in
+    the outbox, which is also told as the warning ``EventsLeft``."""
 
     def __init__(
         self,
@@ -115,11 +123,16 @@ class Publisher:
         outbox: Path | None = None,
         waiting_max: int = WAITING_MAX,
         on_refused: Callable[[NotStored], None] | None = None,
+        close_seconds: float = CLOSE_SECONDS,
     ) -> None:
         self.client = client
         self.path = f"/v1/workspaces/{segment(workspace)}/events?ordered=true"
         self.source = source
         self.on_refused = on_refused
+        self.close_seconds = close_seconds
+        self.outbox = outbox
+        self.workspace = workspace
+        self.left = 0
         self.refused: deque[NotStored] = deque(maxlen=REFUSED_MAX)
         self.box: Box = box_of(outbox, workspace, waiting_max)
         self.state = threading.Condition()
@@ -164,17 +177,35 @@ class Publisher:
         with self.state:
             return self.state.wait_for(lambda: not len(self.box), timeout_seconds)
 
-    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Flush, then stop. ``Unreachable`` when events are left that are in no outbox."""
-        done = self.flush(timeout_seconds)
+    def close(self, timeout_seconds: float | None = None) -> int:
+        """Flush, then stop. How many events are left in the outbox; ``Unreachable`` when some are left and there is
+        none."""
+        seconds = self.close_seconds if timeout_seconds is None else timeout_seconds
+        if self.ending or not self.stop(seconds):
+            return self.left
+        if self.outbox is None:
+            raise Unreachable(f"{self.left} events were not stored in {seconds:g} s: {self.failure}")
+        warnings.warn(self.said_of_left(seconds), EventsLeft, stacklevel=3)
+        return self.left
+
+    def stop(self, seconds: float) -> int:
+        """The same without a word; how many events are left."""
+        self.flush(seconds)
         with self.state:
             self.ending = True
             self.state.notify_all()
-        self.thread.join(timeout_seconds)
-        left = len(self.box)
+        self.thread.join(seconds)
+        self.left = len(self.box)
         self.box.close()
-        if not done and isinstance(self.box, MemoryBox):
-            raise Unreachable(f"{left} events were not stored in {timeout_seconds:g} s: {self.failure}")
+        return self.left
+
+    def said_of_left(self, seconds: float) -> str:
+        why = f": {self.failure}" if self.failure else ""
+        path = str(self.outbox)
+        return (
+            f"{self.left} events for the workspace {self.workspace!r} were not stored in {seconds:g} s and stay in "
+            f"{path}{why}. `treering publisher outbox {path} --flush` sends them, or the next publisher that has it"
+        )
 
     def run(self) -> None:
         failures = 0
@@ -194,6 +225,8 @@ class Publisher:
     def send_some(self) -> bool:
         """One batch; False when the log did not take any of it for now."""
         batch = self.box.first(EVENTS_MAX, EVENTS_BYTES_MAX)
+        if not batch:  # it was closed
+            return True
         body = b"[" + b",".join(one.body for one in batch) + b"]"
         headers = {"Content-Type": "application/cloudevents-batch+json"}
         answer = json.loads(self.client.ask("POST", self.path, body, headers))
