@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from treering.adapters.environments import REASON_CHARACTERS_MAX, output_of
 from treering.adapters.known_secrets import environment_secrets, installation_secrets
 from treering.adapters.masking import Masker
 from treering.adapters.nats_credentials import make_credentials
-from treering.adapters.scrubbing import know, knowing, scrub, scrubbed
+from treering.adapters.scrubbing import CHARACTERS_MAX, know, knowing, scrub, scrubbed
 from treering.adapters.tokens import Tokens
+from treering.adapters.uv import Finished
 from treering.config import Home
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
 
 SIGNATURE = "0123456789abcdef" * 4
@@ -64,6 +67,19 @@ def test_what_this_process_has_read_is_masked_in_every_form() -> None:
     assert scrub(b"a-secret-of-this-process".hex()) == "***"
     said = {"a": ["a-secret-of-this-process"], "token": "short", "n": 3}
     assert scrubbed(said) == {"a": ["***"], "token": "***", "n": 3}
+
+
+def test_a_secret_is_masked_before_a_limit_cuts_it() -> None:
+    know("password-of-an-index")
+    for place in range(REASON_CHARACTERS_MAX - 60, REASON_CHARACTERS_MAX + 40, 3):
+        lines: list[str] = []
+        failed = Finished(1, "", "x" * place + " password-of-an-index " + "y" * 500)
+        with pytest.raises(Refused) as refused:
+            output_of(failed, Path("/absent"), lines.append)
+        assert "password-of" not in refused.value.detail and "an-index" not in refused.value.detail
+        assert "password-of" not in "".join(lines)
+    long = str(scrubbed("x" * (CHARACTERS_MAX // 2 - 10) + "password-of-an-index" + "y" * CHARACTERS_MAX))
+    assert len(long) < CHARACTERS_MAX + 10 and "***" in long and "password" not in long
 
 
 def test_the_secrets_of_a_job_are_masked_in_what_its_own_task_says() -> None:

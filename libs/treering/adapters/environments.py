@@ -26,6 +26,7 @@ from treering.adapters.package_indexes import uv_indexes
 from treering.adapters.pythons import Python, find_python, running
 from treering.adapters.remove_tree import remove_tree
 from treering.adapters.sandbox.python_paths import chain
+from treering.adapters.scrubbing import scrub
 from treering.adapters.seals import intact, seal
 from treering.adapters.tree_walk import below
 from treering.adapters.uv import Finished, TimedOut, Uv
@@ -195,7 +196,7 @@ class Environments:
 def output_of(finished: Finished, folder: Path, say: Say) -> str:
     """What uv printed; ``Refused`` with its reason, and ``say`` is told all that it printed."""
     if finished.code != 0:
-        errors = finished.errors.replace(f"{folder}{os.sep}", "")
+        errors = scrub(finished.errors.replace(f"{folder}{os.sep}", ""))  # before a limit cuts a secret in two
         say(f"uv ended with exit code {finished.code} and said:\n{whole(errors)}")
         code = next((code for words, code in FAILURES if words in errors), "environment.install_failed")
         raise Refused(code, f"requirements: {reason(errors, REASON_CHARACTERS_MAX)}")

@@ -15,6 +15,7 @@ from treering.adapters.masking import Masker
 from treering.kernel.url_secrets import without_secrets
 
 VALUES_MAX = 2000
+CHARACTERS_MAX = 100_000  # of one value in a line of a log
 KNOWN = Masker()
 OF_THIS_TASK: ContextVar[Masker | None] = ContextVar("secrets of this task", default=None)
 SECRET_FIELDS = frozenset({"token", "password", "secret", "authorization", "cookie", "ticket"})
@@ -29,7 +30,7 @@ SHAPES = (
     re.compile(r"""(?i)([?&](?:ticket|token|access_token|sig|signature|password|secret|api_?key)=)[^&\s"'#*]+"""),
     # Webhooks of chat services have a token in their path.
     re.compile(
-        r"(?i)(https?://(?!localhost|127\.)[^/\s\"']+/(?:[^/\s?#\"']*/)*)(?=[^/\s?#\"']*\d)[\w:-]{20,}(?=$|[/\s?#\"'])"
+        r"(?i)(https?://(?!localhost|127\.)[^/\s\"']{1,253}/(?:[^/\s?#\"']{0,200}/){0,20})(?=[^/\s?#\"']{0,200}\d)[\w:-]{20,200}(?=$|[/\s?#\"'])"
     ),
 )
 
@@ -65,7 +66,7 @@ def scrubbed(value: object, name: str = "") -> object:
     """The same for whatever stands in a line of a log, under ``name``."""
     match value:
         case str():
-            return "***" if value and name.lower() in SECRET_FIELDS else scrub(value)
+            return "***" if value and name.lower() in SECRET_FIELDS else scrub(bounded(value))
         case None | bool() | int() | float():
             return value
         case dict():
@@ -73,5 +74,13 @@ def scrubbed(value: object, name: str = "") -> object:
         case list() | tuple():
             return [scrubbed(item) for item in value]
         case _:
-            shown = repr(value)
+            shown = bounded(repr(value))
             return value if (text := scrub(shown)) == shown else text
+
+
+def bounded(text: str) -> str:
+    """The beginning and the end of what is too long; known secrets are masked before it is cut."""
+    if len(text) <= CHARACTERS_MAX:
+        return text
+    text, half = KNOWN.text(text), CHARACTERS_MAX // 2
+    return f"{text[:half]} [...] {text[-half:]}"
