@@ -171,6 +171,20 @@ async def test_what_a_script_logs_with_mlflow_is_masked_where_it_is_a_secret_of_
     assert secret.encode() not in whole and encoded.encode() not in whole and shown.encode() in whole
 
 
+async def test_a_script_that_logs_its_whole_environment_does_not_log_its_token(mlflow: Mlflow) -> None:
+    token = mint_job_token(mlflow.api.home, await mlflow.api.held("j"), 1)
+    signature = token.rpartition(".")[2]
+    params = [
+        {"key": "MLFLOW_TRACKING_TOKEN", "value": token},
+        {"key": "all", "value": f"{{'T': '{token}', 'A': '1'}}"},
+    ]
+    script = Mlflow(mlflow.api, token)
+    await script.done("runs/log-batch", run_id="j", params=params, tags=[{"key": "t", "value": token}])
+    shown = {one["key"]: one["value"] for one in (await script.shown("j"))["data"]["params"]}
+    assert shown == {"MLFLOW_TRACKING_TOKEN": "trj.w.j.1.***", "all": "{'T': 'trj.w.j.1.***', 'A': '1'}"}
+    assert signature.encode() not in await kept(mlflow)
+
+
 async def test_an_idempotency_key_holds_no_address_with_a_secret(mlflow: Mlflow) -> None:
     plant = Planter()
     answer = await mlflow.api.ask("POST", f"{WS}/jobs", {"spec": SPEC}, {"idempotency-key": plant.address()})

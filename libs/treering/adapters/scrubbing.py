@@ -19,9 +19,10 @@ CHARACTERS_MAX = 100_000  # of one value in a line of a log
 KNOWN = Masker()
 OF_THIS_TASK: ContextVar[Masker | None] = ContextVar("secrets of this task", default=None)
 SECRET_FIELDS = frozenset({"token", "password", "secret", "authorization", "cookie", "ticket"})
+TOKEN = re.compile(r"\b(tr[jns]\.[\w.~%-]{1,400}\.)[\w-]{32,}")  # of ours
 # What looks like a secret; the first group stays.
 SHAPES = (
-    re.compile(r"\b(tr[jns]\.[\w.~%-]{1,400}\.)[\w-]{32,}"),  # tokens of ours
+    TOKEN,
     re.compile(r"(?i)\b(bearer |basic )[\w.~+/=-]{8,}"),
     re.compile(
         r"""(?i)\b(authorization["']?\s*[:=,]\s*(?:b?["'])?(?:bearer |basic |token )?)"""
@@ -50,6 +51,11 @@ def knowing(masker: Masker) -> Iterator[None]:
         yield
     finally:
         OF_THIS_TASK.reset(token)
+
+
+def without_tokens(text: str) -> str:
+    """``text`` without the signatures of our own tokens."""
+    return TOKEN.sub(r"\1***", text) if TOKEN.search(text) else text
 
 
 def scrub(text: str) -> str:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
 from treering.adapters.masking import Masker
+from treering.adapters.scrubbing import without_tokens
 from treering.adapters.sealed_values import SealedValues
 from treering.domain.job import JOB
 from treering.kernel.command import Context
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ACTOR = "job:"
 KNOWN_MAX = 1000
+TOKEN_START = b"trj."  # each job has a token, which scripts log with all of their environment
 
 
 class JobWords:
@@ -36,14 +38,16 @@ class JobWords:
         self.known: OrderedDict[Address, Masker] = OrderedDict()
 
     async def masked(self, workspace: str, command: T, context: Context) -> T:
-        """The command without the secrets of the job that sends it; the same object when there are none."""
+        """The command without the secrets and tokens of the job that sends it; the same object when there are none."""
         name = context.via or (context.actor.removeprefix(ACTOR) if context.actor.startswith(ACTOR) else "")
         if not name:
             return command
         masker = await self.masker_of(Address(workspace, JOB.kind, name))
+        said = encoder.encode(command)
+        if TOKEN_START in said:
+            command = changed(command, without_tokens)
         if not masker.knows_something:
             return command
-        said = encoder.encode(command)
         return command if masker.data(said) == said else changed(command, masker.text)
 
     async def masker_of(self, job: Address) -> Masker:
