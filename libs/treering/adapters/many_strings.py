@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from typing import Protocol
 
 
@@ -34,16 +33,12 @@ class ManyStrings:
         return sorted(place for string in self.strings for place in places(string, text))
 
 
-def automaton_of(strings: Sequence[bytes]) -> Automaton | None:
-    """None where the library is not installed: one string after the other takes as many passes as there are."""
-    try:
-        library = import_module("ahocorasick_rs")
-    except ImportError:
-        return None
+def automaton_of(strings: Sequence[bytes]) -> Automaton:
+    """Loaded here, since most jobs say too little to need it."""
+    from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+
     # Not the DFA: it outgrows the processor's cache, and is slow where many strings almost stand in the text.
-    how = (library.MatchKind.Standard, library.Implementation.ContiguousNFA)
-    automaton: Automaton = library.BytesAhoCorasick(strings, *how)
-    return automaton
+    return BytesAhoCorasick(strings, MatchKind.Standard, Implementation.ContiguousNFA)
 
 
 def places(string: bytes, text: bytes) -> Iterator[tuple[int, int]]:
