@@ -135,3 +135,41 @@ def test_no_message_shows_a_secret(tmp_path: Path) -> None:
 def test_other_kinds_are_judged_too(tmp_path: Path, text: str, message: str) -> None:
     (found,) = messages(tmp_path, text)
     assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: {a: {type: custom, port: 80}, b: {type: TensorBoard, log_dir: x}, c: {}}",
+        "identity: {type: AMLToken}",
+        "experiment_name: ''",
+    ],
+)
+def test_what_azure_ml_takes_is_taken(tmp_path: Path, text: str) -> None:
+    assert messages(tmp_path, GOOD + text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("services: {a: {type: jupyter_lab, log_dir: x}}", "3: services.a.log_dir: unknown key"),
+        ("services: {a: {type: vs_code, nodes: two}}", "3: services.a.nodes: 'two' is not one of all"),
+    ],
+)
+def test_what_azure_ml_refuses_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (found,) = messages(tmp_path, GOOD + text)
+    assert found.startswith(message)
+
+
+@pytest.mark.parametrize("written", ["yes", "Yes", "on", "y", "1", "'true'", "no", "off", "0", "false"])
+def test_a_boolean_may_be_any_word_that_yaml_has_had_for_it(tmp_path: Path, written: str) -> None:
+    text = f"type: amlcompute\nname: c\nssh_public_access_enabled: {written}\n"
+    assert messages(tmp_path, text) == []
+    assert messages(tmp_path, text.replace(written, "2"))
+
+
+def test_the_loader_of_azure_ml_asks_for_nothing_to_run_in(tmp_path: Path) -> None:
+    path = tmp_path / "f.yml"
+    path.write_text("command: echo\nenvironment: {name: x, version: null}\n")
+    assert judge(path, need_files=False).accepted
+    assert not judge(path).accepted

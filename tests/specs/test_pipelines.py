@@ -110,7 +110,7 @@ def test_what_is_wrong_in_a_component_file_is_told_there(tmp_path: Path, old: st
 
 def test_a_component_file_is_judged_once_however_often_it_is_named(tmp_path: Path) -> None:
     steps = [step(f"s{number}", "{data: x}") for number in range(3)]
-    assert len(messages(tmp_path, pipeline(*steps), COMPONENT + "nonsense: 1\n")) == 1
+    assert len(messages(tmp_path, pipeline(*steps), COMPONENT + "is_deterministic: 7\n")) == 1
 
 
 def test_component_files_that_name_one_another_end(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_an_absent_component_file_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("settings: {default_datestore: azureml:d}", "did you mean 'default_datastore'?"),
+        ("settings: {default_datastore: d}", "settings.default_datastore: 'd' cannot stand here"),
         ("jobs: {A-B: {component: 'azureml:c:1'}}", "the name 'A-B' is not allowed"),
         ("jobs: {a: {inputs: {x: 1}}}", "a step has a component, or a command of its own"),
         (
@@ -157,3 +157,19 @@ def test_a_sweep_names_its_inputs_and_its_search_space(tmp_path: Path) -> None:
     assert "limits.max_total_trials: 2000 is too large, at most 1000" in found[0]
     assert "${{search_space.c}} names none of the search_space" in found[1]
     assert "search_space.b.max_value: 1 is less than 2" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("settings: {default_datestore: azureml:d}", "settings.default_datestore"),
+        ("jobs: {s: {component: 'azureml:c:1', computee: azureml:c}}", "jobs.s.computee"),
+    ],
+)
+def test_a_key_that_azure_ml_passes_over_is_noted_with_what_may_be_meant(tmp_path: Path, text: str, key: str) -> None:
+    path = tmp_path / "p.yml"
+    path.write_text(f"type: pipeline\n{text}\n" + ("" if text[0] == "j" else "jobs: {s: {component: 'azureml:c:1'}}\n"))
+    judgement = judge(path)
+    assert judgement.accepted
+    (note,) = judgement.notes
+    assert (note.key, note.line) == (key, 2) and "did you mean" in note.message

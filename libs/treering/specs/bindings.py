@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from treering.kernel.refusal import Refused
 from treering.specs import expressions
-from treering.specs.checks import nearest
-from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
+from treering.specs.checks import is_true, nearest
+from treering.specs.nodes import MapNode, Node, Report, text_of
 
 NAMES_SHOWN_MAX = 12
 
@@ -35,8 +35,7 @@ def is_optional(node: Node) -> bool:
     """An input that may stay without a value; one with a default always has one."""
     if not isinstance(node, MapNode) or "default" in node.entries:
         return False
-    said = node.entries.get("optional")
-    return isinstance(said, Scalar) and str(said.value).lower() == "true"
+    return is_true(node.entries.get("optional"))
 
 
 def check_text(node: Node | None, names: Names, key: str, report: Report) -> None:

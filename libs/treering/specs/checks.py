@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from treering.kernel.refusal import Refused
 from treering.specs import expressions
-from treering.specs.nodes import Node, Report, Scalar, Value, shown, text_of
+from treering.specs.nodes import Node, Report, Scalar, Value, shown, text_of, word
 from treering.specs.references import Form, parse_reference
 
 Check = Callable[[Node, str, Report], None]
@@ -34,6 +34,8 @@ WORDS: dict[Form, str] = {
     "local": "a local path",
 }
 KNOWN_MAX = 100
+TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
+FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0"})
 TEXT_CHARACTERS_MAX = 100_000
 
 
@@ -125,15 +127,14 @@ def within(node: Node, value: float, minimum: float | None, maximum: float | Non
 
 
 def boolean(node: Node, key: str, report: Report) -> None:
-    if is_binding(node, report) or (isinstance(node, Scalar) and isinstance(node.value, bool)):
+    """true or false, or one of the words that YAML 1.1 has for them, with or without quotes."""
+    if is_binding(node, report) or (isinstance(node, Scalar) and word(node).lower() in TRUE_WORDS | FALSE_WORDS):
         return
     report.add(node.at, key, f"true or false is needed here, not {shown(node)}")
 
 
-def flag(node: Node, key: str, report: Report) -> None:
-    """true or false, with or without quotes."""
-    if not isinstance(node, Scalar) or str(node.value).lower() not in ("true", "false"):
-        boolean(node, key, report)
+def is_true(node: Node | None) -> bool:
+    return isinstance(node, Scalar) and word(node).lower() in TRUE_WORDS
 
 
 def scalar(node: Node, key: str, report: Report) -> None:
@@ -164,8 +165,8 @@ def one_of(*values: str, exact: bool = False) -> Check:
 
 
 def folded(word: str) -> str:
-    """A word in snake case."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", word).lower()
+    """A word in snake case; ``AMLToken`` is ``aml_token``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word).lower()
 
 
 def nearest(word: str, known: Collection[str]) -> str:

@@ -14,6 +14,7 @@ from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_o
 # What a server says of a resource: read over, so that the output of a ``show`` can be submitted.
 READ_OVER = frozenset(
     {"$schema", "id", "creation_context", "provisioning_state", "status", "log_files", "latest_version"}
+    | {"parameters", "job_name", "utc_time_created"}
 )
 
 
@@ -56,11 +57,10 @@ ENVIRONMENT_NOTES = {
     "inference_config": no("is for online endpoints, which there are not yet"),
     "os_type": no("is not carried out: jobs run on Linux", "linux"),
     "datastore": NO_STORE,
-    "stage": no("is not kept"),
     "auto_delete_setting": NO_LIFETIME,
-    "properties": no("are not kept; tags are"),
+    "intellectual_property": no("is not kept"),
 }
-INLINE = {**ENVIRONMENT_NOTES, **dict.fromkeys(("name", "version", "description", "tags", "properties"), NO_ASSET)}
+INLINE = {**ENVIRONMENT_NOTES, **dict.fromkeys(("name", "version", "description", "tags"), NO_ASSET)}
 RESOURCES = {
     "max_instance_count": no("is not carried out: a job runs on one instance"),
     "instance_type": no("is not carried out: a job runs on the machines that have joined its compute target"),
@@ -101,7 +101,7 @@ JOB = Table(
         "distribution": no(
             "is not carried out yet; the command runs as one process, without the variables of a launcher"
         ),
-        "services": no("is not carried out: nothing but the command is started"),
+        "services": no("are not carried out: nothing but the command is started"),
         "queue_settings": no("is not carried out: jobs start in the order they were submitted in"),
         "properties": no("are not kept; tags are"),
         "parent_job_name": no("is not carried out: the job has no parent"),
@@ -130,8 +130,8 @@ MODEL = Table(
     {
         "datastore": NO_STORE,
         "stage": no("is not set by a file"),
-        "auto_delete_setting": NO_LIFETIME,
         "system_metadata": no("is not kept"),
+        "intellectual_property": no("is not kept"),
         "default_deployment_template": no(SERVER),
         "allowed_deployment_templates": no(SERVER),
     },

@@ -65,6 +65,7 @@ KEYS = (
     ({"build"}, "environment"),
     ({"python"}, "environment"),
     ({"requirements"}, "environment"),
+    ({"name", "path"}, "model"),  # or data: neither needs its type
 )
 BATCH_KEYS = {"mini_batch_size", "output_action", "job_definition", "retry_settings"}
 COMPONENT_KEYS = {"version", "is_deterministic", "additional_includes"}

@@ -82,6 +82,21 @@ def map_of(check: Check, names: re.Pattern[str] | None = None, wanted: str = "")
     return Shape(checked, items=(check,))
 
 
+def open_record(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
+    """A mapping with these fields; Azure ML passes over others, so they are noted."""
+    known = record(fields, required)
+
+    def check(node: Node, key: str, report: Report) -> None:
+        if isinstance(node, MapNode):
+            for name in node.entries.keys() - fields.keys():
+                hint = nearest(name, fields)
+                report.note(node.places[name], join(key, name), f"is no key of Azure ML, which passes over it{hint}")
+            node = MapNode({name: one for name, one in node.entries.items() if name in fields}, node.places, node.at)
+        known(node, key, report)
+
+    return Shape(check, parts=(known,))
+
+
 def record(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
     """A mapping with these fields and no others."""
     needed = tuple(required)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from treering.specs.checks import Check, anything, filled, one_of, secret, text
 from treering.specs.kinds.data import data_path
-from treering.specs.kinds.parts import ASSET_HEAD, READ_ONLY, tags
+from treering.specs.kinds.parts import ASSET_HEAD, READ_ONLY, tags, without
 from treering.specs.nodes import MapNode, Node, Report
 from treering.specs.shapes import list_of, map_of, record, tagged
 
 DATA: dict[str, Check] = {
-    **ASSET_HEAD,
+    **without(ASSET_HEAD, "stage"),
     "type": one_of("uri_file", "uri_folder", "mltable"),
     "path": data_path,
 }
 MODEL: dict[str, Check] = {
-    **ASSET_HEAD,
+    **without(ASSET_HEAD, "auto_delete_setting"),
     "type": one_of("custom_model", "mlflow_model", "triton_model"),
     "path": data_path,
     "flavors": map_of(anything),
+    "intellectual_property": anything,
+    "job_name": anything,
+    "utc_time_created": anything,
     "system_metadata": map_of(anything),
     "default_deployment_template": record({"asset_id": text}),
     "allowed_deployment_templates": list_of(record({"asset_id": text})),
@@ -31,7 +34,6 @@ STORE: dict[str, Check] = {
     "name": filled,
     "type": text,
     "description": text,
-    "properties": map_of(anything),
     "tags": tags,
 }
 PRINCIPAL: dict[str, Check] = dict.fromkeys(("authority_url", "resource_url", "tenant_id", "client_id"), text)

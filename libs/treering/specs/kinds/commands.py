@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treering.specs import expressions
 from treering.specs.bindings import Names, check_text, names_of
-from treering.specs.checks import Check, filled, integer, join, matching, one_of, reference, text
+from treering.specs.checks import Check, anything, filled, integer, join, matching, one_of, reference, text
 from treering.specs.kinds import data, environments
 from treering.specs.kinds.parts import JOB_HEAD, environment_variables, queue_settings, resources
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_of
@@ -77,6 +77,7 @@ JOB: dict[str, Check] = {
     "inputs": data.inputs,
     "outputs": data.outputs,
     "parent_job_name": text,
+    "parameters": anything,
 }
 
 

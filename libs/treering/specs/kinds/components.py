@@ -7,7 +7,6 @@ from treering.specs.checks import (
     anything,
     boolean,
     filled,
-    flag,
     integer,
     is_number,
     join,
@@ -21,7 +20,7 @@ from treering.specs.kinds import commands
 from treering.specs.kinds.data import DATA_TYPES, named
 from treering.specs.kinds.parts import READ_ONLY, RESOURCES, asset_reference, environment_variables
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, Value, shown
-from treering.specs.shapes import both, list_of, map_of, record, tagged
+from treering.specs.shapes import both, list_of, map_of, open_record, record, tagged
 
 NAME = matching(r"[a-z][a-z0-9_]*", "use lower-case letters, digits and '_', starting with a letter")
 MODES = one_of(
@@ -39,7 +38,7 @@ MODES = one_of(
 PARAMETER_TYPES = ("string", "integer", "number", "boolean")
 PARAMETER: dict[str, Check] = {
     "type": text,
-    "optional": flag,
+    "optional": boolean,
     "default": scalar,
     "description": text,
     "min": scalar,
@@ -47,7 +46,7 @@ PARAMETER: dict[str, Check] = {
     "enum": list_of(scalar),
 }
 PORT: dict[str, Check] = {
-    "type": text, "description": text, "optional": flag, "default": text, "mode": MODES,
+    "type": text, "description": text, "optional": boolean, "default": text, "mode": MODES,
 }  # fmt: skip
 PORT_TYPES = ("path", *DATA_TYPES)
 OUTPUT: dict[str, Check] = {"type": text, "description": text, "mode": MODES, "early_available": boolean}
@@ -158,5 +157,7 @@ PARALLEL: dict[str, Check] = {
     "mini_batch_error_threshold": integer(-1),
     "environment_variables": environment_variables,
 }
-command = both(record(COMMAND, required=("name", "command", "environment")), commands.expressions_of)
-inline_command = both(record({**COMMAND, "name": text}, required=("command", "environment")), commands.expressions_of)
+command = both(open_record(COMMAND, required=("name", "command", "environment")), commands.expressions_of)
+inline_command = both(
+    open_record({**COMMAND, "name": text}, required=("command", "environment")), commands.expressions_of
+)

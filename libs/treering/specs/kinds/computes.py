@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from treering.specs.checks import Check, anything, filled, flag, integer, join, matching, one_of, secret, text
-from treering.specs.kinds.parts import READ_ONLY, tags
+from treering.specs.checks import Check, anything, boolean, filled, integer, join, matching, one_of, secret, text
+from treering.specs.kinds.parts import READ_ONLY
 from treering.specs.kinds.triggers import trigger
 from treering.specs.nodes import MapNode, Node, Report, Scalar
 from treering.specs.shapes import list_of, map_of, record
 
+ssh_settings = record({"admin_username": text, "admin_password": secret, "ssh_key_value": text, "ssh_port": anything})
 COMPUTE: dict[str, Check] = {
     **READ_ONLY,
     "name": matching(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,254}", "use letters, digits, '-', '_' and '.'"),
@@ -15,12 +16,16 @@ COMPUTE: dict[str, Check] = {
     "location": text,
     "description": text,
     "resource_id": text,
-    "tags": tags,
+    "created_on": anything,
+    "provisioning_errors": anything,
+    "tags": map_of(text),
     "size": filled,
-    "network_settings": record({"vnet_name": text, "subnet": text}),
-    "ssh_settings": record({"admin_username": text, "admin_password": secret, "ssh_key_value": text}),
-    "ssh_public_access_enabled": flag,
-    "enable_node_public_ip": flag,
+    "network_settings": record(
+        {"vnet_name": text, "subnet": text, "private_ip_address": anything, "public_ip_address": anything}
+    ),
+    "ssh_settings": ssh_settings,
+    "ssh_public_access_enabled": boolean,
+    "enable_node_public_ip": boolean,
     "identity": record(
         {
             "type": one_of("system_assigned", "user_assigned", "none", "system_assigned,user_assigned"),
@@ -44,6 +49,7 @@ start_or_stop = record(
 script = record({"path": text, "command": text, "timeout_minutes": integer(1)})
 INSTANCE: dict[str, Check] = {
     **COMPUTE,
+    **dict.fromkeys(("last_operation", "os_image_metadata", "services", "state"), anything),
     "type": one_of("computeinstance"),
     "create_on_behalf_of": record({"user_tenant_id": text, "user_object_id": text}),
     "schedules": record({"compute_start_stop": list_of(start_or_stop)}),
@@ -51,10 +57,10 @@ INSTANCE: dict[str, Check] = {
     "idle_time_before_shutdown_minutes": integer(1),
     "custom_applications": list_of(map_of(anything)),
     "setup_scripts": record({"creation_script": script, "startup_script": script}),
-    "enable_sso": flag,
-    "enable_root_access": flag,
-    "release_quota_on_stop": flag,
-    "enable_os_patching": flag,
+    "enable_sso": boolean,
+    "enable_root_access": boolean,
+    "release_quota_on_stop": boolean,
+    "enable_os_patching": boolean,
 }
 instance = record(INSTANCE, required=("name", "type"))
 

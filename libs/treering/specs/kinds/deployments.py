@@ -10,7 +10,6 @@ from treering.specs.checks import (
     anything,
     boolean,
     filled,
-    flag,
     integer,
     number,
     one_of,
@@ -49,7 +48,7 @@ data_collector = record(
     {
         "collections": map_of(
             record(
-                {"enabled": flag, "data": shaped(scalar=text, mapping=map_of(anything)), "client_id": text},
+                {"enabled": boolean, "data": shaped(scalar=text, mapping=map_of(anything)), "client_id": text},
                 required=("enabled",),
             )
         ),

@@ -22,13 +22,15 @@ ENDPOINT: dict[str, Check] = {
     "scoring_uri": text,
     "openapi_uri": text,
     "location": text,
+    "kind": anything,
     "identity": record(
         {
             "type": one_of("system_assigned", "user_assigned", "none"),
             "principal_id": text,
             "tenant_id": text,
             "user_assigned_identities": list_of(map_of(text)),
-        }
+        },
+        required=("type",),
     ),
     "type": text,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from treering.specs.checks import Check, anything, filled, integer, is_binding, one_of, reference, text
 from treering.specs.kinds.files import is_absent, opened, resolved
-from treering.specs.kinds.parts import ASSET_HEAD, asset_reference
+from treering.specs.kinds.parts import ASSET_HEAD, asset_reference, without
 from treering.specs.nodes import MapNode, Node, Report, text_of
 from treering.specs.shapes import list_of, made_of, record, shaped
 
@@ -26,7 +26,8 @@ route = record({"port": integer(1, 65535), "path": text}, required=("port", "pat
 ROUTES = ("liveness_route", "readiness_route", "scoring_route")
 inference_config = record(dict.fromkeys(ROUTES, route), required=ROUTES)
 ENVIRONMENT: dict[str, Check] = {
-    **ASSET_HEAD,
+    **without(ASSET_HEAD, "properties", "stage"),
+    "intellectual_property": anything,
     "image": filled,
     "build": record({"path": reference("local", "http", "git"), "dockerfile_path": filled}),
     "conda_file": shaped(scalar=existing_file, mapping=anything),
@@ -35,14 +36,16 @@ ENVIRONMENT: dict[str, Check] = {
     "python": text,
     "requirements": shaped(scalar=existing_file, items=list_of(filled)),
 }
-fields = record(ENVIRONMENT)
 
 
-@made_of(fields)
+unnamed = record({**ENVIRONMENT, "name": anything, "version": anything})
+
+
+@made_of(unnamed)
 def inline(node: Node, key: str, report: Report) -> None:
-    """An environment written where it is used: no name is needed, but something to run in is."""
-    fields(node, key, report)
-    if isinstance(node, MapNode) and not any(source in node.entries for source in SOURCES):
+    """An environment written where it is used: its name means nothing, but something to run in is needed in the end."""
+    unnamed(node, key, report)
+    if report.need_files and isinstance(node, MapNode) and not any(source in node.entries for source in SOURCES):
         report.add(node.at, key, f"says nothing to run in; give one of {', '.join(SOURCES)}")
 
 

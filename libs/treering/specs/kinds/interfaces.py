@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from treering.specs.checks import is_binding, join, nearest
+from treering.specs.checks import is_binding, is_true, join, nearest
 from treering.specs.kinds import components
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Node, Report, Scalar, shown
@@ -76,5 +76,4 @@ def check_value(value: Node, declaration: Node, key: str, report: Report) -> Non
 def is_needed(declaration: Node) -> bool:
     if not isinstance(declaration, MapNode) or "default" in declaration.entries:
         return False
-    said = declaration.entries.get("optional")
-    return not (isinstance(said, Scalar) and str(said.value).lower() == "true")
+    return not is_true(declaration.entries.get("optional"))

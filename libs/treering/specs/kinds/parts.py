@@ -8,6 +8,7 @@ from treering.specs.checks import (
     Check,
     anything,
     filled,
+    folded,
     integer,
     matching,
     one_of,
@@ -16,6 +17,7 @@ from treering.specs.checks import (
     text,
     version,
 )
+from treering.specs.nodes import MapNode, Node, Report
 from treering.specs.shapes import list_of, map_of, nullable, record, shaped, tagged
 
 IDENTIFIERS = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
@@ -34,26 +36,32 @@ READ_ONLY: dict[str, Check] = {
 tags = map_of(nullable(text))
 any_tags = map_of(anything)  # of kinds whose tags Azure ML does not judge
 
-service = record(
-    {
-        "type": text,
-        "port": integer(0, 65535),
-        "nodes": text,
-        "endpoint": text,
-        "status": text,
-        "error_message": text,
-        "properties": map_of(anything),
-        "log_dir": text,
-        "ssh_public_keys": text,
-    }
-)
+SERVICE: dict[str, Check] = {
+    "type": text,
+    "port": integer(0, 65535),
+    "nodes": one_of("all", exact=True),
+    "endpoint": anything,
+    "status": anything,
+    "error_message": anything,
+    "properties": map_of(anything),
+}
+OWN = {"tensor_board": {"log_dir": text}, "ssh": {"ssh_public_keys": text}}
+
+
+def service(node: Node, key: str, report: Report) -> None:
+    """A service of any type; some types have a key of their own."""
+    said = folded(node.text("type")) if isinstance(node, MapNode) else ""
+    own = OWN.get(said, {}) if said else {"log_dir": text, "ssh_public_keys": text}
+    record({**SERVICE, **own})(node, key, report)
+
+
 managed_identity = record({"type": text, "client_id": text, "object_id": text, "msi_resource_id": text})
 JOB_HEAD: dict[str, Check] = {
     **READ_ONLY,
     "name": text,
     "description": text,
     "display_name": text,
-    "experiment_name": filled,
+    "experiment_name": text,
     "tags": tags,
     "properties": map_of(nullable(text)),
     "services": map_of(service),
@@ -79,6 +87,11 @@ ASSET_HEAD: dict[str, Check] = {
     "stage": text,
     "auto_delete_setting": anything,
 }
+
+
+def without(fields: dict[str, Check], *names: str) -> dict[str, Check]:
+    return {name: check for name, check in fields.items() if name not in names}
+
 
 RESOURCES: dict[str, Check] = {
     "instance_count": integer(1),

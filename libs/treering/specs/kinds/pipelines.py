@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import re
 
-from treering.specs.checks import Check, boolean, filled, join, matching, reference, text
+from treering.specs.checks import Check, boolean, join, matching, reference, text
 from treering.specs.kinds import commands, components, data, sweeps
 from treering.specs.kinds.components import COMPONENT
 from treering.specs.kinds.files import opened, resolved
 from treering.specs.kinds.graph import check_graph
 from treering.specs.kinds.interfaces import is_file, is_flow
 from treering.specs.kinds.parts import JOB_HEAD
-from treering.specs.nodes import MapNode, Node, Report, Scalar
-from treering.specs.shapes import both, map_of, record, shaped, tagged
+from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
+from treering.specs.shapes import both, map_of, open_record, record, shaped, tagged
 
 STEP_NAMES = re.compile(r"[a-z_][a-z0-9_]*")
 STEP_WORDS = "use lower-case letters, digits and '_', starting with a letter or '_'"
 registered = reference("asset", "arm", "registry")
 
-settings = record(
+resource = reference("asset", "arm")
+
+
+def default_compute(node: Node, key: str, report: Report) -> None:
+    """A compute target, as azureml:NAME; Azure ML knows one word beside."""
+    if text_of(node) != "serverless":
+        resource(node, key, report)
+
+
+settings = open_record(
     {
-        "default_compute": filled,
-        "default_datastore": filled,
+        "default_compute": default_compute,
+        "default_datastore": resource,
         "continue_on_step_failure": boolean,
         "continue_run_on_failed_optional_input": boolean,
         "force_rerun": boolean,
@@ -84,7 +93,8 @@ PARALLEL_STEP: dict[str, Check] = {**STEP, **components.PARALLEL, "environment":
 
 
 def command_step(node: Node, key: str, report: Report) -> None:
-    record(COMMAND_STEP)(node, key, report)
+    is_component = isinstance(node, MapNode) and "component" in node.entries
+    (open_record if is_component else record)(COMMAND_STEP)(node, key, report)
     if isinstance(node, MapNode) and "component" not in node.entries:
         for name in ("command", "environment"):
             if name not in node.entries:
@@ -148,5 +158,5 @@ def graph(node: Node, key: str, report: Report) -> None:
         check_graph(node, key, report)
 
 
-pipeline_component = both(record(PIPELINE_COMPONENT, required=("name", "type", "jobs")), graph)
-inline_pipeline = both(record({**PIPELINE_COMPONENT, "name": text}, required=("jobs",)), graph)
+pipeline_component = both(open_record(PIPELINE_COMPONENT, required=("name", "type", "jobs")), graph)
+inline_pipeline = both(open_record({**PIPELINE_COMPONENT, "name": text}, required=("jobs",)), graph)

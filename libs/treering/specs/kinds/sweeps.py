@@ -96,7 +96,7 @@ JOB: dict[str, Check] = {
     "inputs": data.inputs,
     "outputs": data.outputs,
 }
-REQUIRED = ("type", "trial", "search_space", "objective", "limits", "sampling_algorithm")
+REQUIRED = ("type", "trial", "search_space", "objective", "limits")
 
 
 def expressions_of(node: Node, key: str, report: Report) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treering.specs.checks import Check, anything, filled, flag, one_of, text
+from treering.specs.checks import Check, anything, boolean, filled, one_of, text
 from treering.specs.kinds.parts import READ_ONLY, tags
 from treering.specs.shapes import list_of, map_of, nullable, record, shaped, tagged
 
@@ -10,7 +10,7 @@ RULE: dict[str, Check] = {**READ_ONLY, "name": filled, "type": text, "category":
 ENDPOINT_RULE: dict[str, Check] = {
     **RULE,
     "destination": record(
-        {"service_resource_id": filled, "subresource_target": filled, "spark_enabled": flag},
+        {"service_resource_id": filled, "subresource_target": filled, "spark_enabled": boolean},
         required=("service_resource_id",),
     ),
     "fqdns": list_of(text),
@@ -42,7 +42,7 @@ WORKSPACE: dict[str, Check] = {
     "tags": tags,
     "discovery_url": text,
     "mlflow_tracking_uri": text,
-    "hbi_workspace": flag,
+    "hbi_workspace": boolean,
     "storage_account": text,
     "container_registry": text,
     "key_vault": text,
@@ -70,10 +70,10 @@ WORKSPACE: dict[str, Check] = {
     "primary_user_assigned_identity": text,
     "workspace_hub": text,
     "managed_network": managed_network,
-    "provision_network_now": flag,
-    "enable_data_isolation": flag,
-    "allow_roleassignment_on_rg": flag,
-    "serverless_compute": record({"custom_subnet": nullable(text), "no_public_ip": flag}),
+    "provision_network_now": boolean,
+    "enable_data_isolation": boolean,
+    "allow_roleassignment_on_rg": boolean,
+    "serverless_compute": record({"custom_subnet": nullable(text), "no_public_ip": boolean}),
 }
 full = record(WORKSPACE, required=("name",))
 partial = record(WORKSPACE)
