@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from treering.cli.session import Session
-from treering.client.http import Client
 from treering.kernel.shared_limits import PAGE_MAX
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 LOCAL = "local"  # an answer leaves out what is as by default
 AT_WORK = ("Running", "Finalizing", "CancelRequested")
