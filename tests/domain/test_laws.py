@@ -24,10 +24,16 @@ def reachable(kind: Aggregate[Any, Any, Any], commands: list[Any]) -> list[Any]:
                 after = kind.fold(kind.decide(state, command), state)
             except Refused:
                 continue
-            if after not in states:
+            if after not in states and not is_late(after):
                 states.append(after)
         assert len(states) < STATES_MAX
     return states
+
+
+def is_late(state: Any) -> bool:
+    """A model whose name was given again and again: each time it is another state, and there is no end to them."""
+    parts = [getattr(state, name, None) for name in ("holding", "spec")]
+    return any(getattr(part, "generation", 1) > 2 for part in parts)
 
 
 every_kind = pytest.mark.parametrize("name", KINDS)

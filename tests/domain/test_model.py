@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from treering.domain.logged_model import (
     LOGGED_MODEL,
     CreateLoggedModel,
@@ -47,6 +49,16 @@ def test_what_a_version_is_never_changes() -> None:
 
 def test_the_number_of_a_deleted_version_is_not_given_again() -> None:
     given(MODEL, CREATED, ModelDeleted()).when(CreateModel(SPEC)).is_refused("model.exists")
+
+
+def test_the_number_of_a_version_of_an_earlier_model_is_free() -> None:
+    later = msgspec.structs.replace(SPEC, source="s3://b/later", generation=2)
+    given(MODEL, CREATED).when(CreateModel(later)).is_refused("model.exists")
+    for gone in (ModelDeleted(with_registered_model=True), ModelRenamed("n:1")):
+        given(MODEL, CREATED, gone).when(CreateModel(later)).then(ModelCreated(later))
+    past = (CREATED, ModelDeleted(), ModelCreated(later), ModelDeleted())
+    for spec in (later, SPEC):
+        given(MODEL, *past).when(CreateModel(spec)).is_refused("model.exists")
 
 
 def test_a_deleted_version_can_be_restored_and_nothing_else() -> None:

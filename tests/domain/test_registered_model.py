@@ -48,11 +48,27 @@ def test_a_name_is_taken_once() -> None:
 def test_a_name_is_free_again_when_its_model_was_deleted() -> None:
     again = CreateRegisteredModel("m", tags={"a": "b"})
     given(REGISTERED_MODEL, CREATED, RegisteredModelDeleted()).when(again).then(
-        RegisteredModelCreated("m", tags={"a": "b"})
+        RegisteredModelCreated("m", tags={"a": "b"}, generation=2)
     )
+    renamed = (
+        CREATED,
+        RegisteredModelDeleted(),
+        RegisteredModelCreated("m", generation=2),
+        RegisteredModelRenamed("n"),
+    )
+    given(REGISTERED_MODEL, *renamed).when(CreateRegisteredModel("m")).then(RegisteredModelCreated("m", generation=3))
 
 
-def test_a_number_is_never_given_again_even_to_another_model_of_the_name() -> None:
+def test_another_model_of_the_name_has_numbers_of_its_own_and_nothing_of_the_earlier_one() -> None:
+    earlier = (CREATED, ONE, VersionAdded(2), VersionRemoved(2), AliasAssigned("prod", 1), RegisteredModelDeleted())
+    past = (*earlier, RegisteredModelCreated("m", generation=2))
+    assert REGISTERED_MODEL.fold(past).holding == Holding("m", generation=2)
+    given(REGISTERED_MODEL, *past).when(AddVersion(1, next=True, request="r2")).then(VersionAdded(1, "r2"))
+    given(REGISTERED_MODEL, *past).when(ReturnVersion(1)).nothing_happens()
+
+
+def test_logs_from_before_there_were_generations_are_what_they_were() -> None:
+    """There a number was never given again, even to another model of the name."""
     past = (CREATED, ONE, RegisteredModelDeleted(), RegisteredModelCreated("m"))
     given(REGISTERED_MODEL, *past).when(AddVersion(1, next=True, request="r2")).is_refused(
         "registered_model.version_taken"
@@ -144,15 +160,24 @@ def test_only_the_holder_of_a_reservation_releases_it() -> None:
     given(REGISTERED_MODEL, NameReserved("old")).when(ReleaseName("another")).nothing_happens()
 
 
-def test_a_transfer_needs_the_reservation_and_keeps_the_higher_number() -> None:
+def test_a_transfer_needs_the_reservation_and_brings_its_own_numbers() -> None:
     holding = Holding("m", version_last=3)
     transfer = TransferRegisteredModel("old", holding)
     given(REGISTERED_MODEL).when(transfer).is_refused("registered_model.not_reserved")
     added = [VersionAdded(number) for number in range(1, 8)]
     past: list[RegisteredModelEvent] = [CREATED, *added, RegisteredModelDeleted(), NameReserved("old")]
-    given(REGISTERED_MODEL, *past).when(transfer).then(RegisteredModelTransferred("old", holding))
-    moved = [*past, RegisteredModelTransferred("old", holding)]
-    given(REGISTERED_MODEL, *moved).when(AddVersion(7, next=True)).is_refused("registered_model.version_taken")
+    happened = RegisteredModelTransferred("old", holding, generation=2)
+    given(REGISTERED_MODEL, *past).when(transfer).then(happened)
+    given(REGISTERED_MODEL, *past, happened).when(transfer).nothing_happens()
+    given(REGISTERED_MODEL, *past, happened).when(AddVersion(4, next=True)).then(VersionAdded(4))
+    before_generations = [*past, RegisteredModelTransferred("old", holding)]
+    given(REGISTERED_MODEL, *before_generations).when(AddVersion(7, next=True)).is_refused(
+        "registered_model.version_taken"
+    )
+    late = Holding("m", generation=5)
+    given(REGISTERED_MODEL, *past).when(TransferRegisteredModel("old", late)).then(
+        RegisteredModelTransferred("old", late, generation=5)
+    )
 
 
 def test_a_renamed_model_can_no_longer_be_changed_under_its_old_name() -> None:

@@ -72,7 +72,7 @@ async def test_twenty_versions_at_once_have_twenty_numbers(api: Api) -> None:
     assert sorted(int(one["model_version"]["version"]) for one in made) == list(range(1, 21))
 
 
-async def test_the_number_of_a_deleted_version_is_not_given_again(api: Api) -> None:
+async def test_the_number_of_a_deleted_version_is_given_again_only_to_another_model_of_the_name(api: Api) -> None:
     await a_model(api, versions=2)
     await done(api, "DELETE", f"{MV}/delete", {"name": "m", "version": "2"})
     refused(await api.ask("GET", f"{MV}/get?name=m&version=2"), 404, "RESOURCE_DOES_NOT_EXIST", "not found")
@@ -82,7 +82,7 @@ async def test_the_number_of_a_deleted_version_is_not_given_again(api: Api) -> N
     refused(await api.ask("GET", f"{MV}/get?name=m&version=1"), 404, "RESOURCE_DOES_NOT_EXIST")
     await a_model(api, versions=1)
     found = (await done(api, "GET", f"{MV}/search?filter=name%3D'm'"))["model_versions"]
-    assert [one["version"] for one in found] == ["4"]
+    assert [one["version"] for one in found] == ["1"]
 
 
 async def test_an_alias_points_at_one_version_and_goes_with_it(api: Api) -> None:
@@ -125,9 +125,9 @@ async def test_a_renamed_model_keeps_everything_but_its_name(api: Api) -> None:
         key: value for key, value in before.items() if key not in same
     }
     refused(await api.ask("GET", f"{RM}/get?name=old%20name"), 404, "RESOURCE_DOES_NOT_EXIST")
-    # The old name is free, and its numbers go on; the new one is taken.
+    # The old name is free, and begins with 1; the new one is taken.
     await a_model(api, "old name", versions=1)
-    assert (await version(api, "old%20name", 3))["source"] == "s3://b/0"
+    assert (await version(api, "old%20name", 1))["source"] == "s3://b/0"
     taken = await api.ask("POST", f"{RM}/rename", {"name": "old name", "new_name": "new name"})
     refused(taken, 400, "RESOURCE_ALREADY_EXISTS", "already exists")
     made = await done(api, "POST", f"{MV}/create", {"name": "new name", "source": "s3://b/x"})
@@ -342,3 +342,34 @@ async def test_a_jobs_token_registers_models_in_its_workspace(api: Api) -> None:
     assert found.json["created_by"] == "job:trainer"
     lineage = (await api.ask("GET", "/v1/workspaces/w/models/made:1/lineage")).json
     assert lineage["job"]["name"] == "trainer"
+
+
+async def test_a_model_registered_again_begins_with_1_and_the_record_tells_the_two_apart(api: Api) -> None:
+    await a_model(api, versions=3)
+    await done(api, "POST", f"{RM}/alias", {"name": "m", "alias": "champion", "version": "2"})
+    before = (await api.ask("GET", "/v1/workspaces/main/models/m:1")).json
+    await done(api, "DELETE", f"{RM}/delete", {"name": "m"})
+    await done(api, "POST", f"{RM}/create", {"name": "m"})
+    made = await done(api, "POST", f"{MV}/create", {"name": "m", "source": "s3://b/later"})
+    assert made["model_version"]["version"] == "1"
+    assert (await version(api, "m", 1))["source"] == "s3://b/later"
+    refused(await api.ask("GET", f"{MV}/get?name=m&version=2"), 404, "RESOURCE_DOES_NOT_EXIST")
+    refused(await api.ask("GET", f"{RM}/alias?name=m&alias=champion"), 400, "INVALID_PARAMETER_VALUE")
+    shown = (await api.ask("GET", "/v1/workspaces/main/models/m:1")).json
+    assert shown["state"]["spec"]["generation"] == 2 and shown["created_at"] > before["created_at"]
+    earlier = await api.ask("POST", "/v1/workspaces/main/models/m:2/restore")
+    assert (earlier.status, earlier.json["code"]) == (409, "model.earlier")
+    await done(api, "DELETE", f"{RM}/delete", {"name": "m"})
+    assert (await api.ask("POST", "/v1/workspaces/main/registered_models/m/restore")).status == 200
+    found = (await done(api, "GET", f"{MV}/search?filter=name%3D'm'"))["model_versions"]
+    assert [one["source"] for one in found] == ["s3://b/later"]
+
+
+async def test_a_model_renamed_to_a_name_that_was_deleted_brings_its_own_versions(api: Api) -> None:
+    await a_model(api, versions=3)
+    await done(api, "DELETE", f"{RM}/delete", {"name": "m"})
+    await a_model(api, "n", versions=1)
+    await done(api, "POST", f"{RM}/rename", {"name": "n", "new_name": "m"})
+    for number in ("2", "3"):
+        made = await done(api, "POST", f"{MV}/create", {"name": "m", "source": "s3://b/x"})
+        assert made["model_version"]["version"] == number

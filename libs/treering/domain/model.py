@@ -4,6 +4,7 @@
     active --archived--> active, hidden from lists --restored--> active
     active, deleted --renamed--> renamed
     absent, deleted, renamed --transferred--> active, deleted        what a version of another name was
+    deleted, renamed --created--> active                             of a later model of the name (generation)
 
 What is deleted keeps its archived mark, and has it again when it is restored.
 Versions are made over MLflow's API and from YAML alike, and are the same resources.
@@ -43,6 +44,7 @@ class ModelSpec(Struct, frozen=True, omit_defaults=True):
     path: Text = ""
     flavors: FreeObject = {}
     properties: Tags = {}
+    generation: Count = 1  # of the registered model: there may have been others of this name, with the same numbers
 
 
 class ModelState(Struct, frozen=True, omit_defaults=True):
@@ -244,8 +246,9 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
 
 
 def create(model: ModelState, command: CreateModel) -> list[ModelEvent]:
-    """A number is given once: a version that was deleted, or is called otherwise now, still has it."""
-    if model.status == "absent":
+    """Within one model a number is given once: a version that was deleted, or is called otherwise now, still has it."""
+    before = model.spec.generation if model.spec and model.status in ("deleted", "renamed") else None
+    if model.status == "absent" or (before is not None and command.spec.generation > before):
         return [ModelCreated(command.spec, command.description, command.tags)]
     if model.status == "active" and model.spec == command.spec:
         return []
@@ -276,8 +279,15 @@ def summary(model: ModelState) -> Summary:
 
 
 def birth(event: ModelEvent) -> Birth | None:
-    """A version that is called otherwise now is as old as it was."""
-    return Birth(event.state.created_at, event.state.created_by) if isinstance(event, ModelTransferred) else None
+    """Another version begins with its creation under a number that was free again; one that is called otherwise now is
+    as old as it was."""
+    match event:
+        case ModelCreated():
+            return Birth()
+        case ModelTransferred():
+            return Birth(event.state.created_at, event.state.created_by)
+        case _:
+            return None
 
 
 MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(

@@ -2,7 +2,7 @@
 
     (absent) --created--> active --deleted--> deleted --restored--> active
     active --renamed--> renamed
-    absent, deleted, renamed --created--> active                     another model under a name that was free again
+    absent, deleted, renamed --created--> active                     another model (generation) under a free name
     absent, deleted, renamed --name_reserved--> reserved --transferred--> active
                                                 reserved --name_released--> what it was
     active --archived--> active, hidden from lists --restored--> active
@@ -145,11 +145,21 @@ def without(mapping: dict[str, T], key: str) -> dict[str, T]:
 
 
 def created(model: RegisteredModel, event: RegisteredModelCreated) -> RegisteredModel:
-    """The numbers go on where an earlier model of this name stopped, and its versions may come back, with their
-    aliases."""
-    last = model.holding.version_last
-    holding = Holding(event.name, event.description, event.tags, version_last=last, lapsed=left_behind(model))
+    """Nothing of an earlier model of the name is left. (Before there were generations its numbers went on, and its
+    versions could come back, with their aliases.)"""
+    holding = Holding(event.name, event.description, event.tags, generation=event.generation)
+    if event.generation == 1:
+        was = model.holding
+        holding = msgspec.structs.replace(
+            holding, version_last=was.version_last, lapsed=left_behind(model), generation=was.generation
+        )
     return RegisteredModel("active", holding, request=event.request)
+
+
+def next_generation(model: RegisteredModel) -> int:
+    """Of a model that takes the name now: another one than that which was deleted or renamed."""
+    before = model.was if model.status == "reserved" else model.status
+    return model.holding.generation + (before in ("deleted", "renamed"))
 
 
 def left_behind(model: RegisteredModel) -> dict[str, int]:
@@ -161,8 +171,11 @@ def left_behind(model: RegisteredModel) -> dict[str, int]:
 
 
 def transferred(model: RegisteredModel, event: RegisteredModelTransferred) -> RegisteredModel:
-    version_last = max(model.holding.version_last, event.holding.version_last)
-    holding = msgspec.structs.replace(event.holding, version_last=version_last)
+    if event.generation:
+        holding = msgspec.structs.replace(event.holding, generation=event.generation)
+    else:
+        version_last = max(model.holding.version_last, event.holding.version_last)
+        holding = msgspec.structs.replace(event.holding, version_last=version_last)
     return RegisteredModel("active", holding, event.archived, previous=event.previous)
 
 
@@ -227,7 +240,8 @@ def create(model: RegisteredModel, command: CreateRegisteredModel) -> list[Regis
         raise Refused("registered_model.name", "name is empty; a registered model needs one")
     if model.status in ("absent", "deleted", "renamed"):
         check_new_name(REGISTERED_MODEL.kind, command.name)
-        return [RegisteredModelCreated(command.name, command.description, command.tags, command.request)]
+        generation = next_generation(model)
+        return [RegisteredModelCreated(command.name, command.description, command.tags, command.request, generation)]
     holding = model.holding
     same = (holding.name, holding.description, holding.tags) == (command.name, command.description, command.tags)
     if model.status == "active" and model.request == command.request and same:
@@ -305,8 +319,10 @@ def rename(model: RegisteredModel, command: RenameRegisteredModel) -> list[Regis
 
 
 def transfer(model: RegisteredModel, command: TransferRegisteredModel) -> list[RegisteredModelEvent]:
-    event = RegisteredModelTransferred(command.previous, command.holding, command.archived)
-    if model.status == "reserved" and model.holder == command.previous:
+    reserved = model.status == "reserved" and model.holder == command.previous
+    generation = max(next_generation(model), command.holding.generation) if reserved else model.holding.generation
+    event = RegisteredModelTransferred(command.previous, command.holding, command.archived, generation)
+    if reserved:
         return [event]
     if model == transferred(model, event):
         return []

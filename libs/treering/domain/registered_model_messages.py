@@ -14,10 +14,10 @@ from treering.kernel.bounds import PARTS_MAX, AllTags, Count, Name, Tags, Text
 class Holding(Struct, frozen=True, omit_defaults=True):
     """What a name holds, and takes along when the model is given another name.
 
-    ``version_last`` is the highest version number ever given under the name. It outlives every model of that name,
-    so a number never comes to mean another content. ``removed`` are the versions that were deleted, ``lapsed`` the
-    aliases that went with one of them, or with an earlier model of the name, and that nobody has used since: they come
-    back with their version.
+    ``generation``: the how manieth model of this name it is; each has its own numbers, from 1, and each version says of
+    which it is. ``version_last`` is the highest version number that was given. ``removed`` are the versions that were
+    deleted, ``lapsed`` the aliases that went with one of them and that nobody has used since: they come back with their
+    version. Logs before there were generations went on with the numbers of earlier models of the name.
     """
 
     name: Name = ""
@@ -29,6 +29,7 @@ class Holding(Struct, frozen=True, omit_defaults=True):
     created_at: datetime | None = None  # set when it was created under another name
     created_by: Name = ""  # the same
     lapsed: Annotated[dict[Name, Count], Meta(max_length=PARTS_MAX)] = {}  # alias -> version
+    generation: Count = 1
 
 
 # Commands: what someone asks for.
@@ -129,10 +130,13 @@ RegisteredModelCommand = (
 
 
 class RegisteredModelCreated(Event, frozen=True, tag="registered_model.created"):
+    """``generation``: 2 and more when there were models of the name before; their numbers are free again then."""
+
     name: Name
     description: Text = ""
     tags: Tags = {}
     request: Name = ""
+    generation: Count = 1
 
 
 class RegisteredModelUpdated(Event, frozen=True, tag="registered_model.updated"):
@@ -185,9 +189,12 @@ class RegisteredModelRenamed(Event, frozen=True, tag="registered_model.renamed")
 
 
 class RegisteredModelTransferred(Event, frozen=True, tag="registered_model.transferred"):
+    """``generation`` of what it is under this name; 0 before there were any: then the higher number went on."""
+
     previous: Name
     holding: Holding
     archived: bool = False
+    generation: Count = 0
 
 
 class RegisteredModelDeleted(Event, frozen=True, tag="registered_model.deleted"):

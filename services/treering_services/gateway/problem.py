@@ -47,6 +47,7 @@ STATUSES: Mapping[str, int] = {
     "view.incomplete": 503,
     "view.damaged": 503,
     "resource.incomplete": 409,
+    "model.earlier": 409,
     "service.failed": 500,
     "log.damaged": 500,
     "blob.damaged": 500,  # not 503: asking again does not help, somebody has to put it back

@@ -81,8 +81,14 @@ class Registrar:
         step = f"{self.command_id}:version"
         again = await self.tracking.peek(lambda db: made_by(db, self.workspace, MODEL.kind, step))
         number = again.state.spec.version if again else await self.take_number(key, spec)
-        command = CreateModel(msgspec.structs.replace(spec, version=number), description, tags)
+        generation = again.state.spec.generation if again else await self.generation(key)
+        command = CreateModel(msgspec.structs.replace(spec, version=number, generation=generation), description, tags)
         return number, await self.say(MODEL.kind, f"{key}:{number}", command, "version")
+
+    async def generation(self, key: str) -> int:
+        """Which of the models that had the name is the one now."""
+        known = await self.state(key)
+        return known.state.holding.generation if known else 1
 
     async def take_number(self, key: str, spec: ModelSpec) -> int:
         """Others may take the next number first; then it is the one after."""
@@ -116,16 +122,19 @@ class Registrar:
         )
 
     async def restore(self, key: str) -> Written:
-        """A registered model that was deleted, with the versions that were deleted with it or with an earlier model of
-        the name, each as it was then, aliases that are free included; or one that was archived."""
+        """A registered model that was deleted, with the versions that were deleted with it, each as it was then, and
+        the aliases that are free; or one that was archived."""
         before = await self.state(key)
         deleted = before is not None and before.state.status == "deleted"
         command = UndeleteRegisteredModel() if deleted else RestoreRegisteredModel()
         written = await self.say(REGISTERED_MODEL.kind, key, command)
+        generation = await self.generation(key)
         gone = [
             (version, known.state.spec.version)
             for version, known in (await self.states(key)).items()
-            if known.state.status == "deleted" and known.state.with_registered_model
+            if known.state.status == "deleted"
+            and known.state.with_registered_model
+            and known.state.spec.generation == generation
         ]
         now = await self.state(key)
         lapsed = set(now.state.holding.lapsed.values()) if now else set[int]()
@@ -145,6 +154,9 @@ class Registrar:
         before = await self.version_state(key)
         if before is None or before.state.status != "deleted":
             return await self.say(MODEL.kind, key, RestoreModel())
+        if before.state.spec.generation != await self.generation(model_key(key)):
+            why = f"{key} was a version of an earlier model of this name, which was deleted or renamed"
+            raise Refused("model.earlier", f"{why}; it stays in the record: `treering story model/{key}`")
         await self.say(REGISTERED_MODEL.kind, model_key(key), ReturnVersion(number), "returned")
         return await self.say(MODEL.kind, key, UndeleteModel())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -88,8 +88,9 @@ async def move_versions(registrar: Registrar, key: str, new_key: str, new_name: 
         for version, known in (await registrar.states(key)).items()
         if goes(version, known.state)
     )
+    generation = await registrar.generation(new_key)
     await together(
-        transfer(registrar, version, renamed(version, new_key), new_name, known)
+        transfer(registrar, version, renamed(version, new_key), Under(new_name, generation), known)
         for version, known in (await registrar.states(key)).items()
         if known.state.status == "renamed" and known.state.to == renamed(version, new_key)
     )
@@ -99,9 +100,16 @@ def renamed(version: str, new_key: str) -> str:
     return f"{new_key}:{version.rpartition(':')[2]}"
 
 
-async def transfer(registrar: Registrar, version: str, target: str, new_name: str, moved: Folded) -> None:
+class Under(NamedTuple):
+    """The name that a version gets, and which of the models that had it is the new one."""
+
+    name: str
+    generation: int
+
+
+async def transfer(registrar: Registrar, version: str, target: str, under: Under, moved: Folded) -> None:
     change = msgspec.structs.replace
-    spec = change(moved.state.spec, name=new_name)
+    spec = change(moved.state.spec, name=under.name, generation=under.generation)
     state = change(
         moved.state, status=moved.state.was, was="active", to="", previous="", spec=spec,
         **await origin(registrar, MODEL.kind, version),
