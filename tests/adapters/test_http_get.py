@@ -132,6 +132,12 @@ async def test_a_redirect_to_a_forbidden_address_is_not_followed(tmp_path: Path,
     assert (await refusal(saying(head), tmp_path / "file")).code == "address.forbidden"
 
 
+async def test_a_refusal_has_no_signature_that_a_redirect_led_to(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 302 Found\r\nlocation: ftp://u:canary1@h.example/x?X-Amz-Signature=canary2\r\n\r\n"
+    found = await refusal(saying(head), tmp_path / "file")
+    assert "ftp://h.example/x" in found.detail and "canary" not in found.detail
+
+
 async def test_loopback_is_not_fetched_from_unless_the_operator_allows_it(tmp_path: Path) -> None:
     found = await refusal(saying(OK + b"content-length: 5\r\n\r\nhello"), tmp_path / "file", Egress())
     assert found.code == "address.forbidden" and "--allow-address" in found.detail

@@ -23,6 +23,7 @@ from treering.kernel.clock import monotonic_seconds
 from treering.kernel.disk import refusal_of
 from treering.kernel.meter import begin, tick
 from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import without_secrets
 
 CONNECT_SECONDS = 10.0
 HEAD_SECONDS = 60.0
@@ -210,14 +211,19 @@ def write_block(to: IO[bytes], block: bytes) -> None:
     to.write(block)
 
 
+def shown(url: str) -> str:
+    """For a sentence that the log keeps: a server may send us on to an address with a signature in it."""
+    return without_secrets(url)[:200]
+
+
 def unreachable(url: str, why: str) -> Refused:
-    return Refused("input.unreachable", f"{url[:200]} cannot be read: {why}")
+    return Refused("input.unreachable", f"{shown(url)} cannot be read: {why}")
 
 
 def too_large(url: str, bounds: Bounds) -> Refused:
-    return Refused("input.too_large", f"{url[:200]} has more than {bounds.bytes_max} bytes")
+    return Refused("input.too_large", f"{shown(url)} has more than {bounds.bytes_max} bytes")
 
 
 def too_slow(url: str, bounds: Bounds) -> Refused:
     least = f"{bounds.window_bytes_min} bytes in {bounds.window_seconds:g} s"
-    return Refused("input.too_slow", f"{url[:200]} sends less than {least}, the least that is waited for")
+    return Refused("input.too_slow", f"{shown(url)} sends less than {least}, the least that is waited for")
