@@ -103,6 +103,6 @@ async def test_a_webhook_whose_address_is_lost_says_so_and_is_not_resumed(api: A
         for path in sealed(api):
             path.unlink()
         assert "treering webhook update --url" in (await api.ask("GET", HOOK)).json["warning"]
-        assert (await api.ask("POST", f"{HOOK}/resume")).code == "secret.missing"
+        assert (await api.ask("POST", f"{HOOK}/resume")).code == "webhook.address_missing"
         forged = {"url": sink.url, "sealed": {"reference": "webhook-1", "macs": {"url": "0"}}}
         assert (await api.ask("POST", f"{HOOK}/update", forged)).code == "secret.forbidden"

@@ -19,12 +19,17 @@ def shown_address(url: str) -> str:
 
 
 def whole_address(values: SealedValues, address: Address, webhook: Webhook) -> str:
-    """Where to deliver to; that of a webhook of an earlier release is in the log. ``Refused``: ``secret.missing``,
-    ``secret.damaged``."""
-    found = values.open(address, webhook.sealed).get(ADDRESS, "") if webhook.sealed else webhook.url
-    if not found:
-        raise Refused("secret.missing", f"the address of {address} is not among what is sealed for it")
-    return found
+    """Where to deliver to; that of a webhook of an earlier release is in the log. ``Refused``:
+    ``webhook.address_missing``, ``secret.damaged``."""
+    if webhook.sealed is None:
+        return webhook.url
+    try:
+        return values.open(address, webhook.sealed)[ADDRESS]
+    except (Refused, KeyError) as error:
+        if isinstance(error, Refused) and error.code != "secret.missing":
+            raise
+        why = f"the address of webhook {address.key!r} is not here (a restore without keys?), so it would tell nobody"
+        raise Refused("webhook.address_missing", f"{why}: `treering webhook update --url` gives it again") from None
 
 
 def address_fault(values: SealedValues, address: Address, webhook: Webhook) -> str:
@@ -32,5 +37,5 @@ def address_fault(values: SealedValues, address: Address, webhook: Webhook) -> s
     try:
         whole_address(values, address, webhook)
     except Refused as refused:
-        return f"{refused.detail.partition(';')[0]}; `treering webhook update --url` gives it its address again"
+        return refused.detail
     return ""

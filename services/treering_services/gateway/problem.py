@@ -56,6 +56,7 @@ STATUSES: Mapping[str, int] = {
     "secret.missing": 409,
     "secret.forbidden": 400,
     "webhook.secret_missing": 409,
+    "webhook.address_missing": 409,
     "disk.failed": 500,
     "disk.full": 507,
     "disk.read_only": 507,

@@ -61,5 +61,5 @@ async def forget_address(gateway: Gateway, before: Webhook, written: Written) ->
 
 
 async def require_address(call: Call, address: Address, webhook: Webhook) -> None:
-    """``Refused("secret.missing")`` for one that could deliver to nobody: restored without keys, say."""
+    """``Refused("webhook.address_missing")`` for one that could deliver to nobody: restored without keys, say."""
     await asyncio.to_thread(whole_address, SealedValues(call.gateway.home), address, webhook)
