@@ -35,9 +35,16 @@ FORMS: dict[str, Callable[[str], str]] = {
     "URL": lambda text: urllib.parse.quote(text, safe=""),
     "URL in lower case": lambda text: re.sub("%..", lower, urllib.parse.quote(text, safe="")),
     "URL path": urllib.parse.quote,
+    "URL twice": lambda text: urllib.parse.quote(urllib.parse.quote(text, safe="")),
+    "URL of JavaScript": lambda text: urllib.parse.quote(text, safe="!'()*~"),
+    "form of Java": lambda text: urllib.parse.quote_plus(text, safe="*").replace("~", "%7E"),
+    "path of Go": lambda text: urllib.parse.quote(text, safe="$&+=:@"),
     "form": urllib.parse.quote_plus,
     "JSON": json.dumps,
     "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
+    "JSON of .NET": lambda text: re.sub(
+        "[&<>'\"+ä]", lambda match: f"\\u{ord(match[0]):04X}", text.replace("\\", "\\\\")
+    ),
     "JSON in JSON": lambda text: json.dumps(json.dumps(text)),
     "repr": repr,
     "repr of bytes": lambda text: repr(text.encode()),

@@ -17,8 +17,9 @@ PIECE_BYTES_MAX = 256
 # To look for one byte takes some 45 bytes of memory. ``FORMS``: about so many of a value differ.
 PATTERNS_BYTES_MAX = 2 * 1024 * 1024
 FORMS = 24
-# The characters that encoders of URLs leave as they are: none; a path; encodeURIComponent and encodeURI of JavaScript.
-URL_SAFE = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
+# The characters that encoders of URLs leave as they are: none; a path; encodeURIComponent and encodeURI of JavaScript;
+# forms of Java; a path of Go; path and query of yarl (aiohttp).
+URL_SAFE = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#", "*", "$&+=:@", "!$'()*,+&=;@:/", "?/:@!$'()*,")
 TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 BREAKS = b"\r\n"
 SHELL_SPECIAL = re.compile(r"([^\w@%+=:,./-])")
@@ -74,6 +75,8 @@ def url_forms(data: bytes) -> Iterator[str]:
         for one in (quoted, quoted.replace("%20", "+")):
             yield one
             yield re.sub("%..", lambda match: match[0].lower(), one)
+            yield one.replace("~", "%7E")
+    yield quote(quote(data, safe=""))
     each = "".join(f"%{byte:02X}" for byte in data)
     yield each
     yield each.lower()
@@ -86,15 +89,17 @@ def json_forms(text: str) -> Iterator[str]:
         yield once
         yield once.replace("/", "\\/")
         yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
-        for_html = once
-        for character in "&<>'":
-            for_html = for_html.replace(character, f"\\u{ord(character):04x}")
-        yield for_html
-        yield re.sub(r"\\u....", lambda match: "\\u" + match[0][2:].upper(), for_html)
+        for safe in (escaped(once, "&<>'"), escaped(once.replace('\\"', '"'), "&<>'\"+`")):  # for HTML; .NET
+            yield safe
+            yield re.sub(r"\\u....", lambda match: "\\u" + match[0][2:].upper(), safe)
     for shown in (repr(text), ascii(text), repr(text.encode(*UTF8))[1:]):
         yield shown[1:-1]
         yield shown[1:-1].replace("'", "\\'").replace('"', '\\"')
         yield shown[1:-1].replace("\\", "\\\\")
+
+
+def escaped(text: str, characters: str) -> str:
+    return "".join(f"\\u{ord(one):04x}" if one in characters else one for one in text)
 
 
 def shell_forms(text: str) -> Iterator[str]:
