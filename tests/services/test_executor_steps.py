@@ -137,6 +137,22 @@ def test_packages_of_the_code_are_imported_from_it(tmp_path: Path) -> None:
     assert found[:2] == [str(here.code_folder), str(here.code_folder / "lib/src")]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (InputSpec("number", value=1.1, written="1.10"), "1.10"),
+        (InputSpec("number", value=0.0001, written="1e-4"), "1e-4"),
+        (InputSpec("boolean", value=True), "true"),
+        (InputSpec("integer", value=3), "3"),
+        (InputSpec("string", value="True"), "True"),
+    ],
+)
+async def test_a_command_gets_a_literal_as_it_was_written(tmp_path: Path, given: InputSpec, said: str) -> None:
+    unused: Any = None
+    here = attempt(tmp_path, "x")
+    assert await steps.input_value(here, "i", given, unused, unused) == said
+
+
 def test_every_step_has_a_deadline(tmp_path: Path) -> None:
     unused: Any = None
     runner = Runner(

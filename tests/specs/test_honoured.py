@@ -119,3 +119,11 @@ def test_more_than_one_process_is_refused(tmp_path: Path, more: str, code: str, 
     (problem,) = judge(job(tmp_path, more)).problems
     assert (problem.code, problem.line) == (code, 3)
     assert key in str(problem)
+
+
+def test_a_cluster_is_told_which_of_its_keys_mean_nothing_here(tmp_path: Path) -> None:
+    path = tmp_path / "compute.yml"
+    path.write_text("type: amlcompute\nname: c\nsize: Standard_DS3_v2\nmax_instances: 4\ntags: {a: b}\n")
+    judgement = judge(path)
+    assert judgement.submittable
+    assert [(note.key, note.line) for note in judgement.notes] == [("size", 3)]

@@ -58,14 +58,16 @@ def create(
 def from_options(name: str, sets: tuple[str, ...], said_: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if not name:
         raise click.UsageError("a name is missing: NAME, -n NAME or --file")
-    if sets:
-        raise click.UsageError("--set changes the YAML that --file names")
+    from treering.specs.changes import changed_texts
+
     nodes_max = NODES_MAX if said_["max_instances"] is None else max(1, said_["max_instances"])
+    tags = pairs(said_["tags"], "--tags")
     return name, {
         "compute_type": TYPES[(said_["compute_type"] or "nodes").lower()],
         "nodes_max": nodes_max,
         "description": said_["description"],
-        "tags": pairs(said_["tags"], "--tags"),
+        "tags": tags,
+        **changed_texts(sets, tags, ("description",)),
     }
 
 

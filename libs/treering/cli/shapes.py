@@ -131,7 +131,7 @@ def environment_of(spec: Shape) -> Any:
 
 def input_of(given: Shape) -> Any:
     if "value" in given:
-        return given["value"]
+        return given.get("written") or given["value"]
     return {"mode": "ro_mount", **given}
 
 

@@ -5,16 +5,17 @@ Every key of the schema of a kind that can be created here stands in one of thes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from treering.specs.checks import folded
+from treering.specs.kinds.computes import CLUSTER, INSTANCE
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_of
 
 # What a server says of a resource: read over, so that the output of a ``show`` can be submitted.
 READ_OVER = frozenset(
     {"$schema", "id", "creation_context", "provisioning_state", "status", "log_files", "latest_version"}
-    | {"parameters", "job_name", "utc_time_created"}
+    | {"parameters", "job_name", "utc_time_created", "created_on", "provisioning_errors", "state", "last_operation"}
 )
 
 
@@ -136,7 +137,20 @@ MODEL = Table(
         "allowed_deployment_templates": no(SERVER),
     },
 )
-TABLES = {"job/command": JOB, "environment": ENVIRONMENT}
+COMPUTE_KEYS = frozenset({"name", "type", "description", "tags"})
+NO_NODE = no("means nothing here: nodes join by themselves, with what their machines have")
+
+
+def compute(fields: Set[str], honoured: frozenset[str]) -> Table:
+    return Table(honoured, dict.fromkeys(sorted(fields - honoured - READ_OVER), NO_NODE))
+
+
+TABLES = {
+    "job/command": JOB,
+    "environment": ENVIRONMENT,
+    "compute/amlcompute": compute(CLUSTER.keys(), COMPUTE_KEYS | {"max_instances"}),
+    "compute/computeinstance": compute(INSTANCE.keys(), COMPUTE_KEYS),
+}
 
 
 def table_of(kind: str) -> Table | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.specs.curated import prepared_environment
-from treering.specs.honoured import table_of
+from treering.specs.honoured import note_keys, table_of
 from treering.specs.job_draft import RUNNABLE
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
@@ -78,3 +78,4 @@ def prepare(root: MapNode, kind: str, path: Path, report: Report) -> None:
     else:
         KINDS[kind](root, "", report)
         check_tree(root, report)
+        note_keys(root, kind, report)

@@ -6,7 +6,7 @@ from treering.specs.checks import Check, anything, boolean, filled, integer, joi
 from treering.specs.kinds.parts import READ_ONLY
 from treering.specs.kinds.triggers import trigger
 from treering.specs.nodes import MapNode, Node, Report, Scalar
-from treering.specs.shapes import list_of, map_of, record
+from treering.specs.shapes import list_of, made_of, map_of, record
 
 ssh_settings = record({"admin_username": text, "admin_password": secret, "ssh_key_value": text, "ssh_port": anything})
 COMPUTE: dict[str, Check] = {
@@ -65,9 +65,13 @@ INSTANCE: dict[str, Check] = {
 instance = record(INSTANCE, required=("name", "type"))
 
 
+named_cluster = record(CLUSTER, required=("name", "type"))
+
+
+@made_of(named_cluster)
 def cluster(node: Node, key: str, report: Report) -> None:
     """A cluster whose minimum is not above its maximum."""
-    record(CLUSTER, required=("name", "type"))(node, key, report)
+    named_cluster(node, key, report)
     if not isinstance(node, MapNode):
         return
     low, high = node.entries.get("min_instances"), node.entries.get("max_instances")
