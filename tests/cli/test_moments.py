@@ -16,6 +16,7 @@ NOW = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
 AGO = {
     "-1h": 3600, "1h": 3600, "1H": 3600, "-30m": 1800, "30 minutes": 1800, "90s": 90, "7d": 604_800, "-2w": 1_209_600,
     "1h30m": 5400, "-1.5h": 5400, "2 days ago": 172_800, "1 hour 5 min ago": 3900, "0s": 0, "1d12h": 129_600,
+    "PT1H": 3600, "-P1DT30M": 88_200, "P2W": 1_209_600,
 }  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def test_a_day_begins_where_its_people_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "1234", "2026-01-31", "2026-01-31T12:00:00Z", "1:17.0", "next", "1x", "h", "", "1y"]
+    "text", ["0", "1234", "2026-01-31", "2026-01-31T12:00:00Z", "1:17.0", "next", "1x", "h", "", "1y", "P", "PT"]
 )
 def test_any_other_text_is_sent_as_it_is(text: str) -> None:
     assert time_of(text, NOW) is None and MOMENT.convert(text, None, None) == text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from treering.kernel.uri_reference import fault_in, normalised
+from treering.kernel.uri_reference import fault_in, fault_in_reference, normalised
 from treering.views.cloud_events import is_our_source
 
 
@@ -32,6 +34,20 @@ def test_two_spellings_of_one_reference_become_the_same(text: str, same: str) ->
 )  # fmt: skip
 def test_what_is_no_uri_reference_is_told_with_how_to_write_it(text: str, fault: str) -> None:
     assert fault in fault_in(text) and bool(fault_in(text)) == bool(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("/a#b#c", "a second #"), ("/a[1]", "%5B"), ("/a?b=]", "%5D"), ("http://[::1/", "stands outside|no host"),
+        ("http://a:b:c/", "no host"), ("http://a:port/", "no host"), ("//[zz]/", "no host"), (":a", "has a colon"),
+        ("50%:a/b", "%25"), ("http://me:pw@[::1]:80/a?b#c", ""), ("//a:", ""), ("urn:a:b:c", ""), ("./a:b", ""),
+        ("#f", ""), ("?a:b", ""), ("//host/a:b", ""), ("http://[v1.x]/", ""), ("mailto:a@b.c", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_whole_reference_has_each_mark_in_its_place(text: str, fault: str) -> None:
+    found = fault_in_reference(text)
+    assert (bool(found), bool(re.search(fault, found))) == (bool(fault), True)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ UNITS = {
 }  # fmt: skip
 PART = re.compile(r"\s*(?P<count>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>[a-z]+)")
 AGO = re.compile(rf"-?\s*(?P<parts>(?:{PART.pattern.replace('?P<count>', '').replace('?P<unit>', '')})+)\s*(?:ago)?")
+# ISO 8601's durations, as az has them: PT1H.
+ISO = re.compile(
+    r"-?p(?=.)(?:(?P<w>\d{1,9})w)?(?:(?P<d>\d{1,9})d)?"
+    r"(?:t(?=.)(?:(?P<h>\d{1,9})h)?(?:(?P<m>\d{1,9})m)?(?:(?P<s>\d{1,9})s)?)?"
+)
 TIME = re.compile(r"\d{4}-\d\d-\d\d")
 WORDS = {"now": 0, "today": 0, "yesterday": 1}  # how many days before today its first moment is
 EXAMPLES = "a position, an ISO 8601 time, or how long ago, such as -1h, 30m, 7d or yesterday"
@@ -26,6 +31,9 @@ EXAMPLES = "a position, an ISO 8601 time, or how long ago, such as -1h, 30m, 7d 
 
 def seconds_ago(text: str) -> float | None:
     """How many seconds ago ``text`` says; None when it says none."""
+    if found := ISO.fullmatch(text.lower()):
+        counts = {unit: float(count or 0) for unit, count in found.groupdict().items()}
+        return sum(count * UNITS[unit] for unit, count in counts.items())
     if not (found := AGO.fullmatch(text.lower())):
         return None
     parts = [(float(one["count"]), UNITS.get(one["unit"])) for one in PART.finditer(found["parts"])]

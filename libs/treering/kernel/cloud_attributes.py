@@ -9,7 +9,7 @@ from typing import Any
 from treering.kernel.bounds import CONTROLS
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME_CHARACTERS_MAX
-from treering.kernel.uri_reference import PARTS, fault_in
+from treering.kernel.uri_reference import PARTS, fault_in_reference
 
 CODE = "event.invalid"
 EXTENSIONS_MAX = 100  # of one event
@@ -60,7 +60,7 @@ def check_media_type(said: str) -> None:
 def check_uri(name: str, text: str) -> None:
     """``Refused`` for what is no absolute URI."""
     parts = PARTS.fullmatch(text)
-    fault = fault_in(text) or ("" if parts and parts["scheme"] else "it has no scheme such as https:")
+    fault = fault_in_reference(text) or ("" if parts and parts["scheme"] else "it has no scheme such as https:")
     if fault:
         raise Refused(CODE, f"{name} is {text[:100]!r}, which is no URI: {fault}")
 

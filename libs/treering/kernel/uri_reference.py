@@ -18,6 +18,9 @@ NOT_ALLOWED = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]")
 HALF_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
+AUTHORITY = re.compile(
+    r"(?:[^@\[\]]*@)?(?:\[(?:[0-9A-Fa-f:.]{2,45}|[vV][0-9A-Fa-f]+\.[^\[\]/@]+)\]|[^@:\[\]]*)(?::[0-9]*)?"
+)
 DECODINGS_MAX = 4
 
 
@@ -31,6 +34,24 @@ def fault_in(text: str) -> str:
     parts = PARTS.fullmatch(text)
     if parts and parts["scheme"] is not None and not SCHEME.fullmatch(parts["scheme"]):
         return f"{parts['scheme'][:40]!r} before its first colon is no scheme"
+    return ""
+
+
+def fault_in_reference(text: str) -> str:
+    """``fault_in`` of a whole reference, which a part of one may have: where ``[``, ``]``, ``:`` and ``#`` stand."""
+    if fault := fault_in(text):
+        return fault
+    parts = PARTS.fullmatch(text)
+    assert parts is not None
+    authority, path, rest = parts["authority"] or "", parts["path"], parts["rest"]
+    if rest.count("#") > 1:
+        return "it has a second #; one within a fragment is written as %23"
+    if bracket := re.search(r"[\[\]]", path + rest):
+        return f"{bracket[0]!r} stands outside of a host; there it is written as %{ord(bracket[0]):02X}"
+    if not AUTHORITY.fullmatch(authority):
+        return f"{authority[:60]!r} is no host with a port behind it"
+    if parts["scheme"] is None and parts["authority"] is None and ":" in path.partition("/")[0]:
+        return "the first part of a path has a colon; write ./ before it, or a scheme"
     return ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treering.kernel.refusal import Refused
-from treering.kernel.uri_reference import fault_in
+from treering.kernel.uri_reference import fault_in_reference
 from treering.views.cloud_events import OUR_SOURCES, is_our_source, source_of_job
 from treering_services.gateway.call import Caller
 
@@ -25,5 +25,5 @@ def check_source(caller: Caller, source: str) -> None:
         raise Refused("event.source_reserved", f"{why}{instead}")
     if caller.is_bounded:
         raise Refused("event.source_forbidden", f"source is {shown}; this job may use its own only{instead}")
-    if fault := fault_in(source):
+    if fault := fault_in_reference(source):
         raise Refused("event.invalid", f"source is {shown}, which is no URI reference: {fault}")

@@ -104,7 +104,8 @@ def operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     }
     if route.request is not None:
         schema = schemas.get(route.request, {})
-        described["requestBody"] = {"content": {route.request_media_type: {"schema": schema}}}
+        media_types = (route.request_media_type, *route.or_request_media_types)
+        described["requestBody"] = {"content": {media_type: {"schema": schema} for media_type in media_types}}
     if route.policy is OPEN:
         described["security"] = []
     return described

@@ -37,6 +37,7 @@ class Route:
     media_type: str = JSON  # of the answer
     or_media_type: str = ""  # what it may be instead, by what the request asks for
     request_media_type: str = JSON
+    or_request_media_types: tuple[str, ...] = ()
     problems: Problems = problem_of
     tickets: bool = False  # also for who shows a ticket (tickets.py) instead of a token
     reads: bool = False  # it changes nothing, whatever its method and policy say
