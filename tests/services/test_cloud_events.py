@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -181,3 +182,12 @@ async def test_each_mode_goes_over_nats_too(api: Api, nats: Client, headers: dic
     result = msgspec.json.decode(answer.data)
     assert result.get("refused") == 0, result
     same(await told(api, result["results"][0]["position"]), data={"a": 1}, tenant="t", actor="publisher:shop")
+
+
+async def test_an_event_over_nats_needs_no_answer(api: Api, nats: Client) -> None:
+    head = (await api.ask("GET", "/v1/status")).json["head"]
+    watching = asyncio.create_task(api.events(f"/v1/events?since={head}&kind=event", 1))
+    headers = {**FIELDS, "ce-id": new_id(), "ce-datacontenttype": "application/json"}
+    await nats.publish("pub.shop", b'{"a":1}', headers=headers)
+    (found,) = await watching
+    assert msgspec.json.decode(found["data"])["data"] == {"a": 1}
