@@ -159,7 +159,7 @@ def test_a_named_output_of_a_job_is_a_model_when_the_job_is_completed(
     [
         (["-n", "m", "-p", "nowhere"], "model.path"),
         (["-n", "m", "-p", ".", "-t", "mlflow_model"], "model.path"),
-        (["-n", "m", "-p", ".", "-v", "one"], "model.version"),
+        (["-n", "m", "-p", ".", "-v", "0"], "model.version"),
         (["-n", "../m", "-p", "."], "name.invalid"),
         (["-n", "m", "-p", "https://example.org/m"], "model.path"),
         (["-n", "m", "-p", "EMPTY"], "model.empty"),

@@ -174,7 +174,7 @@ async def test_whatever_had_been_done_when_the_gateway_died_it_is_registered_onc
 
 @pytest.mark.parametrize(
     ("output", "code"),
-    [({"name": "../x"}, "name.invalid"), ({"name": "m", "version": "one"}, "output.version"),
+    [({"name": "../x"}, "name.invalid"), ({"name": "m", "version": "a/b"}, "output.version"),
      ({"name": "m", "version": "0"}, "output.version")],
 )  # fmt: skip
 async def test_a_name_that_cannot_be_one_is_refused_when_the_job_is_submitted(
@@ -190,3 +190,24 @@ async def test_nobody_else_says_what_an_output_became(api: Api) -> None:
     for command in ("register_output", "refuse_output"):
         answer = await api.ask("POST", f"{WS}/jobs/j/{command}", {"output": "net", "model": "m", "version": 1})
         assert (answer.status, answer.code) == (403, "command.forbidden")
+
+
+async def test_a_named_output_may_have_a_version_that_is_no_number(api: Api) -> None:
+    weights = await tree(api, w=b"weights")
+    dated = {"net": {**NET["net"], "version": "2024-01-01"}}
+    await completed(api, "one", dated, net=weights)
+    await completed(api, "two", dated, net=weights)
+    assert [key for key, _ in await created(api, 1)] == ["taxi:1"]
+    assert (await said(api, "job.registration_failed"))["code"] == "model.exists"
+    model = await shown(api, "registered_models/taxi/labels/2024-01-01")
+    assert (model["name"], model["state"]["spec"]["label"]) == ("taxi:1", "2024-01-01")
+
+
+async def test_a_named_output_is_of_the_model_that_has_the_name_now(api: Api) -> None:
+    weights = await tree(api, w=b"weights")
+    await completed(api, "one", net=weights)
+    await created(api, 1)
+    assert (await api.ask("POST", f"{WS}/registered_models/taxi/delete", {})).status == 200
+    await completed(api, "two", net=weights)
+    assert [key for key, _ in await created(api, 2)] == ["taxi:1", "taxi:1"]
+    assert (await shown(api, "models/taxi:1"))["created_by"] == "job:two"

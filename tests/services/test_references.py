@@ -249,3 +249,25 @@ async def test_the_lineage_of_a_model_says_whose_work_its_data_was(api: Api) -> 
     made = await done(api, "POST", f"{WS}/models", {"name": "later", "path": "azureml://jobs/next/outputs/net"})
     data = (await done(api, "GET", f"{WS}/models/{made['name']}/lineage"))["data"]
     assert {one["name"]: one["of"] for one in data} == {"net": "model/m:1", "data": "job/j"}
+
+
+async def test_a_version_that_is_no_number_is_a_label_of_the_number_it_gets(api: Api) -> None:
+    body = {"name": "dated", "version": "2024-01-01", "path": "azureml://jobs/j/outputs/net"}
+    key = {"idempotency-key": "once"}
+    for changed in (True, False):  # said again, it is the same version
+        made = await api.ask("POST", f"{WS}/models", body, key)
+        assert (made.json["name"], made.json["changed"]) == ("dated:1", changed), made.body
+    assert (await api.ask("POST", f"{WS}/models", body)).code == "model.exists"
+    assert (await done(api, "POST", f"{WS}/models", {**body, "version": "1.0.0-rc.1"}))["name"] == "dated:2"
+    for text, name in (
+        ("azureml:dated:2024-01-01", "azureml:dated:1"),
+        ("azureml:dated:1.0.0-rc.1", "azureml:dated:2"),
+        ("azureml:dated:1", "azureml:dated:1"),
+        ("models:/dated@2024-01-01", "azureml:dated:1"),
+        (f"{ARM}/models/dated/versions/2024-01-01", "azureml:dated:1"),
+    ):
+        assert (await as_input(api, text)).json["state"]["spec"]["inputs"]["i"]["path"] == name, text
+    seen = await done(api, "GET", f"{MLFLOW}/registered-models/alias?name=dated&alias=2024-01-01")
+    assert seen["model_version"]["version"] == "1"
+    for bad in ("latest", "a/b", "0", "1" * 12):
+        assert (await api.ask("POST", f"{WS}/models", {**body, "version": bad})).code == "model.version", bad

@@ -39,7 +39,7 @@ BAD = {
     "a bad name": "name: a b",
     "a bad compute": "compute: a b",
     "a model without a good name": "outputs: {o: {type: custom_model, name: 'a/b'}}",
-    "a model with a bad version": "outputs: {o: {type: custom_model, name: m, version: one}}",
+    "a model with a bad version": "outputs: {o: {type: custom_model, name: m, version: latest}}",
     "an output on a machine": "outputs: {o: {path: ./here}}",
     "a time without end": "limits: {timeout: 999999999}",
     "a NUL": 'environment_variables: {A: "a\\0b"}',

@@ -69,7 +69,7 @@ def test_in_a_model_and_an_environment(tmp_path: Path, job: Path, written: str) 
     overrides = [f"description={written}", f"tags.a={written}"]
     model = load_model(tmp_path / "model.yml", overrides)
     assert (model.description, model.tags) == (written, {"a": written})
-    environment = load_environment(tmp_path / "env.yml", overrides, "", "")
+    environment = load_environment(tmp_path / "env.yml", overrides)
     assert (environment["description"], environment["tags"]) == (written, {"a": written})
     bare = load_model(None, overrides, {"name": "m", "path": str(tmp_path / "w.bin")})
     assert (bare.description, bare.tags) == (written, {"a": written})

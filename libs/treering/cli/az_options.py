@@ -38,6 +38,26 @@ def refused(detail: str, *options: str, flags: tuple[str, ...] = ()) -> Callable
     return added(refuse, options, flags)
 
 
+def no_registry(function: Decorated) -> Decorated:
+    why = "there are no registries here, only workspaces: leave it out, or download it there and create it here"
+    return refused(why, "--registry-name")(function)
+
+
+def no_lists(function: Decorated) -> Decorated:
+    """Of updates: az has other words for what ``--set`` does."""
+    why = "write --set KEY=VALUE; an empty tag is removed"
+    return refused(why, "--add", "--remove", flags=("--force-string",))(function)
+
+
+def at_once(function: Decorated) -> Decorated:
+    return passed_over("the answer comes at once in any case", flags=("--no-wait",))(function)
+
+
+def no_pages(function: Decorated) -> Decorated:
+    why = "there are no web pages yet; `treering job show` and `treering story` tell what there is"
+    return passed_over(why, flags=("--web|-e",))(function)
+
+
 def added(
     callback: Callable[[click.Context, click.Parameter, Any], None], options: tuple[str, ...], flags: tuple[str, ...]
 ) -> Callable[[Decorated], Decorated]:

@@ -10,8 +10,10 @@ import click
 
 from treering.cli.az_options import passed_over
 from treering.cli.kinds import COMPUTE, group_of, said
-from treering.cli.names import pairs, sets_option
+from treering.cli.names import named, pairs, sets_option
+from treering.cli.people import names_of
 from treering.cli.session import Session
+from treering.cli.shapes import shape
 from treering.cli.terminal import put
 from treering.client.http import Client
 
@@ -21,6 +23,7 @@ TYPES = {"local": "local", "nodes": "nodes", "amlcompute": "nodes", "computeinst
 NODES_MAX = 100
 COLUMNS = {"Name": "name", "Stands for": "alias_of"}
 ALIASES_MAX = 10_000
+NODES_LISTED_MAX = 10_000
 
 
 @compute.command("create", help="Create a compute target that nodes can join, from its YAML or from options.")
@@ -114,6 +117,22 @@ def alias(session: Session, name: str | None, target: str | None, remove: bool) 
 def bare(name: str | None) -> str | None:
     """As the compute of a job may be written: azureml:NAME."""
     return None if name is None else name.removeprefix("azureml:")
+
+
+@compute.command("list-nodes")
+@named
+@click.pass_obj
+def list_nodes(session: Session, name: str) -> None:
+    """List the nodes of a compute target."""
+    with session.client() as client:
+        client.get(session.path("compute", name))
+        found = [
+            one
+            for one in session.listed(client, session.path("node"), NODES_LISTED_MAX)
+            if one["state"]["compute"] == name
+        ]
+    people = names_of(session.home)
+    session.table([shape(one, people) for one in found], {"Name": "name", "Status": "status", "Slots": "slots"})
 
 
 def aliases(session: Session, client: Client) -> list[dict[str, str]]:

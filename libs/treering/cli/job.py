@@ -11,6 +11,7 @@ VERBS = {
     "stream": ("treering.cli.job_watch:stream", "Watch a job until it ends."),
     "download": ("treering.cli.job_files:download", "Bring its logs and ./outputs here, or all it made."),
     "update": ("treering.cli.job_change:update", "Change its display name, description or tags."),
+    "validate": ("treering.cli.validate:validate", "Judge its YAML, without a server."),
     "cancel": ("treering.cli.job_change:cancel", "Ask that it ends."),
     "archive": ("treering.cli.job_change:archive", "Hide it from lists."),
     "restore": ("treering.cli.job_change:restore", "Show it in lists again."),

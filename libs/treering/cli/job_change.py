@@ -7,6 +7,7 @@ from itertools import islice
 
 import click
 
+from treering.cli.az_options import at_once, no_lists, no_pages
 from treering.cli.job_submitted import submitted_by
 from treering.cli.lazy import Verb
 from treering.cli.names import named, sets_option
@@ -31,6 +32,8 @@ def sent(session: Session, name: str, command: str, body: dict[str, object]) -> 
 @click.command("update", cls=Verb)
 @named
 @sets_option(required=True)
+@no_lists
+@no_pages
 @click.pass_obj
 def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
     """Change its display name, description or tags."""
@@ -45,6 +48,7 @@ def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
 @named
 @click.option("--reason", default="", help="Kept with the job.")
 @click.option("--with-submitted", is_flag=True, help="And the jobs that its script submitted, and theirs.")
+@at_once
 @click.pass_obj
 def cancel(session: Session, name: str, reason: str, with_submitted: bool) -> None:
     """Ask that a job ends; one that runs is given the time to stop."""

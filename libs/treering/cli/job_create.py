@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from treering.cli.az_options import no_pages, passed_over
 from treering.cli.job_wait import ask_for_node
 from treering.cli.lazy import Verb
 from treering.cli.names import sets_option
@@ -26,8 +27,9 @@ from treering.cli.terminal import put
     "--secret", "secrets", multiple=True, metavar="NAME|NAME=VALUE",
     help="A secret environment variable, by its name from the environment of this command; may be repeated.",
 )  # fmt: skip
-@click.option("--web", is_flag=True, hidden=True)
-@click.option("--save-as", hidden=True)
+@no_pages
+@passed_over("the job is kept here; `treering job show` says all of it", "--save-as|-a")
+@passed_over("nothing is submitted that cannot run", flags=("--skip-validation",))
 @click.pass_context
 def create(
     context: click.Context,
@@ -36,8 +38,6 @@ def create(
     name: str,
     watched: bool,
     secrets: tuple[str, ...],
-    web: bool,
-    save_as: str | None,
 ) -> None:
     """Submit a job from its YAML."""
     from treering.client.submission import submit

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from treering.cli.az_options import no_pages
 from treering.cli.job_wait import ask_why_waiting
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
@@ -34,9 +35,9 @@ COLUMNS = {
 @click.command("show", cls=Verb)
 @named
 @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
-@click.option("--web", is_flag=True, hidden=True)
+@no_pages
 @click.pass_obj
-def show(session: Session, name: str, at: str | None, web: bool) -> None:
+def show(session: Session, name: str, at: str | None) -> None:
     """Show a job, now or as it was."""
     with session.client() as client:
         found = client.get(session.path("job", name), at=at)

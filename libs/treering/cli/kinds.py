@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from treering.cli.az_options import at_once, no_lists, no_registry, passed_over
 from treering.cli.lazy import LazyGroup
 from treering.cli.moments import MOMENT
-from treering.cli.names import named, sets_option, versioned
+from treering.cli.names import named, named_or_own, sets_option, versioned
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import HISTORY, shape
@@ -20,6 +21,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import plural
 
 WORKSPACES_MAX = 10_000
+VERSIONS_MAX = 10_000
 CREATED = {"Created": "creation_context.created_at"}
 
 
@@ -77,7 +79,7 @@ def with_version(kind: Kind) -> Callable[[Callable[..., None]], Callable[..., No
         if kind.versions:
             label = click.option("--label", type=click.Choice(["latest"]), help="The version created last.")
             return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(function)))
-        return named(function)
+        return named_or_own(function) if kind.name == "workspace" else named(function)
 
     return decorate
 
@@ -86,6 +88,7 @@ def add_show(group: LazyGroup, kind: Kind) -> None:
     @group.command("show", help=f"Show one {kind.name}, now or as it was.")
     @with_version(kind)
     @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
+    @no_registry
     @click.pass_obj
     def show(session: Session, name: str, at: str | None, version: str | None = None, label: str | None = None) -> None:
         with session.client() as client:
@@ -110,6 +113,8 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
     @click.option("--include-archived", "archived", flag_value="any")
     @click.option("--archived-only", "archived", flag_value="true")
     @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
+    @no_registry
+    @passed_over("all of them are listed", "--type")
     @click.pass_obj
     def list_all(session: Session, prefix: str | None, max_results: int, archived: str | None, at: str | None) -> None:
         people = names_of(session.home)
@@ -151,12 +156,28 @@ def kept(resource: dict[str, Any], prefix: str | None, archived: str | None) -> 
 
 def add_command(group: LazyGroup, kind: Kind, command: str) -> None:
     @group.command(command, help=f"{command.capitalize()} one {kind.name}.")
-    @with_version(kind)
+    @(with_version(kind) if kind.name != "workspace" else named)
     @click.option("-y", "--yes", is_flag=True, hidden=True)
+    @at_once
+    @no_registry
     @click.pass_obj
     def send(session: Session, name: str, yes: bool, version: str | None = None, label: str | None = None) -> None:
         with session.client() as client:
-            said(session, client, kind, key_of(session, client, kind, name, version), command, {})
+            if kind.versions and not (version or label or ":" in name):
+                all_versions(session, client, kind, name, command)
+            else:
+                said(session, client, kind, key_of(session, client, kind, name, version), command, {})
+
+
+def all_versions(session: Session, client: Client, kind: Kind, name: str, command: str) -> None:
+    """As with az: who names no version means them all."""
+    path, people = session.path(kind.name), names_of(session.home)
+    keys = [one["name"] for one in session.listed(client, path, VERSIONS_MAX, prefix=f"{name}:", archived="any")]
+    if not keys:
+        raise Refused(f"{kind.name}.absent", f"there is no {kind.name} {name!r}")
+    position = max(client.post(session.path(kind.name, key, command), {})["position"] for key in keys)
+    found = [client.get(session.path(kind.name, key), after=position) for key in keys]
+    session.show([shape(one, people) for one in found])
 
 
 def add_update(group: LazyGroup, kind: Kind) -> None:
@@ -164,8 +185,10 @@ def add_update(group: LazyGroup, kind: Kind) -> None:
         "update",
         help=f"Change one {kind.name}: {', '.join(('display_name', 'description', *kind.settings))}, tags.NAME.",
     )
-    @named
+    @(named_or_own if kind.name == "workspace" else named)
     @sets_option(required=True)
+    @no_lists
+    @at_once
     @click.pass_obj
     def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
         from treering.specs.changes import changed_texts

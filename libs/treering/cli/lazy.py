@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from treering.cli.az_verbs import absent_verb
 from treering.cli.session import Session
 
 SPREAD = {"--set", "--tags"}
-FORMATS = ("json", "table", "yaml", "tsv", "jsonl", "csv")
+FORMATS = ("json", "table", "yaml", "tsv", "jsonl", "csv", "jsonc", "yamlc", "none")  # the last three are az's
 
 
 def remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -34,6 +35,8 @@ def common_options() -> list[click.Parameter]:
         option("--home", "home", type=click.Path(path_type=Path), help="Of the installation; default ~/.treering."),
         option("--debug", "debug", is_flag=True, help="Show where an unexpected error comes from."),
         option("-g", "--resource-group", "resource_group", hidden=True),
+        option("--only-show-errors", "quiet", is_flag=True, hidden=True),
+        option("--verbose", "verbose", is_flag=True, hidden=True),
         option("--subscription", "subscription", hidden=True),
     ]
 
@@ -84,7 +87,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lazy:
-            return super().get_command(ctx, cmd_name)
+            return super().get_command(ctx, cmd_name) or absent_verb(self.name or "", cmd_name)
         module, _, attribute = self.lazy[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from treering.cli.az_options import no_lists, refused
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, split, version_path
 from treering.cli.names import named, sets_option
@@ -19,6 +20,8 @@ from treering.client.http import Client
 @click.command("update", cls=Verb)
 @model_named
 @sets_option(required=True)
+@no_lists
+@refused("a stage is MLflow's: set it with its client", "--stage")
 @click.pass_obj
 def update(session: Session, name: str, version: str | None, label: str | None, sets: tuple[str, ...]) -> None:
     """Change a version's description or tags; an empty tag is removed."""
@@ -51,14 +54,11 @@ def label(session: Session, name: str, version: str | None, label: str) -> None:
     """Point a label (MLflow calls it alias) at a version."""
     bare, number, _ = split(name, version, None)
     with session.client() as client:
-        body = {"name": bare, "alias": label, "version": number or latest(session, client, bare)}
+        found = version_path(session, client, bare, number or None, None).rpartition(":")[2]
+        body = {"name": bare, "alias": label, "version": found}
         client.post("/api/2.0/mlflow/registered-models/alias", body)
         found = client.get(f"{session.path('registered_model', model_key(bare))}/labels/{label}")
     session.show(shape(found, names_of(session.home)))
-
-
-def latest(session: Session, client: Client, name: str) -> str:
-    return version_path(session, client, name, None, None).rpartition(":")[2]
 
 
 @click.command("archive", cls=Verb)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from treering.cli.az_options import at_once, no_registry, passed_over
 from treering.cli.lazy import Verb
 from treering.cli.names import pairs, sets_option
 from treering.cli.people import names_of
@@ -27,7 +28,10 @@ TYPES = ("custom_model", "mlflow_model", "triton_model")
 @click.option("--tags", "tags", multiple=True, metavar="KEY=VALUE")
 @sets_option()
 @click.option("--allow-failed", is_flag=True, help="Also from a job that did not complete.")
-@click.option("--stage", hidden=True)
+@no_registry
+@at_once
+@passed_over("a stage is MLflow's: set it with its client", "--stage|-s")
+@passed_over("the installation keeps the files itself", "--datastore")
 @click.pass_obj
 def create(
     session: Session,
@@ -40,7 +44,6 @@ def create(
     tags: tuple[str, ...],
     sets: tuple[str, ...],
     allow_failed: bool,
-    stage: str | None,
 ) -> None:
     """Register a version of a model, from files or a job's output."""
     from treering.client.models import create_model

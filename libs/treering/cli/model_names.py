@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from treering.cli.az_options import no_registry
 from treering.cli.names import named
 from treering.cli.session import Session
 from treering.client.http import Client
@@ -17,7 +18,7 @@ LATEST = "latest"
 def model_named(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command ``name``, ``version`` and ``label``."""
     label = click.option("-l", "--label", help="latest, or a label (alias) of the model.")
-    return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(function)))
+    return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(no_registry(function))))
 
 
 def model_key(name: str) -> str:
@@ -43,7 +44,8 @@ def version_path(
     """The path of the version that is meant; a label is looked up first, as it was ``at`` a moment."""
     bare, number, word = split(name, version, label)
     key = model_key(bare)
-    if number:
+    if number.isascii() and number.isdecimal():
         return session.path("model", f"{key}:{number}")
-    found = client.get(f"{session.path('registered_model', key)}/labels/{segment(word or LATEST)}", at=at)
+    # A version that is no whole number is a label of the number that it got.
+    found = client.get(f"{session.path('registered_model', key)}/labels/{segment(number or word or LATEST)}", at=at)
     return session.path("model", found["name"])

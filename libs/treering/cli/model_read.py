@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from treering.cli.az_options import no_registry, refused
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
 from treering.cli.moments import MOMENT
@@ -51,6 +52,8 @@ def show(session: Session, name: str, version: str | None, label: str | None, at
 @click.option("--include-archived", "archived", flag_value="any")
 @click.option("--archived-only", "archived", flag_value="true")
 @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
+@no_registry
+@refused("a stage is MLflow's: search for it with its client", "--stage|-s")
 @click.pass_obj
 def list_models(session: Session, /, name: str | None, max_results: int, **filters: Any) -> None:
     """List models, or the versions of one, the newest first."""

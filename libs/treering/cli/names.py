@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from treering.cli.session import Session
+
 
 def sets_option(required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command ``sets``, the values of ``--set``, which means the same in every command that has it."""
@@ -16,17 +18,29 @@ def sets_option(required: bool = False) -> Callable[[Callable[..., None]], Calla
 
 
 def named(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``name``, from ``-n`` or from its place."""
+    """Give a command ``name``, from ``-n`` or from its place, also written as azureml:NAME."""
+    return naming(function, None)
 
+
+def named_or_own(function: Callable[..., None]) -> Callable[..., None]:
+    """The same for workspaces, where none means the one that is worked in, as with az."""
+    return naming(function, lambda session: session.workspace)
+
+
+def naming(function: Callable[..., None], default: Callable[[Session], str] | None) -> Callable[..., None]:
     @click.argument("place", required=False, metavar="NAME")
     @click.option("-n", "--name", "said", metavar="NAME", help="The same, as az has it.")
     @wraps(function)
     def with_name(*arguments: Any, place: str | None, said: str | None, **options: Any) -> None:
         if place and said and place != said:
             raise click.UsageError(f"which one, {place!r} or {said!r}?")
-        if not (place or said):
+        name = place or said
+        if not name and default is None:
             raise click.UsageError("a name is missing: NAME or -n NAME")
-        function(*arguments, name=place or said, **options)
+        if not name and default is not None:
+            context = click.get_current_context()
+            name = default(context.ensure_object(Session))
+        function(*arguments, name=(name or "").removeprefix("azureml:"), **options)
 
     return with_name
 

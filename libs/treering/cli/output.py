@@ -37,9 +37,11 @@ def emit(
     if session.query:
         value, columns = searched(session.query, value), None
     match session.output or default_format(session, value):
-        case "json":
+        case "none":
+            pass
+        case "json" | "jsonc":
             put(as_json(value))
-        case "yaml":
+        case "yaml" | "yamlc":
             put(as_yaml(value), end="")
         case "tsv":
             put("\n".join(tsv_lines(value)))

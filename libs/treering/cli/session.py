@@ -31,6 +31,8 @@ class Session:
     debug: bool = False
     resource_group: str = ""  # taken because people type it; there are none
     subscription: str = ""
+    quiet: bool = False
+    verbose: bool = False
 
     def client(self) -> Client:
         from treering.client.http import Client

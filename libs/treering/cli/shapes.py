@@ -77,7 +77,8 @@ def model(resource: Shape) -> Shape:
     facts = ("digest", "run_id", "model_id")
     return {
         "name": spec.get("name", resource["name"].partition(":")[0]),
-        "version": str(spec.get("version", "")),
+        "version": spec.get("label") or str(spec.get("version", "")),
+        **({"number": spec["version"]} if spec.get("label") else {}),  # as MLflow has it
         "id": f"azureml:{resource['name']}",
         "type": spec.get("type", "mlflow_model"),
         "status": resource["status"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,29 @@ import msgspec
 from treering.kernel.refusal import Refused
 from treering.specs.curated import KIND, prepared_environment
 from treering.specs.kind_of import kind_of
-from treering.specs.nodes import Report, Scalar, words
+from treering.specs.nodes import MapNode, Place, Report, Scalar, words
 from treering.specs.overrides import apply, given
 from treering.specs.yaml_text import read_yaml
 
 
 def load_environment(
-    path: Path, overrides: Sequence[str], name: str, version: str, notes: list[str] | None = None
+    path: Path | None,
+    overrides: Sequence[str],
+    options: Mapping[str, str] = {},
+    tags: Mapping[str, str] = {},
+    notes: list[str] | None = None,
 ) -> dict[str, Any]:
-    """The body of POST .../environments; ``name`` and ``version`` stand before those of the file.
+    """The body of POST .../environments; ``options`` and ``tags`` stand before what the file says, if there is one.
 
     ``notes`` gets a sentence for each key that is not carried out.
 
     Raises ``Refused``: ``yaml.*``, ``set.invalid``, ``environment.*``.
     """
-    root = given(apply(read_yaml(path), overrides), {"name": name, "version": version})
-    kind = kind_of(root) or KIND
+    root = given(apply(read_yaml(path) if path else MapNode({}, {}, Place("")), overrides), options, tags)
+    kind = (kind_of(root) if path else "") or KIND
     if kind != KIND:
         raise Refused("environment.invalid", f"{path} is a {kind}, not an environment")
-    report = Report(path.parent)
+    report = Report(path.parent if path else Path())
     spec = prepared_environment(root, report)
     report.refuse("environment.invalid")
     if notes is not None:

@@ -25,7 +25,7 @@ def create_model(client: Client, path: str, draft: ModelDraft, allow_failed: boo
 async def created(client: Client, path: str, draft: ModelDraft, allow_failed: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": draft.name,
-        "version": int(draft.version or 0),
+        "version": draft.version,
         "type": draft.type,
         "path": draft.path,
         "description": draft.description,

@@ -30,7 +30,8 @@ STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 
 class ModelSpec(Struct, frozen=True, omit_defaults=True):
     """What a version is: where its files are (``source`` as MLflow says it, ``storage`` where that leads, ``path`` as
-    somebody wrote it), the tree of them when they are stored here, and what it was made by."""
+    somebody wrote it), the tree of them when they are stored here, and what it was made by. ``label`` is the version as
+    its creator wrote it, where that is no whole number."""
 
     name: Name
     version: Count
@@ -45,6 +46,7 @@ class ModelSpec(Struct, frozen=True, omit_defaults=True):
     flavors: FreeObject = {}
     properties: Tags = {}
     generation: Count = 1  # of the registered model: there may have been others of this name, with the same numbers
+    label: Name = ""
 
 
 class ModelState(Struct, frozen=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
 from treering.specs.mlmodel import MLMODEL
+from treering.specs.model_versions import written_version
 from treering.specs.nodes import MapNode, Place, Plain, Report, Scalar, plain, words
 from treering.specs.overrides import apply, given
 from treering.specs.references import parse_reference
@@ -101,9 +102,7 @@ def read_model(root: MapNode, report: Report) -> ModelDraft:
 def drafted(draft: ModelDraft) -> ModelDraft:
     """The draft, once its name, version and files were looked at."""
     checked_name(draft.name)
-    if draft.version and not (draft.version.isascii() and draft.version.isdecimal() and int(draft.version) > 0):
-        detail = f"version is {draft.version!r}; versions of models are whole numbers, or absent for the next one"
-        raise Refused("model.version", detail)
+    written_version(draft.version)
     if draft.local is not None:
         check_files(draft, draft.local)
     return draft

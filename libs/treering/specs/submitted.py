@@ -16,6 +16,7 @@ from treering.kernel.subjects import NAME_CHARACTERS_MAX, checked_name
 from treering.specs import expressions
 from treering.specs.bindings import Names, fault
 from treering.specs.kinds.parts import IDENTIFIER_WORDS, IDENTIFIERS
+from treering.specs.model_versions import written_version
 from treering.specs.package_index import index_urls
 from treering.specs.references import parse_reference
 from treering.specs.requirements import python_versions, requirements
@@ -23,7 +24,6 @@ from treering.specs.scalars import plain_value
 from treering.specs.secret_texts import check_environment_texts, check_job_texts
 
 INSTANCES_MAX = 1
-VERSION_DIGITS_MAX = 9
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
 VARIABLE = re.compile(r"[^=\0]+")
 
@@ -123,10 +123,10 @@ def check_output(name: str, output: OutputSpec) -> None:
     if not is_model_output(output):
         return
     checked_name(output.name, f"outputs.{name}.name")
-    text = output.version
-    if text and not (text.isascii() and text.isdecimal() and len(text) <= VERSION_DIGITS_MAX and int(text) > 0):
-        wanted = "versions of models are whole numbers, or absent for the next one"
-        raise Refused("output.version", f"outputs.{name}.version is {text[:80]!r}; {wanted}")
+    try:
+        written_version(output.version)
+    except Refused as refused:
+        raise Refused("output.version", f"outputs.{name}: {refused.detail}") from refused
 
 
 def can_be_fetched(given: InputSpec) -> bool:

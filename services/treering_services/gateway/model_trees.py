@@ -68,8 +68,8 @@ async def number_of(gateway: Gateway, workspace: str, reference: Reference) -> i
     if stage and reference.form == "mlflow_model":
         found = await gateway.tracking.peek(lambda db: in_stage(db, workspace, reference.name, stage))
         return max((row.version for row in found), default=0)
-    label = reference.label or (LATEST if text.lower() in ("", LATEST) else "")
-    return await labelled(gateway, workspace, registered_model_key(reference.name), label) if label else 0
+    label = reference.label or (LATEST if text.lower() in ("", LATEST) else text)  # a version that is no number
+    return await labelled(gateway, workspace, registered_model_key(reference.name), label)
 
 
 async def labelled(gateway: Gateway, workspace: str, key: str, label: str) -> int:

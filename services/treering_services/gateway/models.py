@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
+from treering.specs.model_versions import written_version
 from treering.views.states import Resource
 from treering.views.tracking.registry_rows import VersionRow, of_run
 from treering_services.gateway.call import Call, reply, written_headers
@@ -31,12 +33,13 @@ from treering_services.gateway.renaming import rename
 
 
 class NewModel(Struct, frozen=True, forbid_unknown_fields=True):
-    """Without a version it gets the next number. ``digest`` is of the tree of its files; without one, ``path`` says
-    which output of a job or which artifacts of a run it is made of. ``allow_failed``: also of a job that did not
-    complete. The ``flavors`` of an mlflow_model are read from its MLmodel when they are not said."""
+    """Without a version it gets the next number; a version that is no whole number is a label of the number it gets.
+    ``digest`` is of the tree of its files; without one, ``path`` says which output of a job or which artifacts of a run
+    it is made of. ``allow_failed``: also of a job that did not complete. The ``flavors`` of an mlflow_model are read
+    from its MLmodel when they are not said."""
 
     name: ResourceName
-    version: Annotated[int, Meta(ge=0, le=VERSION_MAX)] = 0
+    version: Annotated[int, Meta(ge=0, le=VERSION_MAX)] | ResourceName = 0
     type: ModelType = "custom_model"
     path: Text = ""
     digest: Name = ""
@@ -71,13 +74,17 @@ async def create_model(call: Call) -> Response:
     await call.gateway.require_workspace(workspace)
     origin = await origin_of(call.gateway, workspace, new)
     known_as = new.flavors or await flavors(call.gateway, new.type, origin.files)
-    registrar = Registrar(call, workspace)
+    registrar, version = Registrar(call, workspace), written_version(str(new.version or ""))
     await ensure_registered(registrar, name)
     spec = ModelSpec(
-        name, new.version, origin.source, origin.source, new.type, origin.digest, origin.run_id,
+        name, version.number, origin.source, origin.source, new.type, origin.digest, origin.run_id,
         model_id=origin.model_id, path=origin.path or new.path, flavors=known_as, properties=new.properties,
+        label=version.label,
     )  # fmt: skip
     number, written = await registrar.add(spec, new.description, new.tags)
+    if spec.label:
+        labelled = await registrar.label(spec, number)
+        written = msgspec.structs.replace(written, position=max(written.position, labelled.position))
     return command_reply(written, f"{registered_model_key(name)}:{number}")
 
 

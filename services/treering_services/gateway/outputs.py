@@ -24,6 +24,7 @@ from treering.kernel.command import Context, Written
 from treering.kernel.log import Conflict, LogUnavailable
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address
+from treering.specs.model_versions import written_version
 from treering.views.tracking.named_outputs import DueOutput, due_outputs
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.model_flavors import flavors
@@ -120,14 +121,20 @@ class OutputRegistrar:
             job = await self.numbered(registrar, due, spec)
         number = job.registered[due.output].version
         key = f"{registered_model_key(spec.name)}:{number}"
-        command = CreateModel(msgspec.structs.replace(spec, version=number))
+        if spec.label:
+            await registrar.label(spec, number)
+        generation = await registrar.generation(registered_model_key(spec.name))
+        command = CreateModel(msgspec.structs.replace(spec, version=number, generation=generation))
         return await registrar.say(MODEL.kind, key, command, "version")
 
     async def numbered(self, registrar: Registrar, due: DueOutput, spec: ModelSpec) -> Job:
         """The job, with the number it is to be registered under: ours, or that of whoever was first."""
         key = registered_model_key(spec.name)
-        if spec.version and await registrar.version_state(f"{key}:{spec.version}") is not None:
+        there = await registrar.version_state(f"{key}:{spec.version}") if spec.version else None
+        if there is not None and there.state.spec.generation == await registrar.generation(key):
             raise Refused("model.exists", f"version {spec.version} of {spec.name!r} exists already and never changes")
+        if spec.label:
+            await registrar.check_label(key, spec.label)
         number = await registrar.take_number(key, spec)
         command = RegisterOutput(due.output, spec.name, number)
         written = await registrar.say(JOB.kind, due.job, command, "numbered")
@@ -146,7 +153,8 @@ def output_of(job: Job, due: DueOutput) -> OutputSpec:
 async def spec_of(gateway: Gateway, output: OutputSpec, path: str, origin: Origin) -> ModelSpec:
     type: ModelType = output.type  # type: ignore[assignment]  # only outputs of these types are due
     known_as = await flavors(gateway, type, origin.files)
+    version = written_version(output.version)
     return ModelSpec(
-        output.name, int(output.version or 0), origin.source, origin.source, type, origin.digest, origin.run_id,
-        path=path, flavors=known_as,
+        output.name, version.number, origin.source, origin.source, type, origin.digest, origin.run_id,
+        path=path, flavors=known_as, label=version.label,
     )  # fmt: skip

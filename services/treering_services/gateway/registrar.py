@@ -16,6 +16,7 @@ from treering.domain.model import MODEL, CreateModel, DeleteModel, ModelSpec, Re
 from treering.domain.registered_model import REGISTERED_MODEL, registered_model_key
 from treering.domain.registered_model_messages import (
     AddVersion,
+    AssignAlias,
     CreateRegisteredModel,
     DeleteRegisteredModel,
     RemoveVersion,
@@ -80,6 +81,8 @@ class Registrar:
         key = registered_model_key(spec.name)
         step = f"{self.command_id}:version"
         again = await self.tracking.peek(lambda db: made_by(db, self.workspace, MODEL.kind, step))
+        if spec.label and again is None:
+            await self.check_label(key, spec.label)
         number = again.state.spec.version if again else await self.take_number(key, spec)
         generation = again.state.spec.generation if again else await self.generation(key)
         command = CreateModel(msgspec.structs.replace(spec, version=number, generation=generation), description, tags)
@@ -106,6 +109,18 @@ class Registrar:
                 continue
             return number
         raise Refused("service.busy", f"others took the next version of {spec.name!r} each time; try again")
+
+    async def check_label(self, key: str, label: str) -> None:
+        """``Refused("model.exists")`` when it is another version's: a version never changes."""
+        known = await self.state(key)
+        number = known.state.holding.aliases.get(label, 0) if known and known.state.status == "active" else 0
+        if number:
+            raise Refused("model.exists", f"version {label!r} of {key!r} exists already: it is number {number}")
+
+    async def label(self, spec: ModelSpec, number: int) -> Written:
+        """The version is also known by the word that its creator wrote."""
+        key = registered_model_key(spec.name)
+        return await self.say(REGISTERED_MODEL.kind, key, AssignAlias(spec.label, number), "label")
 
     async def delete(self, key: str) -> Written:
         """A registered model and all its versions."""

@@ -1,0 +1,130 @@
+"""Every verb and option that az ml has for the nouns that are here is carried out, noted, or refused in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from treering.cli.az_verbs import ABSENT
+from treering.cli.main import root
+from treering.kernel.refusal import Refused
+
+EVERYWHERE = (
+    "--resource-group -g --workspace-name -w --subscription --query --output -o --debug --verbose --only-show-errors"
+)
+ONE_VERSION = "--name -n --version -v --label -l --registry-name"
+UPDATE = "--name -n --set --add --remove --force-string"
+LIST = "--name -n --max-results -r --archived-only --include-archived --registry-name"
+AZ = {
+    "job archive": "--name -n",
+    "job cancel": "--name -n --no-wait",
+    "job connect-ssh": "",
+    "job create": "--file -f --name -n --save-as -a --set --skip-validation --stream -s --web -e",
+    "job download": "--name -n --all --download-path -p --output-name",
+    "job list": "--max-results -r --archived-only --include-archived --parent-job-name -p --tag",
+    "job restore": "--name -n",
+    "job show": "--name -n --web -e",
+    "job show-services": "",
+    "job stream": "--name -n",
+    "job update": f"{UPDATE} --web -e",
+    "job validate": "--file -f --set",
+    "model archive": ONE_VERSION,
+    "model create": "--file -f --name -n --version -v --path -p --type -t --description -d --tags --datastore "
+    "--registry-name --set --stage -s --no-wait",
+    "model download": "--name -n --version -v --download-path -p --registry-name",
+    "model list": f"{LIST} --stage -s",
+    "model package": "",
+    "model restore": ONE_VERSION,
+    "model share": "",
+    "model show": ONE_VERSION,
+    "model update": f"{UPDATE} --version -v --label -l --stage --registry-name",
+    "environment archive": ONE_VERSION.replace(" -l", ""),
+    "environment create": "--file -f --name -n --version -v --image -i --conda-file -c --build-context -b "
+    "--dockerfile-path -d --os-type --description --tags --datastore --registry-name --set --no-wait",
+    "environment list": LIST,
+    "environment restore": ONE_VERSION.replace(" -l", ""),
+    "environment share": "",
+    "environment show": ONE_VERSION.replace(" -l", ""),
+    "environment update": "",
+    "compute attach": "",
+    "compute connect-ssh": "",
+    "compute create": "--file -f --name -n --type -t --size -s --min-instances --max-instances --tier --description "
+    "--idle-time-before-scale-down --identity-type -i --user-assigned-identities --admin-username --admin-password "
+    "--ssh-key-value --ssh-public-access-enabled --vnet-name --subnet --location -l --no-wait --tags --set "
+    "--user-tenant-id --user-object-id --enable-node-public-ip",
+    "compute delete": "--name -n --yes -y --no-wait",
+    "compute detach": "",
+    "compute enable-sso": "",
+    "compute list": "--type --max-results -r",
+    "compute list-nodes": "--name -n",
+    "compute list-sizes": "",
+    "compute list-usage": "",
+    "compute restart": "",
+    "compute show": "--name -n",
+    "compute start": "",
+    "compute stop": "",
+    "compute update": "",
+    "workspace create": "--file -f --name -n --location -l --display-name -d --description --tags --set --no-wait "
+    "--storage-account --key-vault --application-insights -a --container-registry --image-build-compute -i "
+    "--public-network-access --managed-network -m --primary-user-assigned-identity --kind -k --hub-id "
+    "--default-resource-group --enable-data-isolation --update-dependent-resources -u --system-datastores-auth-mode "
+    "--provision-network-now --allow-roleassignment-on-rg --network-acls",
+    "workspace delete": "",
+    "workspace diagnose": "",
+    "workspace list": "--max-results -r",
+    "workspace list-keys": "",
+    "workspace provision-network": "",
+    "workspace show": "--name -n",
+    "workspace sync-keys": "",
+    "workspace update": f"{UPDATE} --no-wait",
+}
+
+
+def command_of(words: str) -> click.Command:
+    found: click.Command = root
+    for word in words.split():
+        assert isinstance(found, click.Group)
+        inner = found.get_command(click.Context(found), word)
+        assert inner is not None, f"there is no `treering {words}`"
+        found = inner
+    return found
+
+
+def options_of(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        yield from parameter.opts
+
+
+@pytest.mark.parametrize("words", AZ)
+def test_every_verb_of_az_is_there_with_every_option(words: str) -> None:
+    noun, verb = words.split()
+    command = command_of(words)
+    if verb in ABSENT[noun]:
+        return
+    missing = {*AZ[words].split(), *EVERYWHERE.split()} - set(options_of(command))
+    assert not missing, f"`treering {words}` does not take {sorted(missing)}"
+
+
+@pytest.mark.parametrize(("noun", "verb"), [(noun, verb) for noun, verbs in ABSENT.items() for verb in verbs])
+def test_a_verb_that_is_not_here_says_what_to_do_instead(noun: str, verb: str) -> None:
+    answer = CliRunner().invoke(root, [noun, verb, "-n", "x", "--anything", "y"], standalone_mode=False)
+    assert isinstance(answer.exception, Refused) and answer.exception.code == "verb.absent"
+    assert answer.exception.detail.startswith(f"{noun} {verb}: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("model show -n m --registry-name azureml", "--registry-name: there are no registries here"),
+        ("environment archive -n e --registry-name r", "--registry-name: there are no registries here"),
+        ("job update -n j --set tags.a=1 --remove tags.b", "--remove: write --set"),
+        ("model update -n m --set tags.a=1 --stage Production", "--stage: a stage is MLflow's"),
+    ],
+)
+def test_an_option_that_would_do_something_else_than_was_meant_is_refused(words: str, said: str) -> None:
+    answer = CliRunner().invoke(root, words.split(), standalone_mode=False)
+    assert isinstance(answer.exception, Refused) and answer.exception.code == "option.absent"
+    assert answer.exception.detail.startswith(said)
