@@ -85,7 +85,7 @@ async def test_who_joins_late_hears_what_was_said_and_sees_how_far_it_is() -> No
         with metered(meter):
             second = await waiting(builds, work, said)
         assert said == ["begun"]
-        assert meter.source is not None and str(meter.source) == "2 packages of 7 packages"
+        assert meter.source is not None and str(meter.source) == "2 of 7 packages"
         work.finish.set()
         await asyncio.gather(first, second)
 

@@ -22,7 +22,8 @@ from treering.adapters.sandbox.machine_view import is_shown
 from treering.adapters.sandbox.port import Room
 from treering.adapters.sandbox.python_paths import python_paths
 from treering.adapters.sandbox.unconfined import Unconfined
-from treering.adapters.uv import Finished, TimedOut, Uv, child_environment, watch
+from treering.adapters.uv import Finished, TimedOut, Uv, child_environment, home_of, shared_cache
+from treering.adapters.uv_progress import UvProgress
 from treering.adapters.uv_variables import with_indexes
 from treering.kernel.ending import beside
 
@@ -62,7 +63,7 @@ class ConfinedUv(Uv):
             places = [str(path) for path in environment.glob("lib/python3*/site-packages")]
             compiling = [str(environment / "bin" / "python"), *COMPILE, *places]
             # Some packages have files that are no Python of this version: that they do not compile is no failure.
-            await self.confined(compiling, python, work, timeout_seconds, work / "cache")
+            await self.installing(()).confined(compiling, python, work, timeout_seconds, work / "cache")
         return done
 
     def reclaim(self, folder: Path) -> None:
@@ -75,12 +76,13 @@ class ConfinedUv(Uv):
         temporary = prepared(work, cache)
         env = with_indexes(environment_of(os.environ, temporary, cache), self.indexes)
         room = room_of(python, work, temporary, cache, env, self.hidden)
+        progress = UvProgress(self.packages)
         running = await self.launcher.launch(Launch(f"build.{uuid4().hex}", argv, temporary, env, room))
-        async with beside(watch(running.pid)):
+        async with beside(progress.watch(running.pid, cache)):
             try:
                 running.go()
                 async with asyncio.timeout(timeout_seconds):
-                    output = await text_of(running)
+                    output = await text_of(running, progress)
                     return finished(await running.wait(), output)
             except TimeoutError:
                 raise TimedOut from None
@@ -139,18 +141,6 @@ def environment_of(parent: Mapping[str, str], temporary: Path, cache: Path) -> d
     return found | {"HOME": str(temporary), "TMPDIR": str(temporary), "UV_CACHE_DIR": str(cache)}
 
 
-def shared_cache(parent: Mapping[str, str]) -> Path:
-    """Where uv keeps its cache when nothing confines it."""
-    named = parent.get("UV_CACHE_DIR")
-    if named:
-        return Path(named).absolute()
-    return Path(parent.get("XDG_CACHE_HOME") or home_of(parent) / ".cache") / "uv"
-
-
-def home_of(parent: Mapping[str, str]) -> Path:
-    return Path(parent.get("HOME") or Path.home())
-
-
 def made(folder: Path) -> bool:
     """Whether ``folder`` is there and we may write in it."""
     try:
@@ -160,10 +150,11 @@ def made(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-async def text_of(running: Running) -> bytes:
+async def text_of(running: Running, progress: UvProgress) -> bytes:
     """All that it wrote, up to a bound: what comes after is read and forgotten, so that it can go on to its end."""
     found = bytearray()
     async for chunk in running.output():
+        progress.hear(chunk)
         found += chunk[: max(0, OUTPUT_BYTES_MAX - len(found))]
     return bytes(found)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from treering.adapters.pythons import Python
+from treering.adapters.uv_progress import Package
 from treering.kernel.refusal import Refused
 
 HASH = re.compile(r"\s+--hash=[a-z0-9]+:[0-9a-f]+")
@@ -35,12 +37,12 @@ def is_expected(line: str) -> bool:
     return line[0].isalnum() and found.url is None and [one.operator for one in found.specifier] == ["=="]
 
 
-def package_count(lock_text: str, python: Python) -> int:
+def packages_of(lock_text: str, python: Python) -> tuple[Package, ...]:
     """The packages of a lock that this platform and Python get."""
     here = {
         "python_version": ".".join(map(str, python.version.release[:2])),
         "python_full_version": str(python.version),
     }
-    lines = [line.removesuffix("\\") for line in lock_text.splitlines() if line[:1].isalnum()]
-    markers = [Requirement(line).marker for line in lines]
-    return sum(marker is None or marker.evaluate(here) for marker in markers)
+    found = [Requirement(line.removesuffix("\\")) for line in lock_text.splitlines() if line[:1].isalnum()]
+    chosen = [one for one in found if one.marker is None or one.marker.evaluate(here)]
+    return tuple(Package(canonicalize_name(one.name), str(one.specifier).removeprefix("==")) for one in chosen)

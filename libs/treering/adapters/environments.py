@@ -20,7 +20,7 @@ from uuid import uuid4
 from anyio.to_thread import run_sync
 
 from treering.adapters.builds import Builds, Say
-from treering.adapters.environment_lock import checked_lock, package_count
+from treering.adapters.environment_lock import checked_lock, packages_of
 from treering.adapters.file_lock import file_lock
 from treering.adapters.package_indexes import uv_indexes
 from treering.adapters.pythons import Python, find_python, running
@@ -46,7 +46,7 @@ SOLVE = ["pip", "compile", "--universal", "--generate-hashes", "--no-header", "-
 # made from it; file modes do not keep root from it, and "clone" quietly becomes a link where the filesystem cannot
 # clone. Copies cost about two seconds and the disk space, once per environment. Byte code is compiled here because
 # a job cannot store it in a read-only folder, and would compile at every start.
-INSTALL = ["pip", "sync", "--require-hashes", "--link-mode", "copy", "--quiet"]
+INSTALL = ["pip", "sync", "--require-hashes", "--link-mode", "copy"]
 # The number of the system's error is Linux's (errno(3)): ENOSPC and EDQUOT, in whatever language it is put.
 FAILURES = (
     ("os error 28)", "disk.full"),
@@ -177,14 +177,15 @@ class Environments:
         with in_time("venv", INSTALL_TIMEOUT_SECONDS):
             output_of(await self.uv.run(venv, python.path, work, INSTALL_TIMEOUT_SECONDS), work, say)
         links = chain(folder / "bin" / "python")
-        packages = package_count(text, python)
+        packages = packages_of(text, python)
         if packages:
-            say(f"installing {counted(packages, 'package')}")
+            say(f"installing {counted(len(packages), 'package')}")
             chosen = work / "chosen.txt"
             chosen.write_text(text)
             chosen.chmod(READABLE)
             arguments = [*INSTALL, "--python", str(folder / "bin" / "python"), str(chosen)]
             with in_time("pip sync", INSTALL_TIMEOUT_SECONDS):
+                uv = uv.installing(packages)
                 output_of(await uv.sync(arguments, python.path, work, INSTALL_TIMEOUT_SECONDS), work, say)
         await run_sync(self.uv.reclaim, folder)
         if chain(folder / "bin" / "python") != links:

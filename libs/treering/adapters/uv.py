@@ -12,7 +12,7 @@ import configparser
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from pathlib import Path
@@ -23,11 +23,10 @@ from uv import find_uv_bin
 
 from treering.adapters.marked_processes import Marked
 from treering.adapters.process_groups import mark
-from treering.adapters.process_tree import all_processes, read, tree
 from treering.adapters.tied_process import tied
+from treering.adapters.uv_progress import Package, UvProgress
 from treering.adapters.uv_variables import for_builds, with_indexes
-from treering.kernel.ending import beside
-from treering.kernel.meter import begin, reach
+from treering.kernel.ending import beside, run_together
 
 KEPT = frozenset({
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC",
@@ -36,7 +35,7 @@ KEPT = frozenset({
 })  # fmt: skip
 STRIKES_MAX = 100
 STRIKE_SECONDS = 0.01
-WATCH_SECONDS = 1.0
+CHUNK_BYTES = 64 * 1024
 OPTIONS = ("index-url", "extra-index-url", "find-links", "cert")
 
 
@@ -56,6 +55,7 @@ class Uv:
     """How uv is run for an environment; here without a sandbox, with the rights of the caller. See ``confined_uv``."""
 
     indexes: tuple[str, ...] = ()  # beside the operator's own, each NAME=URL
+    packages: tuple[Package, ...] = ()  # that ``sync`` is to install, for whoever watches
 
     def with_indexes(self, indexes: tuple[str, ...]) -> Self:
         """The same, looking for packages in ``indexes`` first."""
@@ -63,9 +63,15 @@ class Uv:
         changed.indexes = indexes
         return changed
 
+    def installing(self, packages: tuple[Package, ...]) -> Self:
+        """The same, telling how many of ``packages`` are ready."""
+        changed = copy(self)
+        changed.packages = packages
+        return changed
+
     async def run(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
         """Run uv for ``python`` in the folder ``work``, where it runs no code of packages. Raises ``TimedOut``."""
-        return await run_uv(arguments, work, timeout_seconds, self.indexes)
+        return await run_uv(arguments, work, timeout_seconds, self.indexes, UvProgress(self.packages))
 
     async def solve(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
         """The same where uv may build packages, and so run their code."""
@@ -80,12 +86,17 @@ class Uv:
 
 
 async def run_uv(
-    arguments: Sequence[str], folder: Path, timeout_seconds: float, indexes: tuple[str, ...] = ()
+    arguments: Sequence[str],
+    folder: Path,
+    timeout_seconds: float,
+    indexes: tuple[str, ...] = (),
+    progress: UvProgress | None = None,
 ) -> Finished:
     """Run uv in ``folder``. When the time is over, or the caller is cancelled, it is killed with all it started,
     also with what left its session: everything inherits a variable that names this run."""
     kin = Marked(f"treering-uv-{os.getpid()}")
     run = uuid4().hex
+    progress = progress or UvProgress()
     child = await asyncio.create_subprocess_exec(
         *tied([find_uv_bin(), *arguments], signal.SIGKILL),  # an executor that is killed leaves no uv behind
         cwd=folder,
@@ -95,15 +106,26 @@ async def run_uv(
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    async with beside(watch(child.pid)):
+    async with beside(progress.watch(child.pid, shared_cache(os.environ))):
         try:
             async with asyncio.timeout(timeout_seconds):
-                output, errors = await child.communicate()
+                output, errors = await run_together(all_of(child.stdout), all_of(child.stderr, progress.hear))
+                await child.wait()
         except TimeoutError:
             raise TimedOut from None
         finally:
             await kill(child, kin, run)
     return Finished(child.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+async def all_of(stream: asyncio.StreamReader | None, hear: Callable[[bytes], None] = lambda _: None) -> bytes:
+    """What comes to its end; ``hear`` is told each part as it comes."""
+    assert stream is not None
+    found = bytearray()
+    while chunk := await stream.read(CHUNK_BYTES):
+        found += chunk
+        hear(chunk)
+    return bytes(found)
 
 
 async def kill(child: asyncio.subprocess.Process, kin: Marked, run: str) -> None:
@@ -119,21 +141,6 @@ async def kill(child: asyncio.subprocess.Process, kin: Marked, run: str) -> None
     await child.wait()
 
 
-async def watch(pid: int) -> None:
-    """Count what uv has written, to its cache and to the environment: it says nothing itself while it works."""
-    begin(0, "bytes")
-    while True:
-        reach(await asyncio.to_thread(written_bytes, pid))
-        await asyncio.sleep(WATCH_SECONDS)
-
-
-def written_bytes(pid: int) -> int:
-    """By a process and its descendants: in a sandbox uv is not the process that we started (proc_pid_io(5))."""
-    texts = [read(f"/proc/{one}/io") for one in tree({pid}, all_processes())]
-    lines = [line for text in texts for line in text.splitlines()]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
-
-
 def child_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """What uv needs and no more: building a package runs code of strangers, which should not see our secrets."""
     kept = {name: value for name, value in parent.items() if name in KEPT} | for_builds(parent)
@@ -143,6 +150,18 @@ def child_environment(parent: Mapping[str, str]) -> dict[str, str]:
     # A package that is built runs its own code, in an environment of its own: linked to the cache it could change what
     # others are installed from.
     return chosen | {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_LINK_MODE": "copy"}
+
+
+def shared_cache(parent: Mapping[str, str]) -> Path:
+    """Where uv keeps its cache when nothing confines it."""
+    named = parent.get("UV_CACHE_DIR")
+    if named:
+        return Path(named).absolute()
+    return Path(parent.get("XDG_CACHE_HOME") or home_of(parent) / ".cache") / "uv"
+
+
+def home_of(parent: Mapping[str, str]) -> Path:
+    return Path(parent.get("HOME") or Path.home())
 
 
 def translated(settings: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,9 @@ HEAD_CHARACTERS_MAX = 300
 HINT_CHARACTERS_MAX = 250
 SECTIONS = ("[stdout]", "[stderr]")
 # Of its progress, in the lines that it prints without a terminal.
-PROGRESS = re.compile(r"\s*(Using Python|Resolved|Downloading|Downloaded|Building|Built|Prepared|Installed| [+-]) ")
+PROGRESS = re.compile(
+    r"\s*(Using Python|Resolved|Downloading|Downloaded|Building|Built|Prepared|Installed|Uninstalled|Bytecode|[+-]) "
+)
 DECORATION = re.compile(r"[\s│├╰─▶×]+")
 
 

@@ -22,19 +22,21 @@ class Stopped(Exception):
 class Meter:
     """``source``: another meter that counts instead, of work that several wait for.
 
-    ``done`` of ``total`` (0: not known) in ``unit``; ``moved_at_seconds`` is when it last grew, monotonic."""
+    ``done`` of ``total`` (0: not known) in ``unit``; ``detail`` is what more there is to say of it for people.
+    ``moved_at_seconds`` is when it last grew, monotonic."""
 
     def __init__(self, total: int = 0, unit: str = "") -> None:
         self.done = 0
         self.total = total
         self.unit = unit
+        self.detail = ""
         self.moved_at_seconds = monotonic_seconds()
         self.stopped = False  # set by one thread and read by others: a plain flag is enough
         self.source: Meter | None = None
 
     def begin(self, total: int, unit: str) -> None:
         """Count from zero, something else."""
-        self.done, self.total, self.unit = 0, total, unit
+        self.done, self.total, self.unit, self.detail = 0, total, unit, ""
         self.moved_at_seconds = monotonic_seconds()
 
     def reach(self, done: int) -> None:
@@ -58,8 +60,12 @@ class Meter:
 
     def __str__(self) -> str:
         if not self.unit:
-            return ""
-        return amount(self.done, self.unit) + (f" of {amount(self.total, self.unit)}" if self.total else "")
+            return self.detail
+        of_all = f" of {amount(self.total, self.unit)}" if self.total else ""
+        done = amount(self.done, self.unit)
+        if of_all and self.unit != "bytes":
+            done = str(self.done)
+        return f"{done}{of_all}{f', {self.detail}' if self.detail else ''}"
 
 
 def amount(number: int, unit: str) -> str:
@@ -94,6 +100,18 @@ def reach(done: int) -> None:
     """So much is done in all."""
     if (meter := CURRENT.get()) is not None:
         meter.reach(done)
+
+
+def moved() -> None:
+    """It goes on, although the figure is as it was."""
+    if (meter := CURRENT.get()) is not None:
+        meter.moved_at_seconds = monotonic_seconds()
+
+
+def describe(detail: str) -> None:
+    """What more there is to say of the figure."""
+    if (meter := CURRENT.get()) is not None:
+        meter.detail = detail
 
 
 def shown_as(source: Meter) -> None:

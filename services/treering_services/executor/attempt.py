@@ -138,7 +138,7 @@ class Attempt:
 
     def progress_line(self) -> str:
         done = str(self.figure)
-        return f"step {self.step}: {done + ' ' if done else ''}after {self.step_seconds:.0f} s"
+        return f"step {self.step} for {self.step_seconds:.0f} s{': ' if done else ''}{done}"
 
     def fail(self, code: str, message: str, exit_code: int | None = None) -> None:
         """The first failure is the one that counts."""
