@@ -261,7 +261,7 @@ async def test_the_console_says_how_far_a_long_step_is(
         monkeypatch.setattr(Console, "say", lambda self, line: said.append(line))
         carrying = asyncio.create_task(runner.carry_out(canceled))
         await held.entered.wait()
-        while not any(line.startswith("step inputs: ") for line in said):
+        while not any(line.startswith("step inputs for ") for line in said):
             await asyncio.wait({carrying}, timeout=0.01)
         canceled.cancel_requested.set()
         await carrying

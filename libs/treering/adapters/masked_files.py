@@ -20,6 +20,7 @@ def mask_files(folder: Path, masker: Masker, masked: Path) -> None:
     """Mask every regular file below ``folder`` but for the one that is masked already. What cannot be read is passed
     over: nobody else reads it either. Blocks; raises ``Stopped``, and OSError where there is no room."""
     for place, _, names in os.walk(folder):
+        tick(0)
         for name in names:
             path = Path(place, name)
             if path != masked:
