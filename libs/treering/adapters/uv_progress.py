@@ -147,6 +147,7 @@ def is_ready(place: Path, package: Package) -> bool:
     folder = place / package.name
     with suppress(OSError):
         begins = f"{package.version}-"
-        if any(one.startswith(begins) and not one.endswith(POINTERS) for one in os.listdir(folder)):
+        names = (one.name for one in folder.iterdir())
+        if any(name.startswith(begins) and not name.endswith(POINTERS) for name in names):
             return True
     return any(folder.glob(f"{package.version}/*/*.whl"))
