@@ -43,6 +43,15 @@ async def test_logged_models_are_found_by_thousands_of_ids_page_by_page(mlflow: 
     assert len(first["models"]) == len(rest["models"]) == 1
 
 
+async def test_versions_are_found_by_a_thousand_ids_in_a_query_string(mlflow: Mlflow) -> None:
+    await mlflow.done("registered-models/create", name="asked")
+    run = await mlflow.run()
+    await mlflow.done("model-versions/create", name="asked", source="s3://b/x", run_id=run)
+    ids = ",".join([repr(f"{number:032x}") for number in range(1000)] + [repr(run)])
+    found = (await mlflow.get("model-versions/search", filter=f"run_id IN ({ids})")).json["model_versions"]
+    assert [one["name"] for one in found] == ["asked"]
+
+
 async def test_a_list_beyond_the_bound_is_refused(mlflow: Mlflow) -> None:
     filter = f"run_id IN ({','.join(['1'.join(chr(39) * 2)] * (MANY + 1))})"
     refused = await mlflow.post("runs/search", experiment_ids=["0"], filter=filter)
