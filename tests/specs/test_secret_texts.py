@@ -23,6 +23,8 @@ SECRET_COMMANDS = [
     "curl -H 'Authorization: Bearer abc123def' https://h/x", "curl -H X-Api-Key:abc123def https://h/x",
     "curl -u me:abc123def https://h/x", "python t.py --client_secret abc123def", "wget --user=a --password=abc123def h",
     "az storage blob download --sas-token 'sv=1&sig=abc'", "$env:MY_SECRET=abc123def",
+    "python -c \"password = 'abc123def'\"", "python -c \"f(api_key='abc123def')\"", "python t.py +auth.token=abc123def",
+    "echo '{\"client_secret\": \"abc123def\"}'", "PGPASSWORD=abc123def psql", "java -Ddb.password=abc123def x",
 ]  # fmt: skip
 KNOWN = [
     "git clone https://abc123@github.com/o/r", "curl 'https://h/f?sv=1&sig=abc'", "pip install git+https://t@h/o/r",
@@ -37,6 +39,7 @@ PLAIN_COMMANDS = [
     "python t.py --credentials /mnt/creds.json --token_type classifier", "python t.py --use-token --other value1",
     "pip install git+https://${GITHUB_TOKEN}@github.com/o/r", "python t.py --password-length 1000000",
     "curl -H \"Authorization: Bearer $TOKEN\" https://h", "docker run -u 1000:1000 x", "ls -u name:thing",
+    "python -c \"t.pad_token = 'END_OF_TEXT'\"", "python t.py tokenizer.eos_token=END_OF_TEXT model.name=abc123def",
     "git clone git@github.com:o/r.git", "if [ \"$TOKEN\" == \"abcdefgh\" ]; then true; fi",
     "x ==abcdefg token==abcdefg",
 ]  # fmt: skip
@@ -117,6 +120,11 @@ def test_the_value_of_a_secret_variable_stands_nowhere_else_in_the_job(fields: d
     with pytest.raises(Refused, match=r"^job\.secret_in_text: .*'DB_PASSWORD'") as refused:
         split_job(job(**fields, environment_variables={"DB_PASSWORD": "hunter22"}), ())
     assert "hunter22" not in refused.value.detail
+
+
+def test_secret_variables_are_bounded() -> None:
+    with pytest.raises(Refused, match=r"^secret\.too_large: there are 501"):
+        split_job(job(environment_variables={f"TOKEN_{number}": "hunter22" for number in range(501)}), ())
 
 
 def test_a_variable_that_is_sealed_only_for_its_name_may_be_said_elsewhere() -> None:

@@ -22,10 +22,12 @@ CODE = "job.secret_in_text"
 VALUE_CHARACTERS_MIN = 6  # as for masking: what is shorter is a word or a number
 TEXT_CHARACTERS_MAX = 100_000
 VALUE = r"""("[^"]*"|'[^']*'|[^\s;&|"'`]+)"""
-ASSIGNED = re.compile(rf"(?:^|(?<=[\s;&|(\"':]))([A-Za-z_]\w*)=(?!=){VALUE}")
+NAME_BEGINS = r"(?:^|(?<=[\s;&|(\"':.,+{-]))"
+ASSIGNED = re.compile(rf"{NAME_BEGINS}([A-Za-z_]\w*)=(?!=){VALUE}")
+QUOTED = re.compile(r"""(?<![\w-])([A-Za-z_][\w-]{0,80})["']?\s{0,8}[=:]\s{0,8}("[^"]+"|'[^']+')""")
 OPTION = re.compile(rf"(?:^|(?<=\s))--?([A-Za-z][\w-]*)(?:=|\s+)(?!-){VALUE}")
 HEADER = re.compile(
-    r"(authorization|[\w-]{0,40}(?:api-key|token|subscription-key))[\"']?\s*:\s*[\"']?"
+    r"(?<![\w-])(authorization|[\w-]{0,40}(?:api-key|token|subscription-key))[\"']?\s*:\s*[\"']?"
     r"(?:(?:bearer|basic|token)\s+)?([^\s\"']+)",
     re.IGNORECASE,
 )
@@ -150,7 +152,7 @@ def instead_of_address(key: str) -> str:
 def written_out(command: str) -> str:
     """The name of the first secret whose value is written out in a command; "" when there is none."""
     text = command[:TEXT_CHARACTERS_MAX]
-    for pattern in (ASSIGNED, OPTION):
+    for pattern in (ASSIGNED, QUOTED, OPTION):
         for found in pattern.finditer(text):
             if names_secret(found[1]) and is_literal(found[2]):
                 return found[1]

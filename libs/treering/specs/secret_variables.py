@@ -14,6 +14,7 @@ from treering.kernel.secret_names import is_secret_name
 from treering.kernel.url_secrets import secret_in
 from treering.specs.secret_texts import CODE, KNOWN, VALUE_CHARACTERS_MIN, names_secret, texts
 
+SECRETS_MAX = 500
 Spec = TypeVar("Spec", JobSpec, EnvironmentSpec)
 Variables = Mapping[str, str]
 
@@ -49,8 +50,11 @@ def split_job(spec: JobSpec, declared: Collection[str]) -> Split[JobSpec]:
 
 def secrets_of(variables: Variables, declared: Collection[str]) -> dict[str, str]:
     """Those whose names or values say that they are secret, and those that repeat such a value; the empty text is no
-    secret."""
+    secret. ``Refused("secret.too_large")`` when they are too many to be looked for in all the rest."""
     found = {name: value for name, value in variables.items() if value and is_secret(name, value, declared)}
+    if len(found) > SECRETS_MAX:
+        why = f"there are {len(found)} secret variables, and at most {SECRETS_MAX} are kept"
+        raise Refused("secret.too_large", f"{why}; put many values into one, as JSON")
     certain = [value for name, value in found.items() if is_certain(name, value, declared)]
     repeats = {name: value for name, value in variables.items() if any(one in value for one in certain)}
     return {**found, **repeats}
