@@ -1,7 +1,7 @@
 """Masks secret values in what leaves a process: in whole texts, and in a stream of bytes that may cut a value.
 
 All forms of all values are looked for at once, by the Aho-Corasick automaton of a library, in the text without its
-line breaks: base64 is folded by many programs. docs/adr/0029-masking.md says what that costs.
+line breaks: base64 is folded by many programs. docs/adr/0030-masking.md says what that costs.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ACTOR = "job:"
 KNOWN_MAX = 1000
+AT_ONCE_BYTES_MAX = 256 * 1024  # a larger one is looked through beside the event loop
 TOKEN_START = b"trj."  # each job has a token, which scripts log with all of their environment
 
 
@@ -48,7 +49,9 @@ class JobWords:
             command = changed(command, without_tokens)
         if not masker.knows_something:
             return command
-        return command if masker.data(said) == said else changed(command, masker.text)
+        if len(said) <= AT_ONCE_BYTES_MAX:
+            return masked_if_said(command, said, masker)
+        return await asyncio.to_thread(masked_if_said, command, said, masker)
 
     async def masker_of(self, job: Address) -> Masker:
         masker = self.known.pop(job, None)
@@ -71,3 +74,8 @@ class JobWords:
         values = await asyncio.to_thread(SealedValues(self.gateway.home).open, job, spec.sealed)
         declared = [name for name in values if not is_secret_name(name)]
         return [value for name, value in values.items() if is_certain(name, value, declared)]
+
+
+def masked_if_said(command: T, said: bytes, masker: Masker) -> T:
+    """``said`` is the command as JSON: whether a secret is in it is asked of the whole at once."""
+    return command if masker.data(said) == said else changed(command, masker.text)
