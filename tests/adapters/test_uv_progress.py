@@ -49,6 +49,14 @@ def test_what_is_ready_and_what_takes_long_is_said(meter: Meter, seconds: list[f
     assert str(meter) == "3 of 3 packages, 3.0 MiB written, copying into the environment"
 
 
+def test_what_is_done_with_packages_that_are_ready_is_said(meter: Meter) -> None:
+    progress = UvProgress([TORCH, YAML], uv_progress.COMPILING)
+    progress.take(Seen(1024, frozenset(), frozenset()))
+    meter.begin(progress.total, "packages")
+    progress.tell()
+    assert str(meter) == "2 of 2 packages, 1.0 KiB written, compiling to byte code"
+
+
 def test_bytes_that_are_written_are_progress_although_no_package_gets_ready(meter: Meter) -> None:
     meter.moved_at_seconds -= 50
     progress = UvProgress([TORCH])

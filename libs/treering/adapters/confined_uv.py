@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ from treering.adapters.sandbox.port import Room
 from treering.adapters.sandbox.python_paths import python_paths
 from treering.adapters.sandbox.unconfined import Unconfined
 from treering.adapters.uv import Finished, TimedOut, Uv, child_environment, home_of, shared_cache
-from treering.adapters.uv_progress import UvProgress
+from treering.adapters.uv_progress import COMPILING, UvProgress
 from treering.adapters.uv_variables import with_indexes
 from treering.kernel.ending import beside
 
@@ -63,7 +64,9 @@ class ConfinedUv(Uv):
             places = [str(path) for path in environment.glob("lib/python3*/site-packages")]
             compiling = [str(environment / "bin" / "python"), *COMPILE, *places]
             # Some packages have files that are no Python of this version: that they do not compile is no failure.
-            await self.installing(()).confined(compiling, python, work, timeout_seconds, work / "cache")
+            compiler = copy(self)
+            compiler.phase = COMPILING
+            await compiler.confined(compiling, python, work, timeout_seconds, work / "cache")
         return done
 
     def reclaim(self, folder: Path) -> None:
@@ -76,7 +79,7 @@ class ConfinedUv(Uv):
         temporary = prepared(work, cache)
         env = with_indexes(environment_of(os.environ, temporary, cache), self.indexes)
         room = room_of(python, work, temporary, cache, env, self.hidden)
-        progress = UvProgress(self.packages)
+        progress = UvProgress(self.packages, self.phase)
         running = await self.launcher.launch(Launch(f"build.{uuid4().hex}", argv, temporary, env, room))
         async with beside(progress.watch(running.pid, cache)):
             try:

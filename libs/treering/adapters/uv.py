@@ -56,6 +56,7 @@ class Uv:
 
     indexes: tuple[str, ...] = ()  # beside the operator's own, each NAME=URL
     packages: tuple[Package, ...] = ()  # that ``sync`` is to install, for whoever watches
+    phase: str = ""  # what is done with those that are ready
 
     def with_indexes(self, indexes: tuple[str, ...]) -> Self:
         """The same, looking for packages in ``indexes`` first."""
@@ -71,7 +72,7 @@ class Uv:
 
     async def run(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
         """Run uv for ``python`` in the folder ``work``, where it runs no code of packages. Raises ``TimedOut``."""
-        return await run_uv(arguments, work, timeout_seconds, self.indexes, UvProgress(self.packages))
+        return await run_uv(arguments, work, timeout_seconds, self.indexes, UvProgress(self.packages, self.phase))
 
     async def solve(self, arguments: Sequence[str], python: Path, work: Path, timeout_seconds: float) -> Finished:
         """The same where uv may build packages, and so run their code."""

@@ -26,7 +26,8 @@ NAME_CHARACTERS_MAX = 80
 LINE_BYTES_MAX = 4096
 BEGAN = re.compile(r"\s*Downloading (\S+) (\(.+\))$")
 ENDED = re.compile(r"\s*Downloaded (\S+)$")
-PHASES = {"Prepared": "copying into the environment", "Installed": "compiling to byte code"}
+COMPILING = "compiling to byte code"
+PHASES = {"Prepared": "copying into the environment", "Installed": COMPILING}
 BUILT_IN = re.compile(r"/sdists-v\d+/(?:[^/]+/){1,2}?([^/]+)/([^/]+)/[^/]+/src(/|$)")
 POINTERS = (".lock", ".http", ".msgpack", ".rev")  # what stands beside a package before it is ready
 
@@ -45,13 +46,14 @@ class Seen(NamedTuple):
 
 
 class UvProgress:
-    """Of one run. ``packages`` are those that it is to get ready; none where it only solves."""
+    """Of one run. ``packages`` are those that it is to get ready; none where it only solves. ``phase``: what it does
+    with those that are ready."""
 
-    def __init__(self, packages: Sequence[Package] = ()) -> None:
-        self.missing = set(packages)
-        self.total = len(self.missing)
+    def __init__(self, packages: Sequence[Package] = (), phase: str = "") -> None:
+        self.missing = set() if phase else set(packages)
+        self.total = len(packages)
         self.busy: dict[str, float] = {}  # what it does, and since when
-        self.phase = ""
+        self.phase = phase
         self.bytes_done = 0
         self.partial = b""
 
