@@ -115,10 +115,10 @@ def main() -> None:
         starts = [(job_start(api, home, folder, n), bare_start(python, folder)) for n in range(SINGLES)]
         ours, bare = (statistics.median(values) for values in zip(*starts, strict=True))
         position = api.submit("last", "true")
-        follow(home, ENDINGS, 1, since=position)
+        (ended,) = follow(home, ENDINGS, 1, since=position)
         same = (SHELL, "-c", NOTHING)
         loops = [asyncio.run(bare_rate(same, variables))]
-        jobs = job_rate(home, position + 4)
+        jobs = job_rate(home, int(ended["position"]))
         loops.append(asyncio.run(bare_rate(same, variables)))
         alone = asyncio.run(bare_rate((python, "-c", "pass"), dict(os.environ)))
     loop = mean(loops)
