@@ -118,7 +118,7 @@ def test_every_body_of_its_own_with_a_name_is_tried() -> None:
     described = {name.rpartition(".")[2]: name for name in SCHEMAS if ".mlflow." not in name}
     short = {name for name in sent - commands if name in described and any(texts(described[name]))}
     # A node joins with a token of its own, a replay needs a webhook, the moment of a question has a form of its own.
-    assert short - {name.rpartition(".")[2] for name in BODIES} <= {"JoinRequest", "ReplayWebhook", "LatestOf"}
+    assert short - {name.rpartition(".")[2] for name in BODIES} <= {"JoinRequest", "Replay", "LatestOf"}
 
 
 def test_the_documents_say_the_rule_and_not_that_there_is_one() -> None:

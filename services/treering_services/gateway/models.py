@@ -70,11 +70,11 @@ class ModelsAnswer(Struct, frozen=True):
 async def create_model(call: Call) -> Response:
     """A version; the model it belongs to comes to be with its first."""
     new = await call.json(NewModel)
-    workspace, name = call.workspace, checked_name(new.name)
+    workspace, name, version = call.workspace, checked_name(new.name), written_version(str(new.version or ""))
     await call.gateway.require_workspace(workspace)
     origin = await origin_of(call.gateway, workspace, new)
     known_as = new.flavors or await flavors(call.gateway, new.type, origin.files)
-    registrar, version = Registrar(call, workspace), written_version(str(new.version or ""))
+    registrar = Registrar(call, workspace)
     await ensure_registered(registrar, name)
     spec = ModelSpec(
         name, version.number, origin.source, origin.source, new.type, origin.digest, origin.run_id,
