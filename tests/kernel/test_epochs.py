@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treering.kernel.epochs import FIRST, PARTS_MAX, Lineage, Place, next_name, read_id
+from treering.kernel.epochs import FIRST, PARTS_MAX, Lineage, Place, names_epoch, next_name, read_id
 
 Log = tuple[tuple[str, ...], Lineage]  # its commits, and what it knows of its epochs
 
@@ -99,6 +99,12 @@ def test_the_first_log_may_have_a_name_and_ids_without_one_mean_it() -> None:
 @pytest.mark.parametrize("epoch", ["x", "90", "90-", "-a", "_", "90-a__120-b", "90-a_x", "_5-zz", "later"])
 def test_an_epoch_of_which_nothing_can_be_told_agrees_with_nothing(epoch: str) -> None:
     assert Lineage().with_epoch("90-a", 90).common(epoch, 100) == 0
+
+
+@pytest.mark.parametrize("text", ["1:5", "this:5", "90-ab:5", "_90-ab_120-c:7.0"])
+def test_an_id_with_an_epoch_is_told_from_a_time(text: str) -> None:
+    assert names_epoch(text)
+    assert not any(map(names_epoch, ("5", "2026-01-01T00:30", "2026-01-01T00:30:05", "2026-01-01", "now", "", ":")))
 
 
 @pytest.mark.parametrize(

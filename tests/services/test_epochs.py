@@ -207,3 +207,12 @@ async def test_a_stream_that_is_open_while_the_log_goes_back_ends_and_its_id_is_
     lineage = ring.lineage.with_epoch(f"{position - 2}-zz", position - 2)
     asyncio.get_running_loop().call_later(0.05, lambda: ring.go_back(position - 2, lineage))
     assert await anext(chunks, b"the end") in (b"", b"the end") and await anext(chunks, b"the end") == b"the end"
+
+
+async def test_a_position_that_an_answer_gave_is_of_this_log_and_says_so(api: Api) -> None:
+    at = int((await api.ask("GET", "/v1/status")).json["head"])
+    epoch = await restored(api, at)
+    made = int((await api.ask("POST", f"{WS}/experiments/last/create")).headers["treering-position"])
+    (found,) = await api.events(f"/v1/events?kind=experiment&since=this:{made - 1}", 1)
+    assert found["id"] == f"{epoch}:{made}.0"
+    assert (await api.ask("GET", f"/v1/events?since=this:{made + 1}")).code == "position.other_log"

@@ -49,6 +49,11 @@ UNKNOWN: tuple[tuple[str, int, str, str], ...] = (
     ("/v1/events?type=job.*x", 400, "type.unknown", "'job.*x'"),
     ("/v1/audit?kind=model&type=job.*", 400, "filter.impossible", "about a job, and kind is 'model'"),
     ("/v1/audit?kind=model&type=job.*&unseen=true", 400, "filter.impossible", "about a job"),
+    ("/v1/audit?kind=model&name=churn", 400, "filter.impossible", "say churn:1"),
+    ("/v1/audit/count?kind=installation&workspace=w", 400, "filter.impossible", "is in 'main'"),
+    ("/v1/audit?since=90-ab12:91", 410, "position.other_log", "since is 90-ab12:91, and the log ends at"),
+    ("/v1/audit/count?until=90-ab12:91", 410, "position.other_log", "until is 90-ab12:91"),
+    ("/v1/audit?since=1:999999", 410, "position.other_log", "ends at"),
     ("/v1/audit/count?kind=job&type=*.created", 400, "filter.impossible", "'*.created'"),
     (
         "/v1/audit?actor=nobody",

@@ -53,6 +53,7 @@ async def test_all_that_an_earlier_release_stored_is_there_and_can_be_proved(hom
     async with up(home.root):
         get = Gateway(home, []).get_once
         assert await until(lambda: get(f"{JOBS}/old-job").get("status") == "Completed", WAIT_SECONDS)
+        assert get("/v1/status")["epoch"] == "1", "it was never restored"
         assert await until(lambda: "run" in get(f"{MLFLOW}/runs/get?run_id={RUN}"), WAIT_SECONDS)
         run = get(f"{MLFLOW}/runs/get?run_id={RUN}")["run"]
         assert (run["info"]["status"], run["info"]["end_time"]) == ("FINISHED", 9)

@@ -94,7 +94,11 @@ async def test_any_question_is_answered_as_if_every_event_were_read(tmp_path: Pa
         for _ in range(60):
             query = a_query(chance, everything)
             expected = [row for row in everything if matches(query, row)]
-            found = await audit.all(query)
+            try:
+                found = await audit.all(query)
+            except Refused as refused:  # no event can have this kind and these types
+                assert refused.code == "filter.impossible" and not expected, query
+                continue
             assert found == (expected if query.oldest_first else expected[::-1]), query
 
 

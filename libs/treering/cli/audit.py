@@ -35,7 +35,7 @@ def filters(function: Asking) -> Asking:
         click.option("--actor", help="An actor's id, or a name this home knows."),
         click.option("--kind", help="Such as job."),
         click.option("--name", help="Of the resource."),
-        click.option("--type", "type_", help="Such as job.submitted, or job.*; several with commas."),
+        click.option("--type", "type_", help="Such as job.submitted, job.* or *.failed; several with commas."),
         click.option(
             "--since", type=MOMENT, metavar="POSITION|TIME|AGO", help="This and what came later; -1h is an hour ago."
         ),

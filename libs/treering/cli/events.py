@@ -74,10 +74,10 @@ events = LazyGroup(
     callback=read,
     params=[
         click.Option(["--follow", "-F"], is_flag=True, help="Go on with new ones as they come."),
-        click.Option(["--since"], type=SINCE, metavar="POSITION|now|AGO", help="Only what comes behind it."),
+        click.Option(["--since"], type=SINCE, metavar="ID|POSITION|now|AGO", help="Only what comes behind it."),
         click.Option(["--kind"], help="Only about this kind."),
         click.Option(["--name"], help="Only about this one; needs --kind."),
-        click.Option(["--type", "type_"], help="Only these types, with commas between."),
+        click.Option(["--type", "type_"], help="Only these types, with commas between; job.* or *.failed."),
     ],
 )
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from treering.kernel.shared_limits import THIS_LOG
+
 if TYPE_CHECKING:
     from treering.client.http import Client
 
@@ -94,8 +96,9 @@ MOMENT, SINCE, DAY = Moment(), Since(), Day()
 
 
 def position_at(client: Client, text: str) -> str:
-    """The position of the last commit up to a time, "0" when there was none; a text that is no time is as it is."""
+    """The position, in this log, of the last commit up to a time, 0 when there was none; a text that is no time is as
+    it is."""
     if not TIME.match(text):
         return text
     rows = client.get("/v1/audit", until=text, limit=1)["rows"]
-    return str(rows[0]["position"]) if rows else "0"
+    return f"{THIS_LOG}:{rows[0]['position'] if rows else 0}"

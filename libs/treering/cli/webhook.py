@@ -24,14 +24,14 @@ webhook = group_of(WEBHOOK)
 @click.option("--url", required=True, help="Where to POST to.")
 @click.option("--kind", default="", help="Only events about this kind.")
 @click.option("--resource", default="", metavar="NAME", help="Only about this one; needs --kind.")
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type, or job.*. Repeatable.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type, or job.*, *.failed. Repeatable.")
 @click.option(
     "--body", type=click.Choice(["cloudevents", "eventgrid", "mlflow"]), default="cloudevents", show_default=True
 )
 @click.option(
     "--since",
     type=SINCE,
-    metavar="POSITION|now|AGO",
+    metavar="ID|POSITION|now|AGO",
     default="now",
     show_default=True,
     help="Begin behind it; 0 is all.",
@@ -91,7 +91,7 @@ def test(context: click.Context, name: str) -> None:
 
 @webhook.command("replay", help="Send it everything behind a position again.")
 @named
-@click.option("--since", type=SINCE, required=True, metavar="POSITION|AGO", help="0 is everything there ever was.")
+@click.option("--since", type=SINCE, required=True, metavar="ID|POSITION|AGO", help="0 is everything there ever was.")
 @click.pass_obj
 def replay(session: Session, name: str, since: str) -> None:
     with session.client() as client:

@@ -160,6 +160,13 @@ def next_name(previous: str, after: int, mark: str) -> str:
     return "_".join(names if len(names) <= PARTS_MAX else ["", *names[-PARTS_MAX:]])
 
 
+def names_epoch(text: str) -> bool:
+    """Whether ``text`` begins with an epoch and a colon, as no time does."""
+    epoch, colon, _ = text.partition(":")
+    parts = epoch.removeprefix("_").split("_")
+    return bool(colon) and (epoch in (FIRST, THIS_LOG) or all(PART.fullmatch(part) for part in parts))
+
+
 def read_id(text: str) -> Place | None:
     """What the id of an event, or a position with or without an epoch, says; None for any other text."""
     found = ID.fullmatch(text)

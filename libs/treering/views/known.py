@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from treering.adapters.sqlite_view import Database
 from treering.domain import KINDS, TYPES
 from treering.domain.credential import CREDENTIAL
 from treering.domain.event import EVENT
-from treering.domain.watched import check_watched
+from treering.domain.watched import check_place, check_watched
 from treering.kernel.patterns import begin_of, is_pattern, matches
 from treering.kernel.refusal import Refused, instead
 
@@ -23,7 +23,11 @@ class Naming(Protocol):
     """What a question may name."""
 
     @property
+    def workspace(self) -> str: ...
+    @property
     def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
     @property
     def type(self) -> str: ...
     @property
@@ -37,8 +41,9 @@ def check_known(db: Database, asked: Naming) -> None:
     newer release; they are known."""
     if asked.kind and asked.kind not in KINDS and not has(db, "SELECT 1 FROM groups WHERE kind = ?", asked.kind):
         raise Refused("kind.unknown", f"there is no kind {asked.kind[:80]!r}{instead(asked.kind, KINDS)}")
-    for type in filter(None, asked.type.split(",")):
-        check_possible(db, asked.kind, type)
+    check_possible(db, asked.kind, [type for type in asked.type.split(",") if type])
+    if asked.kind in KINDS and not (asked.name and has(db, "SELECT 1 FROM event_rows WHERE key = ?", asked.name)):
+        check_place(asked.kind, asked.workspace, asked.name)
     if asked.unseen:
         return
     for type in filter(None, asked.type.split(",")):
@@ -56,10 +61,13 @@ def check_known(db: Database, asked: Naming) -> None:
         )
 
 
-def check_possible(db: Database, kind: str, type: str) -> None:
-    """``Refused`` for a type that no event about a resource of ``kind`` has, or will."""
-    if kind in KINDS and kind != EVENT.kind and not any(matches(type, one) for one in types_of(db, kind)):
-        check_watched([type], kind)
+def check_possible(db: Database, kind: str, types: Sequence[str]) -> None:
+    """``Refused`` when no event about a resource of ``kind`` has one of ``types``, or will."""
+    if kind not in KINDS or kind == EVENT.kind:
+        return
+    own = {*KINDS[kind].event_types, *types_of(db, kind)}
+    if types and not any(matches(type, one) for type in types for one in own):
+        check_watched(types, kind)
 
 
 def has_acted_or_may(db: Database, actor: str) -> bool:

@@ -18,12 +18,13 @@ LIMIT_MAX = 1000
 class AuditQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``qry.audit``: events by any of these, all of which must match; newest first unless ``oldest_first``.
 
-    ``workspace`` "" means all. ``type`` may be several with commas, and ``job.*`` is all that begin so; a published
+    ``workspace`` "" means all. ``type`` may be several with commas, and patterns (``job.*``, ``*.failed``); a published
     event is found by its own type too. ``cause`` is a commit id, command id or whatever the cause was said to be.
     ``text`` are words of the event's JSON or its resource's name, all of which it must have ("several words" in a row,
-    ``begin*``). ``since`` and ``until`` include the moments they name. ``after``: answer when the audit has reached
-    this position. ``unseen``: a type or an actor that nobody has seen yet is no mistake, for it may come. ``own``: only
-    treering's own events, none that somebody published under a type that looks so.
+    ``begin*``). ``since`` and ``until`` include the moments they name; over HTTP they may be ids of events. ``after``:
+    answer when the audit has reached this position. ``unseen``: a type or an actor that nobody has seen yet is no
+    mistake, for it may come. ``own``: only treering's own events, none that somebody published under a type that looks
+    so.
     """
 
     workspace: Name = ""

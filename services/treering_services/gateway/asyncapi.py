@@ -105,7 +105,7 @@ def watched(kind: str) -> dict[str, Any]:
         "description": "Server-sent events; `Last-Event-ID` goes on behind the last one. Add name= or type= for fewer.",
         "parameters": {
             "workspace": {"description": "Its name; empty is all"},
-            "since": {"description": "A position, or `now`; empty is the beginning"},
+            "since": {"description": "An event's id, EPOCH:POSITION, or `now`; empty is the beginning"},
         },
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in message_names(kind)},
         "bindings": {"http": {"bindingVersion": "0.3.0"}},

@@ -51,10 +51,15 @@ REFUSED = {
     "contentType": JSON,
     "payload": {
         "type": "object",
-        "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
+        "properties": {
+            "code": {"type": "string"}, "detail": {"type": "string"},
+            "epoch": {"type": "string", "description": "With position.other_log: of the log as it is"},
+            "head": {"type": "integer", "description": "With position.other_log: where it ends"},
+            "common": {"type": "integer", "description": "With position.other_log: up to there it is the asker's"},
+        },
         "required": ["code", "detail"],
     },
-}
+}  # fmt: skip
 
 
 def nats_channels() -> dict[str, Any]:

@@ -70,7 +70,11 @@ CONFLICTS = frozenset(
 
 
 class Problem(Struct, frozen=True):
-    """``type`` is always about:blank (RFC 9457, 4.2.1): programs decide by ``code``, people read ``detail``."""
+    """``type`` is always about:blank (RFC 9457, 4.2.1): programs decide by ``code``, people read ``detail``.
+
+    With ``position.other_log`` there are ``epoch`` and ``head`` of the log as it is, and ``common``, the last position
+    at which it agrees with the one that was asked about.
+    """
 
     title: str
     status: int

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from treering.adapters.bus import question
 from treering.kernel.bounds import Line, Name, Small
+from treering.kernel.epochs import check_common, names_epoch, read_id
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.shared_limits import VERIFY_TIMEOUT_SECONDS
@@ -43,6 +44,7 @@ from treering_services.gateway.progress import standing_still, without_nodes
 from treering_services.gateway.row_forms import shown
 
 T = TypeVar("T")
+W = TypeVar("W", AuditQuery, CountQuery)
 Q = TypeVar("Q", AuditQuery, CountQuery, ByParentQuery, UsageQuery, StuckQuery, "AccessPage")
 
 
@@ -83,12 +85,26 @@ async def in_workspace(call: Call, query: Q) -> Q:
     return query
 
 
+async def in_this_log(call: Call, query: W) -> W:
+    """The query with positions where it names events by their ids; ``Refused("position.other_log")`` for those of
+    another log, from which somebody would go on here without a word."""
+    found = {}
+    for field in ("since", "until"):
+        text = getattr(query, field)
+        if names_epoch(text) and (place := read_id(text)) is not None:
+            check_common(call.gateway.hub.lineage, place, await call.gateway.log.head(), field)
+            found[field] = str(place.position)
+    return msgspec.structs.replace(query, **found) if found else query
+
+
 async def audit(call: Call) -> Response:
-    return await table(call, "audit", await in_workspace(call, call.query(AuditQuery)), AuditRow)
+    query = await in_this_log(call, await in_workspace(call, call.query(AuditQuery)))
+    return await table(call, "audit", query, AuditRow)
 
 
 async def audit_count(call: Call) -> Response:
-    return await table(call, "count", await in_workspace(call, call.query(CountQuery)), CountRow)
+    query = await in_this_log(call, await in_workspace(call, call.query(CountQuery)))
+    return await table(call, "count", query, CountRow)
 
 
 async def story(call: Call) -> Response:
