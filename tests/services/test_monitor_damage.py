@@ -23,6 +23,7 @@ from treering.adapters.checkpoints import set_series_aside
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import deep_check, read_alarm
 from treering.adapters.log_copy import BadPosition, CopyDamaged, LogCopy
+from treering.adapters.log_epochs import read_lineage
 from treering.adapters.log_restore import restore
 from treering.adapters.log_verify import verify
 from treering.adapters.nats_process import NatsServerError
@@ -77,7 +78,7 @@ async def test_damage_is_found_at_start_and_restored(nats_server: RunningNats, h
     assert await all_entries(nats_server, len(before)) == before
     async with installation(nats_server) as running:
         written = await running.send(experiment("after"), CreateExperiment())
-        assert written.position == len(before) + 1
+        assert written.position == len(before) + 2, "behind the event that an epoch has begun"
         assert (await running.caught_up(written.position)).ok
 
 
@@ -227,7 +228,9 @@ async def test_a_view_that_has_seen_more_than_could_be_restored_is_computed_agai
     assert [Path(path).name for path in report.views_forgotten] == ["audit.db", "lifecycle.db", "states.db"]
     await nats_server.server.start()
     async with installation(nats_server) as running:
-        assert (await running.send(experiment("after"), CreateExperiment())).position == 16
+        assert (await running.send(experiment("after"), CreateExperiment())).position == 17
+    lineage = await read_lineage(JetStreamLog(await nats_server.connect("registry")))
+    assert (lineage.current, lineage.common("", 17)) == (report.epoch, 15), "whoever has seen the lost ones is told"
 
 
 async def test_a_log_is_not_restored_while_treering_runs(nats_server: RunningNats) -> None:
