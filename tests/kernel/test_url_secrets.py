@@ -49,7 +49,8 @@ PLAIN = [
     "git+https://${TOKEN}@github.com/o/r", "https://$USER:$PASSWORD@host", "https://h/?token=${{inputs.token}}",
     "https://h/?sig=$SIG", "https://h/list?pageToken=abc&max_tokens=5", "azureml://registries/r/models/m/versions/1",
     "https://github.com/o/r@v1.2", "https://host/a:b/c@d", "a // b", "models:/m@champion", "https://h/f?sig=",
-    "file:///data/a@b", "// a comment: see user@example.com", "https://h/@scope/package", "",
+    "file:///data/a@b", "mysql://user:password@host:port/dbname",
+    "// a comment: see user@example.com", "https://h/@scope/package", "",
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ AUTHORITY = re.compile(r"[^/?#\\]*")
 PARAMETER = re.compile(r"(&amp;|[?&;#])([^?&;#=]*)=([^?&;#]*)")
 ENCODED_SLASHES = re.compile(r"%(?:25)*2f%(?:25)*2f", re.IGNORECASE)
 LATER = re.compile(r"\$\{\{.*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+|%\w+%|\{+[\w.]*\}+|\*+|", re.ASCII)
+PLACEHOLDER = "@host:port"  # an address that shows how one is written, and leads nowhere
 NUMBER = re.compile(r"\d*\Z")
 BESIDE_NAMES = re.compile(r"[-_.\s\[\]]|\d+\Z")
 SECRET_ENDS = (
@@ -97,6 +98,8 @@ def secret_user(scheme: str, rest: str) -> int:
     """Where the host begins when something secret stands before it, else 0."""
     authority = AUTHORITY.match(rest)
     assert authority is not None  # it may be empty
+    if authority[0].endswith(PLACEHOLDER):
+        return 0
     at = authority[0].rfind("@") + 1
     user, colon, password = authority[0][: at - 1].partition(":") if at else authority[0].partition(":")
     if not at:  # a password with a slash in it: what looks like a port is none
