@@ -37,6 +37,7 @@ BAD = {
     "a placeholder of a template": "compute: '{{compute}}'",
     "a placeholder for data": "inputs: {i: {path: 'azureml:<data>:1'}}",
     "a bad name": "name: a b",
+    "a bad experiment": "experiment_name: a/b",
     "a bad compute": "compute: a b",
     "a model without a good name": "outputs: {o: {type: custom_model, name: 'a/b'}}",
     "a model with a bad version": "outputs: {o: {type: custom_model, name: m, version: latest}}",

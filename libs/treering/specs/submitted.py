@@ -49,6 +49,8 @@ def check_job(spec: JobSpec) -> None:
         check_output(name, output)
     check_variables("environment_variables", spec.environment_variables)
     check_plain("experiment", spec.experiment)
+    if spec.experiment:
+        checked_name(spec.experiment, "experiment")
     check_environment(spec.environment)
 
 
