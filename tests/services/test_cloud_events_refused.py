@@ -32,6 +32,8 @@ __all__ = ["api", "nats"]  # fixtures
         ({"subject": ""}, "subject is empty"),
         ({"datacontenttype": ""}, "datacontenttype is empty"),
         ({"datacontenttype": "xyz"}, "must be a media type"),
+        ({"datacontenttype": "a/b" + " ;" * 500 + "x"}, "must be a media type"),  # and that is seen at once
+        ({"datacontenttype": "a/b" + ' ; a="' * 101}, "must be a media type"),
         ({"dataschema": ""}, "dataschema is empty"),
         ({"dataschema": "/relative"}, "it has no scheme"),
         ({"dataschema": "https://a b"}, "no URI"),

@@ -26,6 +26,7 @@ ISO = re.compile(
     r"-?p(?=.)(?:(?P<w>\d{1,9})w)?(?:(?P<d>\d{1,9})d)?"
     r"(?:t(?=.)(?:(?P<h>\d{1,9})h)?(?:(?P<m>\d{1,9})m)?(?:(?P<s>\d{1,9})s)?)?"
 )
+CHARACTERS_MAX = 100
 TIME = re.compile(r"\d{4}-\d\d-\d\d")
 WORDS = {"now": 0, "today": 0, "yesterday": 1}  # how many days before today its first moment is
 EXAMPLES = "a position, an ISO 8601 time, or how long ago, such as -1h, 30m, 7d or yesterday"
@@ -33,6 +34,8 @@ EXAMPLES = "a position, an ISO 8601 time, or how long ago, such as -1h, 30m, 7d 
 
 def seconds_ago(text: str) -> float | None:
     """How many seconds ago ``text`` says; None when it says none."""
+    if len(text) > CHARACTERS_MAX:
+        return None
     if found := ISO.fullmatch(text.lower()):
         counts = {unit: float(count or 0) for unit, count in found.groupdict().items()}
         return sum(count * UNITS[unit] for unit, count in counts.items())

@@ -19,7 +19,9 @@ NAME = re.compile(rf"[a-z0-9]{{1,{NAME_CHARACTERS_MAX}}}")
 NONCHARACTERS = "".join(chr(plane + end) for plane in range(0x10000, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF))
 NOT_IN_STRINGS = re.compile(f"[{CONTROLS}\ud800-\udfff{NONCHARACTERS}]")
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-MEDIA_TYPE = re.compile(rf'{TOKEN}/{TOKEN}(?:[ \t]*;[ \t]*(?:{TOKEN}=(?:{TOKEN}|"(?:[^"\\]|\\.)*"))?)*[ \t]*')
+# Possessive (``*+``): what was read once is not read again in another way, or blanks and semicolons take for ever.
+VALUE = rf'(?:{TOKEN}|"(?:[^"\\]|\\.)*+")'
+MEDIA_TYPE = re.compile(rf"{TOKEN}/{TOKEN}(?:[ \t]*+;[ \t]*+(?:{TOKEN}={VALUE})?+)*+[ \t]*+")
 UTF_8 = ("", "utf-8", "utf8", "us-ascii")
 TEXTS = re.compile(r"text/.*|.*/xml|.*\+xml|application/(?:javascript|yaml|x-www-form-urlencoded|graphql|sql)")
 
