@@ -298,4 +298,7 @@ async def test_a_webhook_whose_secret_was_not_restored_does_not_go_on_as_if_it_w
         done = await treering(new, "webhook", "resume", "--name", "first")
         assert done.returncode == 1 and "(webhook.secret_missing)" in done.stderr
         await answer(new, "webhook", "rotate-secret", "--name", "first")
+        done = await treering(new, "webhook", "resume", "--name", "first")
+        assert done.returncode == 1 and "(webhook.address_missing)" in done.stderr
+        await answer(new, "webhook", "update", "--name", "first", "--url", "https://example.com/hook")
         assert (await answer(new, "webhook", "resume", "--name", "first"))["status"] == "active"

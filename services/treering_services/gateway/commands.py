@@ -145,13 +145,14 @@ async def check_types(call: Call, address: Address, command: UpdateWebhook) -> N
 
 
 async def require_secret(call: Call, address: Address) -> None:
-    """``Refused("webhook.secret_missing")`` for one that signs and could not: restored without keys, say."""
+    """``Refused``: ``webhook.secret_missing``, ``webhook.address_missing``, for one that signs and could not, or could
+    deliver to nobody: restored without keys, say."""
     webhook = WEBHOOK.states.decode((await call.gateway.get(address)).state)
-    await require_address(call, address, webhook)
     secret = webhook.secret
     if secret and webhook_secrets(call.gateway.home).get(secret_name(*address[::2], secret)) is None:
         why = f"the secret of webhook {address.key!r} is not here (a restore without keys?), so it would tell nobody"
         raise Refused("webhook.secret_missing", f"{why}: `treering webhook rotate-secret` makes a new one")
+    await require_address(call, address, webhook)
 
 
 def command_type(kind: Aggregate[object, object, object], name: str) -> type[Command]:
