@@ -51,6 +51,8 @@ async def test_the_rows_are_the_same_in_every_form(api: Api, path: str) -> None:
     whole = (await api.ask("GET", path)).json
     lines, text = await api.ask("GET", path, headers=LINES), await api.ask("GET", path, headers=CSV)
     rows: list[dict[str, Any]] = [msgspec.json.decode(line) for line in lines.body.splitlines()]
+    for row in (*rows, *whole["rows"]) if path == "/v1/stuck" else ():
+        del row["seconds"]  # it is longer with every question
     assert rows == whole["rows"] and lines.headers["content-type"] == "application/x-ndjson"
     assert text.headers["content-type"].startswith("text/csv") and text.body.split(b"\r\n")[0].count(b",") > 0
     found = table(text.body)
