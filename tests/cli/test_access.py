@@ -65,7 +65,7 @@ def test_what_a_publisher_may_publish_is_shown_wherever_its_rights_are(online: T
         assert "build.*" in online("publisher", "list", "-o", "table").stdout
         other = online("publisher", "add", "limited")
         assert other.returncode != 0 and "(publisher.exists)" in other.stderr and "/ci/" in other.stderr
-        bad = online("publisher", "add", "bad", "--type", "a*b")
+        bad = online("publisher", "add", "bad", "--type", "a b")
         assert bad.returncode != 0 and "(credential.invalid)" in bad.stderr
     finally:
         assert online("publisher", "remove", "limited").returncode == 0
