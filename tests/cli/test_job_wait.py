@@ -58,9 +58,9 @@ def test_a_watched_job_without_a_slot_says_that_it_waits_for_one(
 ) -> None:
     file = tmp_path / "job.yml"
     file.write_text(JOB)
-    for name in ("first", "second"):
+    for name in ("takes-a-slot", "takes-another"):
         assert online("job", "create", "-f", str(file), "-n", name).returncode == 0
-    command = [sys.executable, "-m", "treering.cli.main", "job", "create", "-f", str(file), "-n", "third", "--stream"]
+    command = [sys.executable, "-m", "treering.cli.main", "job", "create", "-f", str(file), "-n", "waits-for-one", "--stream"]
     variables = {**os.environ, "TREERING_HOME": str(installation)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=variables, text=True) as watching:
         assert watching.stderr is not None
@@ -68,5 +68,5 @@ def test_a_watched_job_without_a_slot_says_that_it_waits_for_one(
             assert any(ALL_IN_USE in line for line in watching.stderr)
         finally:
             watching.terminate()
-            for name in ("first", "second", "third"):
+            for name in ("takes-a-slot", "takes-another", "waits-for-one"):
                 online("job", "cancel", name)
