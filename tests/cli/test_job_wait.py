@@ -60,7 +60,18 @@ def test_a_watched_job_without_a_slot_says_that_it_waits_for_one(
     file.write_text(JOB)
     for name in ("takes-a-slot", "takes-another"):
         assert online("job", "create", "-f", str(file), "-n", name).returncode == 0
-    command = [sys.executable, "-m", "treering.cli.main", "job", "create", "-f", str(file), "-n", "waits-for-one", "--stream"]
+    command = [
+        sys.executable,
+        "-m",
+        "treering.cli.main",
+        "job",
+        "create",
+        "-f",
+        str(file),
+        "-n",
+        "waits-for-one",
+        "--stream",
+    ]
     variables = {**os.environ, "TREERING_HOME": str(installation)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=variables, text=True) as watching:
         assert watching.stderr is not None

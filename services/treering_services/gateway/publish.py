@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ from treering_services.gateway.event_modes import Events, events_in, events_of
 from treering_services.gateway.event_sources import check_source, own_source
 from treering_services.gateway.schemas import check_type
 
+FIELD_NAMES_BYTES = 1024
 SENDING_MAX = 64
 LARGE_BYTES = 4 * 1024  # an event whose values are worth a turn of the loop
 UNAVAILABLE = ("log.unavailable", "service.busy")  # saying it again later may help
@@ -164,7 +166,8 @@ class Publisher:
     async def send(self, event: PublishEvent, trace: str) -> PublishedOne:
         """The key is made of (source, id), the command's id of the content too: saying it again changes nothing."""
         key = event_key(event.source, event.id)
-        if (size_bytes := len(encoder.encode(event))) > BODY_BYTES_MAX:  # base64 and escapes are longer than the body
+        # Base64 and escapes are longer than the body. So are the names of fields, which nobody should have to count.
+        if (size_bytes := len(encoder.encode(event))) > BODY_BYTES_MAX + FIELD_NAMES_BYTES:
             why = f"in JSON the event has {size_bytes} bytes; at most {BODY_BYTES_MAX} are possible, as of a request"
             raise Refused("request.too_large", f"{why}; send less, or the address of where it is")
         id = f"publish:{key}:{content_digest(event)}"
@@ -211,8 +214,7 @@ def nats_publisher(gateway: Gateway) -> Any:
     async def handle(subject: str, body: bytes) -> bytes:
         name = subject.rpartition(".")[2]
         headers = request_headers.get() or {}
-        size_bytes = len(body) + sum(len(key) + len(value) + len(": \r\n") for key, value in headers.items())
-        if size_bytes > BODY_BYTES_MAX:  # as over HTTP: whoever publishes has one number to know
+        if len(body) + headers_bytes(headers) > BODY_BYTES_MAX:  # as over HTTP: who publishes has one number to know
             raise too_large(BODY_BYTES_MAX)
         await gateway.bodies.turn(Asker(f"publisher:{name}"), len(body))
         events = events_in(headers, body)
@@ -228,6 +230,12 @@ def nats_publisher(gateway: Gateway) -> Any:
         return msgspec.json.encode(answer)
 
     return handle
+
+
+def headers_bytes(headers: Mapping[str, str]) -> int:
+    """Of the headers that the publisher sent: those called ``Nats-...`` are added by the server."""
+    sent = {key: value for key, value in headers.items() if not key.lower().startswith("nats-")}
+    return sum(len(key) + len(value) + len(": \r\n") for key, value in sent.items())
 
 
 def credential_of(gateway: Gateway, name: str) -> Credential:
