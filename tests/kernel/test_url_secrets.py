@@ -41,6 +41,8 @@ SECRET = [
     ('{"url": "https://h/f?sig=abc", "n": 1}', '{"url": "https://h/f", "n": 1}'),
     (r'{"url": "https:\/\/u:p@h\/f"}', r'{"url": "https:\/\/h\/f"}'),
     ("see https://h/a and https://u:p@h/b", "see https://h/a and https://h/b"),
+    ("https://a.example,https://u:p@b.example/x;s3://k", "https://a.example,https://b.example/x;s3://k"),
+    ("https://u:p,w@a.example", "https://a.example"),
 ]  # fmt: skip
 PLAIN = [
     "https://host:8080/x?page=2&code=US&key=name", "git@github.com:o/r.git", "ssh://git@github.com/o/r.git",
@@ -50,6 +52,8 @@ PLAIN = [
     "https://h/?sig=$SIG", "https://h/list?pageToken=abc&max_tokens=5", "azureml://registries/r/models/m/versions/1",
     "https://github.com/o/r@v1.2", "https://host/a:b/c@d", "a // b", "models:/m@champion", "https://h/f?sig=",
     "file:///data/a@b", "mysql://user:password@host:port/dbname",
+    "https://x.io,me@x.com", "https://x.io;owner=me@x.com", "https://x.io|me@x.com", "https://x.io:80,me@x.com",
+    "https://docs.corp.com;me@corp.com", "https://h/a@b", "https://a/x,https://b;contact=me@corp.com",
     "// a comment: see user@example.com", "https://h/@scope/package", "",
 ]  # fmt: skip
 

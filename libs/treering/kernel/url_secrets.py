@@ -14,7 +14,10 @@ from urllib.parse import unquote_plus
 SCHEME_CHARACTERS_MAX = 32
 DECODINGS_MAX = 3  # an address within an address, encoded, as often as anybody would
 CODE_CHARACTERS_MIN, KEY_CHARACTERS_MIN = 8, 16  # shorter ones are words: ?code=US, ?key=name
-AFTER_SLASHES = re.compile(r"""(?:\\?/){2}[^\s"'<>]+""")
+# Up to the next address of a list: https://a.example,https://b.example
+AFTER_SLASHES = re.compile(r"""(?P<slashes>(?:\\?/){2})(?P<rest>(?:(?![,;|][\w+.\-]{1,32}:(?:\\?/){2})[^\s"'<>])+)""")
+# A host, and then no more of the address: what a list or a sentence goes on with, such as https://a.example,me@b.example
+ONLY_A_HOST = re.compile(r"(?:(?:[\w-]+\.)+[a-z]{2,}(?::\d{1,5})?[,;|]|[\w.-]+[,;|]\w+=)", re.IGNORECASE)
 SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:\Z", re.IGNORECASE)
 AUTHORITY = re.compile(r"[^/?#\\]*")
 PARAMETER = re.compile(r"(&amp;|[?&;#])([^?&;#=]*)=([^?&;#]*)")
@@ -66,9 +69,8 @@ def addresses(text: str, decodings: int = 0) -> Iterator[Found]:
     for match in AFTER_SLASHES.finditer(text):
         before = SCHEME.search(text[max(0, match.start() - SCHEME_CHARACTERS_MAX) : match.start()])
         scheme = before[0][:-1].lower().rpartition("+")[2] if before else ""
-        slashes = match[0][: match[0].rindex("/", 0, 4) + 1]
-        plain, what = without(scheme, match[0][len(slashes) :], decodings)
-        yield Found(match.start(), match.end(), slashes + plain, what)
+        plain, what = without(scheme, match["rest"], decodings)
+        yield Found(match.start(), match.end(), match["slashes"] + plain, what)
 
 
 def without(scheme: str, rest: str, decodings: int) -> tuple[str, str]:
@@ -98,7 +100,7 @@ def secret_user(scheme: str, rest: str) -> int:
     """Where the host begins when something secret stands before it, else 0."""
     authority = AUTHORITY.match(rest)
     assert authority is not None  # it may be empty
-    if authority[0].endswith(PLACEHOLDER):
+    if authority[0].endswith(PLACEHOLDER) or ONLY_A_HOST.match(rest):
         return 0
     at = authority[0].rfind("@") + 1
     user, colon, password = authority[0][: at - 1].partition(":") if at else authority[0].partition(":")
