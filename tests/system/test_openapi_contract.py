@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 import schemathesis
+import schemathesis.specs.openapi.schemas  # else it is imported in a thread, which Python 3.11 does not always survive
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup

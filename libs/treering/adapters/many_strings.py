@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+# Loaded at the start: a process that has no descriptor left loads nothing, and must still say so in its log.
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+
 
 class Automaton(Protocol):
     def find_matches_as_indexes(self, haystack: bytes, overlapping: bool) -> list[tuple[int, int, int]]: ...
@@ -34,9 +37,6 @@ class ManyStrings:
 
 
 def automaton_of(strings: Sequence[bytes]) -> Automaton:
-    """Loaded here, since most jobs say too little to need it."""
-    from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
-
     # Not the DFA: it outgrows the processor's cache, and is slow where many strings almost stand in the text.
     return BytesAhoCorasick(strings, MatchKind.Standard, Implementation.ContiguousNFA)
 
