@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,13 @@ def call(home: Path, *arguments: str, input: str | None = None, **variables: str
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
+
+
+def answer(treering: Treering, *arguments: str) -> Any:
+    """What a command that succeeds says, decoded."""
+    done = treering(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture

@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import Treering
-
-
-def shown(online: Treering, *arguments: str) -> Any:
-    done = online(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+from tests.cli.conftest import Treering, answer
 
 
 @pytest.fixture
 def name(online: Treering) -> str:
     """Who acts in the tests, by name."""
-    shown(online, "experiment", "create", "--name", "named")
-    return str(shown(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"])
+    answer(online, "experiment", "create", "--name", "named")
+    return str(answer(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"])
 
 
 @pytest.fixture
@@ -39,16 +32,16 @@ def forged(installation: Path, name: str) -> Iterator[str]:
 
 def test_publishers_and_subscribers_are_listed_with_who_let_them_and_when(online: Treering, name: str) -> None:
     for sort, right in (("publisher", "publish"), ("subscriber", "watch")):
-        before = shown(online, "audit", "query", "--kind", "credential", "-r", "1")[0]["position"]
-        shown(online, sort, "add", "board", "-w", "main")
-        (listed,) = shown(online, sort, "list")
+        before = answer(online, "audit", "query", "--kind", "credential", "-r", "1")[0]["position"]
+        answer(online, sort, "add", "board", "-w", "main")
+        (listed,) = answer(online, sort, "list")
         assert (listed["name"], listed["workspace"], listed["rights"], listed["by"]) == ("board", "main", [right], name)
         assert online(sort, "remove", "board").returncode == 0
-        assert shown(online, sort, "list") == []
-        then = shown(online, "audit", "ask", "access", "--until", str(listed["position"]))
+        assert answer(online, sort, "list") == []
+        then = answer(online, "audit", "ask", "access", "--until", str(listed["position"]))
         assert [one["by"] for one in then if one["sort"] == sort] == [name]
-        assert sort not in [one["sort"] for one in shown(online, "audit", "ask", "access", "--until", str(before))]
-        story = shown(online, "story", f"credential/{sort}:board")
+        assert sort not in [one["sort"] for one in answer(online, "audit", "ask", "access", "--until", str(before))]
+        story = answer(online, "story", f"credential/{sort}:board")
         assert [one["type"] for one in story] == ["credential.granted", "credential.revoked"]
 
 
@@ -57,10 +50,10 @@ def test_what_a_publisher_may_publish_is_shown_wherever_its_rights_are(online: T
     options = ("--source", "/ci/", "--source", "/cd/", "--type", "build.*")
     try:
         for _ in range(2):
-            added = shown(online, "publisher", "add", "limited", *options)
+            added = answer(online, "publisher", "add", "limited", *options)
             assert {name: added[name] for name in limits} == limits
-        (listed,) = [one for one in shown(online, "publisher", "list") if one["name"] == "limited"]
-        (asked,) = [one for one in shown(online, "audit", "ask", "access") if one["who"] == "limited"]
+        (listed,) = [one for one in answer(online, "publisher", "list") if one["name"] == "limited"]
+        (asked,) = [one for one in answer(online, "audit", "ask", "access") if one["who"] == "limited"]
         assert all({name: one[name] for name in limits} == limits for one in (listed, asked))
         assert "build.*" in online("publisher", "list", "-o", "table").stdout
         other = online("publisher", "add", "limited")
@@ -85,11 +78,11 @@ def test_nobody_is_let_into_a_workspace_that_does_not_exist(
 
 
 def test_rights_in_every_workspace_are_told_unless_one_is_said(online: Treering) -> None:
-    shown(online, "workspace", "create", "--name", "vault")
-    shown(online, "publisher", "add", "ci", "-w", "vault")
+    answer(online, "workspace", "create", "--name", "vault")
+    answer(online, "publisher", "add", "ci", "-w", "vault")
 
     def found(*arguments: str, name: str) -> list[str]:
-        return [one["workspace"] for one in shown(online, *arguments) if name in (one.get("who"), one.get("name"))]
+        return [one["workspace"] for one in answer(online, *arguments) if name in (one.get("who"), one.get("name"))]
 
     try:
         for arguments, name in ((("audit", "ask", "access"), "ci"), (("credential", "list"), "publisher:ci")):
@@ -103,20 +96,22 @@ def test_rights_in_every_workspace_are_told_unless_one_is_said(online: Treering)
 
 
 def test_witnesses_come_and_go_by_whoever_said_so(online: Treering, name: str, tmp_path: Path) -> None:
-    shown(online, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
-    assert "witness" in [one["sort"] for one in shown(online, "audit", "ask", "access")]
-    shown(online, "witness", "remove", "notary")
-    said = shown(online, "story", "witness/notary")
+    answer(online, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
+    assert "witness" in [one["sort"] for one in answer(online, "audit", "ask", "access")]
+    answer(online, "witness", "remove", "notary")
+    said = answer(online, "story", "witness/notary")
     assert [(one["type"], one["by"]) for one in said] == [("witness.added", name), ("witness.removed", name)]
 
 
 def test_sql_has_the_name_beside_the_id(online: Treering, name: str) -> None:
     sql = "SELECT actor, actor_name FROM events WHERE kind = 'experiment' AND name = 'named' LIMIT 1"
-    (row,) = shown(online, "audit", "sql", sql)
+    (row,) = answer(online, "audit", "sql", sql)
     assert row["actor"].startswith("u_") and row["actor_name"] == name
-    (row,) = shown(online, "audit", "sql", "SELECT created_by_name AS who FROM resources WHERE name = 'named'")
+    (row,) = answer(online, "audit", "sql", "SELECT created_by_name AS who FROM resources WHERE name = 'named'")
     assert row["who"] == name
-    (row,) = shown(online, "audit", "sql", "SELECT actor_name AS who FROM events WHERE actor LIKE 'service:r%' LIMIT 1")
+    (row,) = answer(
+        online, "audit", "sql", "SELECT actor_name AS who FROM events WHERE actor LIKE 'service:r%' LIMIT 1"
+    )
     assert row["who"] == "service:registry"
 
 
@@ -125,15 +120,15 @@ def test_names_are_in_a_proof_on_request_only(online: Treering, name: str, tmp_p
     for file, more in ((plain, ()), (named, ("--names",))):
         done = online("audit", "prove", "experiment/named", *more, "-o", str(file))
         assert done.returncode == 0, done.stderr
-    assert shown(online, "audit", "check", str(named))["actor_name"] == name
-    assert "actor_name" not in shown(online, "audit", "check", str(plain))
+    assert answer(online, "audit", "check", str(named))["actor_name"] == name
+    assert "actor_name" not in answer(online, "audit", "check", str(plain))
 
 
 def test_a_name_rewritten_on_disk_is_shown_nowhere_and_named_by_verify_and_doctor(
     online: Treering, forged: str, tmp_path: Path
 ) -> None:
-    assert shown(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"] == forged
-    (row,) = shown(online, "audit", "sql", "SELECT actor_name FROM events WHERE name = 'named' LIMIT 1")
+    assert answer(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"] == forged
+    (row,) = answer(online, "audit", "sql", "SELECT actor_name FROM events WHERE name = 'named' LIMIT 1")
     assert row["actor_name"] == forged
     done = online("log", "verify")
     assert done.returncode == 1 and f"names {forged} otherwise than the log was told" in done.stderr
@@ -145,15 +140,15 @@ def test_a_name_rewritten_on_disk_is_shown_nowhere_and_named_by_verify_and_docto
 
 
 def test_a_person_gets_another_name_by_an_event(online: Treering, name: str) -> None:
-    shown(online, "credential", "rename", name, "--to", "Anna Berg")
+    answer(online, "credential", "rename", name, "--to", "Anna Berg")
     try:
-        assert shown(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"] == "Anna Berg"
-        assert shown(online, "log", "verify")["beside"] == []
+        assert answer(online, "experiment", "show", "--name", "named")["creation_context"]["created_by"] == "Anna Berg"
+        assert answer(online, "log", "verify")["beside"] == []
     finally:
-        shown(online, "credential", "rename", "Anna Berg", "--to", name)
+        answer(online, "credential", "rename", "Anna Berg", "--to", name)
     done = online("audit", "query", "--actor", "Anna Berg")
     assert done.returncode != 0 and "(names of before are not kept)" in done.stderr
-    types = [one["type"] for one in shown(online, "audit", "query", "--type", "credential.*")]
+    types = [one["type"] for one in answer(online, "audit", "query", "--type", "credential.*")]
     assert types.count("credential.renamed") == 2
 
 

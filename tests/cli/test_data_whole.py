@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import Treering
+from tests.cli.conftest import Treering, answer
 
 JOB = """
 command: |
@@ -37,12 +35,6 @@ def job_file(tmp_path: Path) -> Path:
             place.write_text("*\n")
     (tmp_path / "job.yml").write_text(JOB)
     return tmp_path / "job.yml"
-
-
-def answer(online: Treering, *arguments: str) -> Any:
-    done = online(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def below(folder: Path) -> set[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tests.cli.conftest import Treering
+from tests.cli.conftest import Treering, answer
 
 SCRIPT = """
 import json, os, sys, urllib.error, urllib.request
@@ -38,12 +37,6 @@ def submitted(online: Treering, folder: Path, type: str) -> Any:
     return online("job", "create", "-f", str(folder / "job.yml"), "-n", name, "--stream")
 
 
-def shown(online: Treering, *arguments: str) -> Any:
-    done = online(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_a_jobs_script_changes_what_others_made_only_with_its_submitters_rights(
     online: Treering, tmp_path: Path
 ) -> None:
@@ -53,15 +46,15 @@ def test_a_jobs_script_changes_what_others_made_only_with_its_submitters_rights(
     assert "answered 403" in managed.stdout and "there are no managed identities here" in managed.stderr
     users = submitted(online, tmp_path, "user_identity")
     assert "answered 200" in users.stdout, (users.stdout, users.stderr)
-    job = shown(online, "job", "show", "-n", "as-user-identity")
+    job = answer(online, "job", "show", "-n", "as-user-identity")
     assert job["identity"] == {"type": "user_identity"}
     # What it did is the submitter's, through the job, wherever it is told.
-    events = shown(online, "audit", "query", "--kind", "experiment", "--type", "experiment.tags_set")
+    events = answer(online, "audit", "query", "--kind", "experiment", "--type", "experiment.tags_set")
     (row,) = [one for one in events if one.get("via")]
     assert row["via"] == "job:as-user-identity" and row["actor"].startswith("u_")
     told = online("story", "experiment/Default").stdout
     assert "via job/as-user-identity" in told
-    causes = shown(online, "audit", "ask", "causes", "experiment/Default")
+    causes = answer(online, "audit", "ask", "causes", "experiment/Default")
     assert {"experiment.tags_set", "job.started", "job.submitted"} <= {one["type"] for one in causes}
 
 
@@ -86,9 +79,9 @@ def test_a_cancel_names_what_the_jobs_script_submitted_and_cancels_it_when_asked
     (tmp_path / "job.yml").write_text(JOB.replace("TYPE", "user_identity").replace("TAG", "x"))
     done = online("job", "create", "-f", str(tmp_path / "job.yml"), "-n", "submitter", "--stream")
     assert "answered 201" in done.stdout, (done.stdout, done.stderr)
-    assert shown(online, "job", "show", "-n", "submitted-by-script")["submitted_via"] == "submitter"
+    assert answer(online, "job", "show", "-n", "submitted-by-script")["submitted_via"] == "submitter"
     told = online("job", "cancel", "-n", "submitter")
     assert "go on: submitted-by-script; --with-submitted cancels them too" in told.stderr
     also = online("job", "cancel", "-n", "submitter", "--with-submitted")
     assert "job submitted-by-script, which it submitted, is canceled too" in also.stderr
-    assert shown(online, "job", "show", "-n", "submitted-by-script")["status"] in ("CancelRequested", "Canceled")
+    assert answer(online, "job", "show", "-n", "submitted-by-script")["status"] in ("CancelRequested", "Canceled")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Treering
+from tests.cli.conftest import Treering, answer
 
 from treering.client.http import Client
 
@@ -39,12 +38,6 @@ def net(tmp_path: Path) -> Path:
     (tmp_path / "net" / "w.bin").write_text("weights\n")
     (tmp_path / "model.yml").write_text(MODEL)
     return tmp_path / "net"
-
-
-def answer(online: Treering, *arguments: str) -> Any:
-    done = online(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def refused(online: Treering, code: str, *arguments: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import Treering
+from tests.cli.conftest import Treering, answer
 
 from treering.cli.people import names_of
 
@@ -38,12 +37,6 @@ def job_file(tmp_path: Path) -> Path:
     (tmp_path / "data.txt").write_text("data\n")
     (tmp_path / "job.yml").write_text(JOB)
     return tmp_path / "job.yml"
-
-
-def answer(online: Treering, *arguments: str) -> Any:
-    done = online(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_a_running_installation_is_ready(online: Treering) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import Treering
+from tests.cli.conftest import Treering, answer
 
 from treering.adapters.proofs import Inclusion, inclusion_bytes
 from treering.adapters.signing import SigningKey, make_log_key
@@ -28,18 +26,12 @@ def proof(tmp_path: Path) -> Path:
     return path
 
 
-def shown(offline: Treering, *arguments: str) -> Any:
-    done = offline(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_a_proof_is_checked_without_a_server_or_a_home(offline: Treering, proof: Path, tmp_path: Path) -> None:
-    found = shown(offline, "audit", "check", str(proof), "--key", str(KEY.verifier))
+    found = answer(offline, "audit", "check", str(proof), "--key", str(KEY.verifier))
     assert found["proven"] is True and found["resource"] == "experiment/churn" and found["actor"] == "anna"
     assert found["events"] == [{"type": "experiment.created"}]
     (tmp_path / "log.vkey").write_text(f"{KEY.verifier}\n")
-    assert shown(offline, "audit", "check", str(proof), "--key", str(tmp_path / "log.vkey")) == found
+    assert answer(offline, "audit", "check", str(proof), "--key", str(tmp_path / "log.vkey")) == found
 
 
 @pytest.mark.parametrize(
@@ -77,19 +69,19 @@ def test_a_new_series_is_begun_only_when_no_witness_holds_the_old_one(offline: T
     keys.mkdir(parents=True)
     key = make_log_key(keys).verifier
     assert offline("log", "key").stdout == f"{key}\n"
-    shown(offline, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
+    answer(offline, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary")
     done = offline("log", "key", "--new", "--yes")
     assert done.returncode == 1 and "the witnesses notary hold the old series" in done.stderr
-    shown(offline, "witness", "remove", "notary")
-    assert shown(offline, "log", "key", "--new", "--yes") == {"set_aside": [str(keys / "log.key.old-1")]}
+    answer(offline, "witness", "remove", "notary")
+    assert answer(offline, "log", "key", "--new", "--yes") == {"set_aside": [str(keys / "log.key.old-1")]}
     assert not (keys / "log.key").exists() and (keys / "log.key.old-1").exists()
 
 
 def test_witnesses_are_added_listed_and_removed(offline: Treering, tmp_path: Path) -> None:
-    added = shown(offline, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary", "--required")
+    added = answer(offline, "witness", "add", "file", str(tmp_path / "w"), "--name", "notary", "--required")
     assert (added["name"], added["state"], added["required"]) == ("notary", "holds nothing yet", True)
-    assert [one["name"] for one in shown(offline, "witness", "list")] == ["notary"]
+    assert [one["name"] for one in answer(offline, "witness", "list")] == ["notary"]
     done = offline("witness", "add", "git", str(tmp_path / "absent.git"))
     assert done.returncode == 1 and "witness.unreachable" in done.stderr
-    assert shown(offline, "witness", "remove", "notary") == {"removed": "notary", "target": str(tmp_path / "w")}
-    assert shown(offline, "witness", "list") == []
+    assert answer(offline, "witness", "remove", "notary") == {"removed": "notary", "target": str(tmp_path / "w")}
+    assert answer(offline, "witness", "list") == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Treering, call
+from tests.cli.conftest import Treering, answer, call
 
 from treering.client.http import Client
 
@@ -56,12 +56,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory, installation: Path) -> list[s
         assert done.returncode == 0, done.stdout + done.stderr
         names.append(name)
     return names
-
-
-def answer(online: Treering, *arguments: str) -> Any:
-    done = online(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_a_job_logs_to_its_own_run_with_nothing_but_its_variables(online: Treering, runs: list[str]) -> None:

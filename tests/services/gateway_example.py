@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import pytest
 from nats.aio.client import Client
 
 from treering.adapters.bus import Commands
@@ -26,6 +27,7 @@ from treering.kernel.service import Service
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 from treering_services.base import ServiceBase, StatesReader, states_reader
+from treering_services.gateway import hub, subscriber
 from treering_services.gateway import service as gateway
 from treering_services.gateway.http.limits import Limits
 from treering_services.registry import service as registry
@@ -153,6 +155,12 @@ class Api:
 
 def port_of(home: Home) -> int:
     return int(home.url_file.read_text().strip().rpartition(":")[2])
+
+
+def beat_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams of events have a heartbeat at once."""
+    for module in (hub, subscriber):
+        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.services.gateway_example import WS, Api, running_gateway
+from tests.services.gateway_example import WS, Api, beat_often, running_gateway
 from tests.services.sink import running_sink
 from tests.services.test_event_streams import read_until_id
 from tests.services.test_webhooks import create, experiments, running_notifier, standing
@@ -33,8 +33,7 @@ SSE = {"accept": "text/event-stream"}
 
 @pytest.fixture
 async def api(nats_server: RunningNats, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    monkeypatch.setattr(hub, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(subscriber, "HEARTBEAT_SECONDS", 0.05)
+    beat_often(monkeypatch)
     async with running_gateway(nats_server) as running:
         yield running
 

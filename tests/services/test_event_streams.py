@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from tests.services.gateway_example import WS, Api, running_gateway
+from tests.services.gateway_example import WS, Api, beat_often, running_gateway
 
 from treering.adapters.bus import ask
 from treering.adapters.nats_accounts import add_publisher, add_subscriber, remove_subscriber
 from treering.client.sse import Parser
 from treering.testing.nats import RunningNats
-from treering_services.gateway import hub, subscriber, tickets
+from treering_services.gateway import tickets
 from treering_services.gateway.call import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.anyio
@@ -22,8 +22,7 @@ STREAM = {"accept": "text/event-stream"}
 
 @pytest.fixture
 async def api(nats_server: RunningNats, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    monkeypatch.setattr(hub, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(subscriber, "HEARTBEAT_SECONDS", 0.05)
+    beat_often(monkeypatch)
     async with running_gateway(nats_server) as running:
         yield running
 

@@ -221,6 +221,7 @@ def test_a_dockerfile_outside_of_its_context_is_refused(tmp_path: Path) -> None:
         ("mcr.microsoft.com/aifx/acpt/stable-ubuntu2204-cu126-py310-torch280:biweekly.1", "torch>=2.8,<2.9"),
         ("pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime", "torch>=2.1,<2.2"),
         ("pytorch/pytorch", "torch"),
+        ("azureml:AzureML-tensorflow-2.12-cuda11@latest", "tensorflow>=2.12,<2.13"),
         ("tensorflow/tensorflow:2.15.0-gpu", "tensorflow>=2.15,<2.16"),
     ],
 )

@@ -10,7 +10,7 @@ import click
 
 from treering.cli.az_options import passed_over
 from treering.cli.kinds import COMPUTE, group_of, said
-from treering.cli.names import named, pairs, sets_option
+from treering.cli.names import named, one_name, pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -46,9 +46,7 @@ NODES_LISTED_MAX = 10_000
 def create(
     session: Session, /, place: str | None, name: str, file: Path | None, sets: tuple[str, ...], **said_: Any
 ) -> None:
-    if place and name and place != name:
-        raise click.UsageError(f"which one, {place!r} or {name!r}?")
-    name = place or name
+    name = one_name(place, name)
     key, body = from_file(file, sets, name, said_) if file else from_options(name, sets, said_)
     with session.client() as client:
         said(session, client, COMPUTE, key, "create", body)

@@ -32,17 +32,22 @@ def naming(function: Callable[..., None], default: Callable[[Session], str] | No
     @click.option("-n", "--name", "said", metavar="NAME", help="The same, as az has it.")
     @wraps(function)
     def with_name(*arguments: Any, place: str | None, said: str | None, **options: Any) -> None:
-        if place and said and place != said:
-            raise click.UsageError(f"which one, {place!r} or {said!r}?")
-        name = place or said
+        name = one_name(place, said)
         if not name and default is None:
             raise click.UsageError("a name is missing: NAME or -n NAME")
         if not name and default is not None:
             context = click.get_current_context()
             name = default(context.ensure_object(Session))
-        function(*arguments, name=(name or "").removeprefix("azureml:"), **options)
+        function(*arguments, name=name.removeprefix("azureml:"), **options)
 
     return with_name
+
+
+def one_name(place: str | None, said: str | None) -> str:
+    """The name that was given in its place, after ``-n``, or both ways alike; "" when there is none."""
+    if place and said and place != said:
+        raise click.UsageError(f"which one, {place!r} or {said!r}?")
+    return place or said or ""
 
 
 def versioned(name: str, version: str | None) -> str:

@@ -10,7 +10,7 @@ import click
 
 from treering.cli.az_options import at_once, no_registry, passed_over
 from treering.cli.kinds import ENVIRONMENT, EXPERIMENT, WORKSPACE, group_of, said
-from treering.cli.names import named, pairs, sets_option
+from treering.cli.names import named, one_name, pairs, sets_option
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -41,9 +41,7 @@ environment = group_of(ENVIRONMENT)
 def create_workspace(
     session: Session, /, place: str | None, name: str, file: Path | None, sets: tuple[str, ...], **said_: Any
 ) -> None:
-    if place and name and place != name:
-        raise click.UsageError(f"which one, {place!r} or {name!r}?")
-    name, tags = place or name or own_name(session), pairs(said_["tags"], "--tags")
+    name, tags = one_name(place, name) or own_name(session), pairs(said_["tags"], "--tags")
     texts = {"display_name": said_["display_name"], "description": said_["description"]}
     body: dict[str, Any] = {**texts, "tags": tags}
     if file is not None:

@@ -71,7 +71,7 @@ SERVED = EnvironmentSpec(requirements=("mlflow", "scikit-learn", "cloudpickle", 
 
 def by_family(name: str) -> EnvironmentSpec | None:
     """What the curated environment ``name`` has, without its source; None when no family has it."""
-    plain = PREFIX.sub("", name, count=1).lower()
+    plain = plain_name(name)
     if plain in EXACT:
         return EXACT[plain]
     if match := VERSIONED.fullmatch(plain):
@@ -81,6 +81,11 @@ def by_family(name: str) -> EnvironmentSpec | None:
     if MLFLOW_SERVED.fullmatch(plain):
         return SERVED
     return EnvironmentSpec() if MINIMAL.fullmatch(plain) else None
+
+
+def plain_name(name: str) -> str:
+    """The name as the families have it, without ``AzureML-`` and ``acpt-``."""
+    return PREFIX.sub("", name, count=1).lower()
 
 
 def of_version(family: Family, version: tuple[int, int]) -> EnvironmentSpec:
@@ -93,7 +98,7 @@ def of_version(family: Family, version: tuple[int, int]) -> EnvironmentSpec:
 
 def replaced_note(name: str) -> str:
     """That an environment has another version than its name says on the Pythons of today; "" where it has not."""
-    match = VERSIONED.fullmatch(PREFIX.sub("", name, count=1).lower())
+    match = VERSIONED.fullmatch(plain_name(name))
     if match is None:
         return ""
     family = FAMILIES[match["family"]]

@@ -34,9 +34,6 @@ CURATED = {
         python=">=3.9,<3.13",
         requirements=("tensorflow>=2.16,<2.17", "tf-keras>=2.16,<2.17", "pandas>=2,<3", MLFLOW),
     ),
-    "tensorflow-2.12-cuda11": EnvironmentSpec(
-        python=">=3.8,<3.12", requirements=("tensorflow>=2.12,<2.13", "pandas", MLFLOW)
-    ),
 }
 FAMILIES = (
     "sklearn-1.5, lightgbm-3.3, tensorflow-2.16-cuda12, acpt-pytorch-2.8-cuda12.6, responsibleai, model-evaluation"
