@@ -142,6 +142,7 @@ def test_packages_of_the_code_are_imported_from_it(tmp_path: Path) -> None:
     [
         (InputSpec("number", value=1.1, written="1.10"), "1.10"),
         (InputSpec("number", value=0.0001, written="1e-4"), "1e-4"),
+        (InputSpec("boolean", value=True, written="True"), "True"),
         (InputSpec("boolean", value=True), "true"),
         (InputSpec("integer", value=3), "3"),
         (InputSpec("string", value="True"), "True"),

@@ -235,3 +235,17 @@ async def test_only_listed_package_indexes_may_be_named(
         assert answer.code == "environment.index_forbidden" and listed in str(answer.json)
         submitted = await api.ask("POST", f"{WS}/jobs", changed(environment="azureml:a:1"))
         assert submitted.json["state"]["spec"]["environment"]["indexes"] == [listed]
+
+
+async def test_a_boolean_that_came_as_json_is_said_to_the_command_and_the_run_as_azure_ml_says_it(api: Api) -> None:
+    inputs = {
+        "json": {"type": "boolean", "value": True},
+        "text": {"type": "boolean", "value": "false"},
+        "set": {"type": "boolean", "value": True, "written": "true"},
+        "word": {"type": "string", "value": "true"},
+    }
+    answer = await api.ask("POST", f"{WS}/jobs", changed(inputs=inputs))
+    assert answer.status == 201, answer.body
+    run = await api.ask("GET", "/w/w/api/2.0/mlflow/runs/get?run_id=j")
+    said = {one["key"]: one["value"] for one in run.json["run"]["data"]["params"]}
+    assert said == {"json": "True", "text": "False", "set": "true", "word": "true"}

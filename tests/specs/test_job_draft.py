@@ -70,7 +70,7 @@ def test_a_job_is_read_as_it_was_written(folder: Path) -> None:
     assert (draft.compute, draft.instance_count, draft.timeout_seconds) == ("cpu-cluster", 1, 3600.0)
     assert (draft.code, draft.code_reference) == (folder / "src", "")
     assert draft.distribution == {"type": "pytorch", "process_count_per_instance": 1}
-    assert draft.environment_variables == {"A": "1", "B": "true", "C": "text", "D": ""}
+    assert draft.environment_variables == {"A": "1", "B": "True", "C": "text", "D": ""}
     assert draft.tags == {"team": "blue"}
 
 
@@ -81,7 +81,7 @@ def test_inputs_keep_what_was_written_and_local_ones_have_their_place(folder: Pa
         "remote": InputSpec("mltable", path="azureml:table:1", mode="eval_mount"),
         "lr": InputSpec("number", value=0.1, written="0.10"),
         "epochs": InputSpec("integer", value=3),
-        "fast": InputSpec("boolean", value=True),
+        "fast": InputSpec("boolean", value=True, written="True"),
         "kernel": InputSpec("string", value="rbf"),
     }
     assert draft.local_inputs == {"data": folder / "data" / "iris.csv"}

@@ -80,7 +80,7 @@ def test_names_that_look_like_numbers(job: Path) -> None:
     assert draft.experiment == "1.10"
 
 
-@pytest.mark.parametrize("written", ["1e-4", "1.10", "0.0001", "1.0", "true", "True", "0x1F", "+3", "2024-01-01"])
+@pytest.mark.parametrize("written", ["1e-4", "1.10", "0.0001", "1.0", "0x1F", "+3", "2024-01-01"])
 def test_what_a_file_says_is_what_the_command_line_gets(job: Path, written: str) -> None:
     job.write_text(JOB.replace("s: x", f"s: {written}"))
     assert load(job).inputs["s"].literal == written

@@ -46,10 +46,8 @@ def read(text: str) -> Plain:
         ("a: [1", "yaml.syntax"),
         ("a: b: c", "yaml.syntax"),
         ("a: \x00", "yaml.syntax"),
-        ("a: 1e999", "yaml.number"),
         ("a: .nan", "yaml.number"),
-        ("a: " + "9" * 5000, "yaml.number"),
-        ("a: 9223372036854775808", "yaml.number"),
+        ("a: -.inf", "yaml.number"),
     ],
 )
 def test_hostile_text_is_refused_quickly(text: str, code: str) -> None:
@@ -87,6 +85,7 @@ def test_an_alias_repeats_its_value() -> None:
         ("0.1", 0.1), ("1e-3", 0.001), (".5", 0.5), ("2.", 2.0), ("1_000", "1_000"),
         ("010", "010"), ("12:30:45", "12:30:45"), ("2023-03-15", "2023-03-15"), ("1.2.3", "1.2.3"),
         ("0.10", 0.1), ("'-'", "-"), ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", "9223372036854775808"), ("1e999", "1e999"), ("9" * 5000, "9" * 5000),
     ],
 )  # fmt: skip
 def test_unquoted_words_mean_what_yaml_1_2_says_or_stay_text(word: str, value: object) -> None:

@@ -46,8 +46,8 @@ class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
 class InputSpec(Struct, frozen=True, omit_defaults=True):
     """One input: a literal ``value``, or data at ``path`` (as the user wrote it) whose content is ``digest``.
 
-    ``written`` is the literal as the user wrote it, where the text of ``value`` is another (``1.10``, ``1e-4``):
-    it is what the command line gets.
+    ``written`` is the literal as the user wrote it, where the text of ``value`` is another (``1.10``, ``1e-4``), and
+    of a boolean ``True`` or ``False``: it is what the command line gets. Older jobs had ``true`` without it.
     """
 
     type: LiteralType | DataType

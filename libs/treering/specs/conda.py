@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
 from treering.specs.conda_names import pypi_name
-from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, Value, shown
+from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, Value, shown, variables
 from treering.specs.package_index import index_urls
 from treering.specs.requirement_lines import INCLUDES, Wanted, joined, line, option, read_requirements
 from treering.specs.requirements import python_versions, requirement, requirements
@@ -72,7 +72,7 @@ def environment(root: MapNode, folder: Path, source: str) -> EnvironmentSpec:
         requirements=requirements(wanted.requirements, source),
         indexes=index_urls(wanted.indexes, source),
         modules=tuple(map(str, wanted.modules)),
-        variables=variables(root.entries.get("variables", MapNode({}, {}, root.at))),
+        variables=variables_of(root.entries.get("variables", MapNode({}, {}, root.at))),
         source=source,
     )
 
@@ -143,10 +143,10 @@ def one_version(part: str, text: str, at: Place) -> str:
     return operator + version
 
 
-def variables(node: Node) -> dict[str, str]:
+def variables_of(node: Node) -> dict[str, str]:
     if not isinstance(node, MapNode) or not all(isinstance(one, Scalar) for one in node.entries.values()):
         raise invalid(node.at, f"variables: names and their values are needed, not {shown(node)}")
-    return {name: one.written for name, one in node.entries.items() if isinstance(one, Scalar)}
+    return variables(node)
 
 
 def mapping(written: Mapping[str, Written], at: Place) -> MapNode:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from treering.domain.job_spec import InputSpec, LiteralType, OutputSpec
 from treering.specs.checks import folded, join
 from treering.specs.kinds.files import resolved
-from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
+from treering.specs.nodes import MapNode, Node, Report, Scalar, boolean_of, text_of, variable
 from treering.specs.references import parse_reference
 
 FOLDER_TYPES = ("uri_folder", "mltable", "triton_model")
@@ -30,11 +30,14 @@ def read_inputs(inputs: MapNode, report: Report) -> tuple[dict[str, InputSpec], 
 
 
 def read_input(node: Node) -> InputSpec:
-    """One input; a value keeps the type and the text it was written with, data without a type is a folder."""
+    """One input; a value keeps the type and the text it was written with, a boolean is ``True`` or ``False`` as Azure
+    sends it, and data without a type is a folder."""
     if isinstance(node, MapNode) and "value" in node.entries:
         node = node.entries["value"]
     if isinstance(node, MapNode):
         return read_data(node)
+    if (said := boolean_of(node)) is not None:
+        return InputSpec(type="boolean", value=said, written=variable(node))
     if isinstance(node, Scalar) and node.value is not None:
         read = InputSpec(type=literal_type(node), value=node.value)
         return read if read.literal == node.written else replace(read, written=node.written)
@@ -47,8 +50,6 @@ def read_data(node: MapNode) -> InputSpec:
 
 
 def literal_type(node: Scalar) -> LiteralType:
-    if isinstance(node.value, bool):
-        return "boolean"
     if isinstance(node.value, int):
         return "integer"
     return "number" if isinstance(node.value, float) else "string"

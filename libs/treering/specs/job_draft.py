@@ -18,7 +18,7 @@ from treering.specs.checks import folded
 from treering.specs.data_draft import read_inputs, read_outputs
 from treering.specs.environment_draft import EnvironmentDraft, read_environment, texts
 from treering.specs.kinds.files import resolved
-from treering.specs.nodes import MapNode, Place, Report, words
+from treering.specs.nodes import MapNode, Place, Report, variables, words
 from treering.specs.references import parse_reference
 
 RUNNABLE = "job/command"
@@ -84,7 +84,7 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         inputs=inputs,
         local_inputs=local_inputs,
         outputs=read_outputs(root.map("outputs")),
-        environment_variables=words(root.map("environment_variables")),
+        environment_variables=variables(root.map("environment_variables")),
         secret_variables=texts(root.entries.get("secret_variables")),
         compute=read_compute(root, report),
         experiment=root.text("experiment_name"),

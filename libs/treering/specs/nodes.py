@@ -12,6 +12,12 @@ from treering.kernel.refusal import Refused
 
 SHOWN_CHARACTERS_MAX = 80
 PROBLEMS_MAX = 200
+# Booleans in YAML 1.1, which Azure's tools read, and text in YAML 1.2.
+OLD_BOOLEANS = {
+    cased: value
+    for word, value in {"yes": True, "no": False, "on": True, "off": False}.items()
+    for cased in (word, word.title(), word.upper())
+}
 
 Value = str | int | float | bool | None
 
@@ -31,12 +37,14 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """One value. ``written`` is its text in the file, which ``value`` no longer tells (``0.10`` is 0.1). ``given``:
-    by ``--set``, where nobody can say with quotes that text is meant, so it is text wherever text is needed."""
+    by ``--set``, where nobody can say with quotes that text is meant, so it is text wherever text is needed.
+    ``plain``: it stands in the file without quotes."""
 
     value: Value
     at: Place
     written: str = ""
     given: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,26 @@ def word(node: Node) -> str:
     if isinstance(node, Scalar) and node.value is not None:
         return node.written
     return text_of(node) or ""
+
+
+def boolean_of(node: Node) -> bool | None:
+    """The boolean that Azure's YAML reader makes of a value: of ``yes``, ``no``, ``on`` and ``off`` too."""
+    if not isinstance(node, Scalar):
+        return None
+    if isinstance(node.value, bool):
+        return node.value
+    return OLD_BOOLEANS.get(node.written) if node.plain else None
+
+
+def variable(node: Node) -> str:
+    """The text a program gets for a value: as written, but a boolean as Azure sends one, ``True`` or ``False``."""
+    said = None if isinstance(node, Scalar) and node.given else boolean_of(node)
+    return word(node) if said is None else str(said)
+
+
+def variables(node: MapNode) -> dict[str, str]:
+    """The values of a mapping as environment variables; nothing is the empty text."""
+    return {key: variable(one) for key, one in node.entries.items()}
 
 
 def plain(node: Node) -> Plain:

@@ -4,7 +4,7 @@
 - numbers: ``12``, ``-3``, ``0x1f``, ``0.5``, ``1e-3``. A number with leading zeros (``010``), underscores
   (``1_000``) or colons (``12:30``), and a date, are text: YAML 1.1 (which azure-ai-ml reads) and 1.2 differ
   on what they are, and text keeps what was written.
-- A number that JSON cannot hold (``.nan``, ``.inf``) or beyond 64 bits is refused.
+- A number beyond 64 bits (a seed, ``1e999``) is text, and one that JSON cannot hold (``.nan``, ``.inf``) is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INTEGER_LIMIT = 2**63
 
 
 def plain_value(text: str) -> Value:
-    """The value of an unquoted word; ValueError for a number that cannot be kept."""
+    """The value of an unquoted word; ValueError for one that is no finite number."""
     if text in NULLS:
         return None
     if text in BOOLEANS:
@@ -38,23 +38,10 @@ def plain_value(text: str) -> Value:
 def number_or_text(text: str) -> Value:
     if NOT_FINITE.fullmatch(text):
         raise ValueError("is not a finite number; quote it if text is meant")
-    is_integer = INTEGER.fullmatch(text) or HEXADECIMAL.fullmatch(text)
-    if not is_integer and not DECIMAL.fullmatch(text):
-        return text
     if len(text) > NUMBER_CHARACTERS_MAX:
-        raise ValueError(f"has more than {NUMBER_CHARACTERS_MAX} digits; quote it if text is meant")
-    return integer(text) if is_integer else finite(text)
-
-
-def integer(text: str) -> int:
-    number = int(text, 16 if text.startswith("0x") else 10)
-    if not -INTEGER_LIMIT <= number < INTEGER_LIMIT:
-        raise ValueError("does not fit in 64 bits; quote it if text is meant")
-    return number
-
-
-def finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("is too large for a number; quote it if text is meant")
-    return number
+        return text
+    if INTEGER.fullmatch(text) or HEXADECIMAL.fullmatch(text):
+        number = int(text, 16 if text.startswith("0x") else 10)
+        return number if -INTEGER_LIMIT <= number < INTEGER_LIMIT else text
+    found = float(text) if DECIMAL.fullmatch(text) else math.inf
+    return text if math.isinf(found) else found

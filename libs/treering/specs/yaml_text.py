@@ -197,7 +197,7 @@ def scalar(event: yaml.ScalarEvent, at: Place) -> Scalar:
     if not event.implicit[0]:
         return Scalar(text, at, text)
     try:
-        return Scalar(plain_value(text), at, text)
+        return Scalar(plain_value(text), at, text, plain=True)
     except ValueError as error:
         raise Unreadable("yaml.number", at, f"{text[:40]!r} {error}") from error
 

@@ -18,6 +18,7 @@ from treering_services.gateway.references import resolve
 FETCHED = ("http", "local")  # by the node, or uploaded by the client before
 OPENED_BY_NOBODY = ("azureml:", "/subscriptions/")
 NAMES_SHOWN_MAX = 3
+BOOLEANS = {"true": True, "false": False}
 
 
 class Inputs(NamedTuple):
@@ -43,7 +44,9 @@ async def with_files(gateway: Gateway, workspace: str, inputs: Mapping[str, Inpu
 
 
 async def with_file(gateway: Gateway, workspace: str, given: InputSpec) -> tuple[InputSpec, tuple[str, ...]]:
-    if given.digest or given.value is not None or not given.path or is_left(given):
+    if given.value is not None:
+        return with_text(given), ()
+    if given.digest or not given.path or is_left(given):
         return given, ()
     wanted = Wanted("input", "models" if given.type in MODEL_TYPES else "data")
     origin = await resolve(gateway, workspace, given.path, wanted)
@@ -53,6 +56,14 @@ async def with_file(gateway: Gateway, workspace: str, given: InputSpec) -> tuple
     if given.type == "uri_file":
         return the_file(given, origin), notes
     return replace(given, path=origin.path, digest=await digest_of_files(gateway, origin)), notes
+
+
+def with_text(given: InputSpec) -> InputSpec:
+    """A value with the text that its command gets: of a boolean ``True`` or ``False``, as Azure's clients send it."""
+    value = BOOLEANS.get(given.value.lower()) if isinstance(given.value, str) else given.value
+    if given.type != "boolean" or given.written or not isinstance(value, bool):
+        return given
+    return replace(given, value=value, written=str(value))
 
 
 def is_left(given: InputSpec) -> bool:

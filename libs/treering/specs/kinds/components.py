@@ -19,7 +19,7 @@ from treering.specs.checks import (
 from treering.specs.kinds import commands
 from treering.specs.kinds.data import DATA_TYPES, named
 from treering.specs.kinds.parts import READ_ONLY, RESOURCES, asset_reference, environment_variables
-from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, Value, shown
+from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, Value, boolean_of, shown
 from treering.specs.shapes import both, list_of, map_of, open_record, record, tagged
 
 NAME = matching(r"[a-z][a-z0-9_]*", "use lower-case letters, digits and '_', starting with a letter")
@@ -60,7 +60,7 @@ def parameter(node: Node, key: str, report: Report) -> None:
     kind = node.text("type")
     for name in ("default", "min", "max"):
         one = node.entries.get(name)
-        if isinstance(one, Scalar) and one.value is not None and not fits(one.value, kind):
+        if isinstance(one, Scalar) and one.value is not None and not fits(one, kind):
             report.add(one.at, join(key, name), f"{shown(one)} is not of type {kind}")
     default = node.entries.get("default")
     if isinstance(default, Scalar) and default.value is not None:
@@ -68,10 +68,11 @@ def parameter(node: Node, key: str, report: Report) -> None:
             report.add(default.at, join(key, "default"), message)
 
 
-def fits(value: Value, kind: str) -> bool:
+def fits(given: Scalar, kind: str) -> bool:
     """Whether a value is, or its text reads as, one of the type."""
+    value = given.value
     if kind == "boolean":
-        return str(value).lower() in ("true", "false")
+        return boolean_of(given) is not None or str(value).lower() in ("true", "false")
     if kind == "string":
         return True
     found = numeric(value)

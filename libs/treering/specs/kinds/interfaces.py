@@ -67,7 +67,7 @@ def check_value(value: Node, declaration: Node, key: str, report: Report) -> Non
     if not isinstance(declaration, MapNode) or declaration.text("type") not in components.PARAMETER_TYPES:
         return
     kind = declaration.text("type")
-    if value.value is not None and not components.fits(value.value, kind):
+    if value.value is not None and not components.fits(value, kind):
         report.add(value.at, key, f"{shown(value)} is not of type {kind}, which the component asks for")
     for message in components.outside(value, declaration):
         report.add(value.at, key, message)
