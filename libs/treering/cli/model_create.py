@@ -53,9 +53,9 @@ def create(
         raise click.UsageError("either --file, or --name and --path")
     options = {"name": name, "version": version, "path": path, "type": type_ or "", "description": description}
     draft = load_model(file, sets, options, pairs(tags, "--tags"))
-    for note in draft.notes:
-        put(f"note: {note}", file=sys.stderr)
     with session.client() as client:
         written = create_model(client, session.path("model"), draft, allow_failed)
+        for note in (*draft.notes, *written.get("notes", ())):
+            put(f"note: {note}", file=sys.stderr)
         found = client.get(session.path("model", written["name"]), after=written["position"])
     session.show(shape(found, names_of(session.home)))

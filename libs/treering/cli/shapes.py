@@ -74,7 +74,7 @@ def model(resource: Shape) -> Shape:
     """A version of a model. ``path`` is what it was said to be made of, ``stage`` is MLflow's."""
     state = resource["state"]
     spec = state.get("spec") or {}
-    facts = ("digest", "run_id", "model_id")
+    facts = ("digest", "unpinned", "run_id", "model_id")
     return {
         "name": spec.get("name", resource["name"].partition(":")[0]),
         "version": spec.get("label") or str(spec.get("version", "")),

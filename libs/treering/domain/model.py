@@ -25,13 +25,17 @@ from treering.kernel.refusal import Refused
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
 Stage = Literal["None", "Staging", "Production", "Archived"]
+Unpinned = Literal["", "elsewhere", "nothing_there", "too_large", "unreadable"]
 STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 
 
 class ModelSpec(Struct, frozen=True, omit_defaults=True):
     """What a version is: where its files are (``source`` as MLflow says it, ``storage`` where that leads, ``path`` as
-    somebody wrote it), the tree of them when they are stored here, and what it was made by. ``label`` is the version as
-    its creator wrote it, where that is no whole number."""
+    somebody wrote it), the tree of them when they are stored here, and what it was made by.
+
+    ``unpinned`` is why there is no such tree, so that the files may change. ``label`` is the version as its creator
+    wrote it, where that is no whole number.
+    """
 
     name: Name
     version: Count
@@ -47,6 +51,7 @@ class ModelSpec(Struct, frozen=True, omit_defaults=True):
     properties: Tags = {}
     generation: Count = 1  # of the registered model: there may have been others of this name, with the same numbers
     label: Name = ""
+    unpinned: Unpinned = ""  # of versions that are older than this field it says nothing
 
 
 class ModelState(Struct, frozen=True, omit_defaults=True):
@@ -309,6 +314,7 @@ MODEL: Aggregate[ModelCommand, ModelEvent, ModelState] = Aggregate(
             "spec.source",
             "spec.type",
             "spec.digest",
+            "spec.unpinned",
             "spec.run_id",
             "spec.model_id",
             "spec.path",

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
+from anyio.to_thread import run_sync
 
-from treering.adapters.trees import Manifest, TreeFile, read_manifest
+from treering.adapters.tree_walk import FILES_MAX
+from treering.adapters.trees import MANIFEST_BYTES_MAX, Manifest, TreeFile, read_manifest
 from treering.domain.job import JOB, TERMINAL, Job
 from treering.domain.job_messages import OutputData
 from treering.kernel.blobs import PREFIX
@@ -69,9 +71,22 @@ def empty(wanted: Wanted, what: str, hint: str) -> Refused:
 
 
 async def digest_of_files(gateway: Gateway, origin: Origin) -> str:
-    """The digest of the tree of the files: nothing is copied, the tree only names them."""
-    tree = Manifest(tuple(origin.files), tuple(origin.folders))
-    return origin.digest or await gateway.blobs.put_bytes(msgspec.json.encode(tree))
+    """The digest of the tree of the files: nothing is copied, the tree only names them.
+
+    Raises ``Refused("tree.too_many_files")`` when it would be one that nobody can read.
+    """
+    if origin.digest:
+        return origin.digest
+    count = len(origin.files) + len(origin.folders)
+    data = await run_sync(written_tree, origin) if count <= FILES_MAX else b""
+    if not data or len(data) > MANIFEST_BYTES_MAX:
+        most = f"a tree has at most {FILES_MAX}, and names and digests of at most {MANIFEST_BYTES_MAX} bytes"
+        raise Refused("tree.too_many_files", f"{origin.source[:200]!r} has {count} files and empty folders: {most}")
+    return await gateway.blobs.put_bytes(data)
+
+
+def written_tree(origin: Origin) -> bytes:
+    return msgspec.json.encode(Manifest(tuple(origin.files), tuple(origin.folders)))
 
 
 async def of_job(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:

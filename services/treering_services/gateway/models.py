@@ -22,11 +22,12 @@ from treering.specs.model_versions import written_version
 from treering.views.states import Resource
 from treering.views.tracking.registry_rows import VersionRow, of_run
 from treering_services.gateway.call import Call, reply, written_headers
-from treering_services.gateway.commands import CommandAnswer, command_reply
+from treering_services.gateway.commands import CommandAnswer
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.made_by_run import run_of_version
 from treering_services.gateway.model_flavors import flavors
 from treering_services.gateway.model_origins import Origin, Wanted, of_tree
+from treering_services.gateway.pinning import notes_on, pin
 from treering_services.gateway.references import resolve
 from treering_services.gateway.registrar import Registrar, ensure_registered
 from treering_services.gateway.renaming import rename
@@ -48,6 +49,12 @@ class NewModel(Struct, frozen=True, forbid_unknown_fields=True):
     properties: Tags = {}
     flavors: FreeObject = {}
     allow_failed: bool = False
+
+
+class CreatedModel(CommandAnswer, frozen=True, omit_defaults=True):
+    """``notes``: how a reference was understood, and why the files are not held by a digest if they are not."""
+
+    notes: list[str] = []
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,18 +81,22 @@ async def create_model(call: Call) -> Response:
     await call.gateway.require_workspace(workspace)
     origin = await origin_of(call.gateway, workspace, new)
     known_as = new.flavors or await flavors(call.gateway, new.type, origin.files)
+    held = await pin(call.gateway, origin)
     registrar = Registrar(call, workspace)
     await ensure_registered(registrar, name)
     spec = ModelSpec(
-        name, version.number, origin.source, origin.source, new.type, origin.digest, origin.run_id,
+        name, version.number, origin.source, held.storage, new.type, held.digest, origin.run_id,
         model_id=origin.model_id, path=origin.path or new.path, flavors=known_as, properties=new.properties,
-        label=version.label,
+        label=version.label, unpinned=held.unpinned,
     )  # fmt: skip
     number, written = await registrar.add(spec, new.description, new.tags)
     if spec.label:
         labelled = await registrar.label(spec, number)
         written = msgspec.structs.replace(written, position=max(written.position, labelled.position))
-    return command_reply(written, f"{registered_model_key(name)}:{number}")
+    status = 201 if written.changed and written.version == 1 else 200
+    key, notes = f"{registered_model_key(name)}:{number}", [*origin.notes, *notes_on(spec)]
+    answer = CreatedModel(written.position, written.version, written.changed, key, notes)
+    return reply(answer, status, written_headers(written.position))
 
 
 async def origin_of(gateway: Gateway, workspace: str, new: NewModel) -> Origin:

@@ -29,6 +29,7 @@ from treering.views.tracking.named_outputs import DueOutput, due_outputs
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.model_flavors import flavors
 from treering_services.gateway.model_origins import Origin, Wanted
+from treering_services.gateway.pinning import pin
 from treering_services.gateway.problem import SERVER_ERROR, status_of
 from treering_services.gateway.references import resolve
 from treering_services.gateway.registrar import Registrar, ensure_registered
@@ -153,8 +154,9 @@ def output_of(job: Job, due: DueOutput) -> OutputSpec:
 async def spec_of(gateway: Gateway, output: OutputSpec, path: str, origin: Origin) -> ModelSpec:
     type: ModelType = output.type  # type: ignore[assignment]  # only outputs of these types are due
     known_as = await flavors(gateway, type, origin.files)
+    held = await pin(gateway, origin)
     version = written_version(output.version)
     return ModelSpec(
-        output.name, version.number, origin.source, origin.source, type, origin.digest, origin.run_id,
-        path=path, flavors=known_as, label=version.label,
+        output.name, version.number, origin.source, held.storage, type, held.digest, origin.run_id,
+        path=path, flavors=known_as, label=version.label, unpinned=held.unpinned,
     )  # fmt: skip

@@ -148,7 +148,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", WS + "/environments", environments.create_environment, PEOPLE, "Create a version of an environment",
           request=environments.NewEnvironment, response=commands.CommandAnswer, status=201, also=REPEATED),
     Route("POST", WS + "/models", models.create_model, PEOPLE, "Create a version of a model", request=models.NewModel,
-          response=commands.CommandAnswer, status=201, also=REPEATED),
+          response=models.CreatedModel, status=201, also=REPEATED),
     Route("POST", WS + "/models/latest", model_labels.latest_versions, PEOPLE, "The latest versions of some models",
           request=model_labels.LatestOf, response=model_labels.LatestAnswer),
     Route("GET", WS + "/registered_models/{key}/labels/{label}", model_labels.model_by_label, PEOPLE,

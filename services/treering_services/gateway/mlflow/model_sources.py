@@ -53,7 +53,7 @@ async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Sou
     """The source of a new version, judged; MlflowError INVALID_PARAMETER_VALUE when it may not be one."""
     uri, run_id, model_id = asked.source, asked.run_id or "", asked.model_id or ""
     check_length("source", uri, CHARACTERS_MAX)
-    if tags.get(PROMPT, "false").lower() == "true":
+    if is_prompt(tags):
         if uri not in PROMPT_SOURCES:
             raise invalid(f"Invalid prompt source: '{uri}'. Prompt sources must use an MLflow placeholder.")
         return Source(uri, uri, run_id, model_id)
@@ -77,11 +77,16 @@ async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Sou
     return Source(uri, storage, run_id or model.source_run_id, model_id, model.source_run_id)
 
 
+def is_prompt(tags: Mapping[str, str]) -> bool:
+    return tags.get(PROMPT, "false").lower() == "true"
+
+
 async def of_version(call: Call, asked: NewVersion) -> Source:
     """Another version of a registered model: what it was made by is what the new one was made by."""
     row = await version_of(call, asked.source)
     check_same(asked, row.run_id, row.model_id)
-    return Source(f"models:/{row.name}/{row.version}", row.storage or row.source, row.run_id, row.model_id, row.run_id)
+    uri, storage = f"models:/{row.name}/{row.version}", row.storage or row.source
+    return Source(uri, storage, row.run_id, row.model_id, row.run_id, row.digest)
 
 
 async def of_reference(call: Call, asked: NewVersion) -> Source:

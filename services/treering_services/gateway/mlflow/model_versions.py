@@ -18,7 +18,7 @@ from treering.views.tracking.registry_rows import ModelRow, VersionRow, in_stage
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
 from treering_services.gateway.mlflow.messages import answer, read
-from treering_services.gateway.mlflow.model_sources import resolve
+from treering_services.gateway.mlflow.model_sources import Source, is_prompt, resolve
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.registry_find import get_model, get_version, latest_of
 from treering_services.gateway.mlflow.registry_messages import (
@@ -42,9 +42,10 @@ from treering_services.gateway.mlflow.registry_rules import (
     model_name,
     tags_of,
 )
-from treering_services.gateway.mlflow.source_files import tree_at
 from treering_services.gateway.model_flavors import flavors
+from treering_services.gateway.model_origins import of_tree
 from treering_services.gateway.ownership import must_own, must_own_version_for_good, owns
+from treering_services.gateway.pinning import Pinned, pin, pin_at
 from treering_services.gateway.provenance import check_named
 from treering_services.gateway.registrar import Registrar, together
 
@@ -57,9 +58,10 @@ async def create(call: Call) -> Response:
     name, tags = model_name(asked.name), tags_of(asked.tags)
     source = await resolve(call, asked, tags)
     await get_model(call, name)
+    held = Pinned(source.storage) if is_prompt(tags) else await held_from(call, source)
     spec = ModelSpec(
-        name, 0, source.uri, source.storage, digest=source.digest, run_id=source.run_id, run_link=asked.run_link,
-        model_id=source.model_id, flavors=await flavors_at(call, source.storage),
+        name, 0, source.uri, held.storage, digest=held.digest, run_id=source.run_id, run_link=asked.run_link,
+        model_id=source.model_id, flavors=await flavors_of(call, held), unpinned=held.unpinned,
     )  # fmt: skip
     registrar = Registrar(call, workspace_of(call))
     await check_named(call, registrar.workspace, CreateModel(spec), shown=source.shown)
@@ -74,12 +76,17 @@ async def create(call: Call) -> Response:
     return await one_version(call, name, number)
 
 
-async def flavors_at(call: Call, source: str) -> dict[str, Any]:
+async def held_from(call: Call, source: Source) -> Pinned:
+    if source.digest:
+        return await pin(call.gateway, await of_tree(call.gateway, source.digest))
+    return await pin_at(call.gateway, workspace_of(call), source.storage)
+
+
+async def flavors_of(call: Call, held: Pinned) -> dict[str, Any]:
     """What a model that was logged here can be loaded as; MLflow registers what has no MLmodel, too."""
     try:
-        tree = await tree_at(call.gateway, workspace_of(call), source)
-        return await flavors(call.gateway, "mlflow_model", tree.files)
-    except (Refused, MlflowError):
+        return await flavors(call.gateway, "mlflow_model", held.files)
+    except Refused:
         return {}
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from treering.kernel.bounds import Int64, Line, Name, Names, Text, Title
+from treering.views.tracking.registry import PROMPT
 from treering.views.tracking.registry_rows import ModelRow, VersionRow
 from treering_services.gateway.mlflow.limits import CREATED_MAX
 from treering_services.gateway.mlflow.messages import Answer, Request
@@ -42,6 +43,7 @@ class ModelVersion(Answer, frozen=True):
     description: str | None = None
     tags: list[KeyValue] = []
     aliases: list[str] = []
+    status_message: str = ""
 
 
 class RegisteredModel(Answer, frozen=True):
@@ -182,8 +184,15 @@ def version_message(row: VersionRow, aliases: Mapping[str, int] | None = None) -
     return ModelVersion(
         row.name, str(row.version), row.created_ms, row.updated_ms, row.stage, row.source, row.run_id, "READY",
         row.run_link, row.description, pairs(row.tags),
-        [alias for alias, version in (aliases or {}).items() if version == row.version],
+        [alias for alias, version in (aliases or {}).items() if version == row.version], unpinned(row),
     )  # fmt: skip
+
+
+def unpinned(row: VersionRow) -> str:
+    """What its readers are to know of a version that has files, and no digest of them."""
+    if row.digest or row.tags.get(PROMPT, "false").lower() == "true":
+        return ""
+    return f"its files are not held by a digest: they are what lies at {row.storage or row.source!r} at the time"
 
 
 def model_message(row: ModelRow, latest: Iterable[VersionRow]) -> RegisteredModel:

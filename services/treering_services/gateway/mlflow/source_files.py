@@ -27,6 +27,11 @@ async def tree_at(gateway: Gateway, workspace: str, source: str) -> Manifest:
     return await run_sync(together, kept, trees)
 
 
+async def is_elsewhere(gateway: Gateway, workspace: str, source: str) -> bool:
+    """Whether a source leads to a store that this server does not serve."""
+    return await gateway.tracking.peek(lambda db: source_folder(db, workspace, source) is None)
+
+
 def together(kept: Kept, trees: Mapping[str, OpenTree]) -> Manifest:
     """What stands below the path. There may be a million files: run beside the loop."""
     start = f"{kept.path}/" if kept.path else ""
