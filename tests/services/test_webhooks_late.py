@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,7 @@ from tests.services.sink import running_sink
 from tests.services.test_webhooks import create, experiments, running_notifier, standing
 
 from treering.kernel.feed import Feed
+from treering.kernel.log import Entry
 from treering.kernel.projector import Projector
 from treering.testing.nats import RunningNats
 
@@ -30,6 +31,19 @@ class Impatient(Projector):
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
     async with running_gateway(nats_server) as running:
         yield running
+
+
+def applies_when_asked(view: Projector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes is shown only when somebody waits for a position."""
+    apply = view.view.apply
+
+    async def wait_and_apply(entries: Sequence[Entry]) -> None:
+        while not view.readers:
+            view.asked.clear()
+            await view.asked.wait()
+        await apply(entries)
+
+    monkeypatch.setattr(view.view, "apply", wait_and_apply)
 
 
 async def behind(api: Api) -> Impatient:
@@ -61,6 +75,23 @@ async def test_an_event_that_the_notifier_has_not_heard_of_waits_for_what_came_b
         await api.ask("POST", f"{HOOK}/pause")
         assert (await api.ask("POST", f"{HOOK}/test")).code == "webhook.not_active"
     assert [one.json["type"] for one in sink.got] == ["treering.webhook.test"]
+
+
+async def test_a_question_is_judged_by_the_command_that_was_answered_last(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = replace(api.reader, feed=Feed(api.reader.projector.log, after=0))
+    async with running_notifier(api, reader=deaf), running_sink() as sink:
+        await create(api, sink)
+        assert (await api.ask("POST", f"{HOOK}/test")).json["ok"]
+        applies_when_asked(api.reader.projector, monkeypatch)
+        await api.ask("POST", f"{HOOK}/pause")
+        assert (await api.ask("POST", f"{HOOK}/test")).code == "webhook.not_active"
+        await api.ask("POST", f"{HOOK}/secret", {})
+        assert (await api.ask("POST", f"{HOOK}/resume")).status == 200
+        assert (await api.ask("POST", f"{HOOK}/test")).json["ok"]
+        await api.ask("POST", f"{HOOK}/delete")
+        assert (await api.ask("GET", f"{HOOK}/delivery")).code == "webhook.absent"
 
 
 async def test_a_view_that_is_long_behind_delays_an_event_and_loses_none(api: Api) -> None:

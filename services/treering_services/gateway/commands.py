@@ -19,7 +19,7 @@ from treering.domain.logged_model import LOGGED_MODEL
 from treering.domain.model import MODEL
 from treering.domain.registered_model import REGISTERED_MODEL
 from treering.domain.watched import check_webhook
-from treering.domain.webhook import WEBHOOK
+from treering.domain.webhook import WEBHOOK, Webhook
 from treering.domain.webhook_messages import DeleteWebhook, ResumeWebhook, UpdateWebhook
 from treering.domain.witness import WITNESS
 from treering.domain.workspace import WORKSPACE
@@ -139,7 +139,7 @@ def check_experiment(address: Address, command: CreateExperiment) -> None:
 
 async def check_types(call: Call, address: Address, command: UpdateWebhook) -> None:
     """``Refused`` for types that no event of what the webhook is about can have."""
-    if command.types and (found := await call.gateway.find(address)):
+    if command.types and (found := await call.gateway.find_now(address)):
         webhook = WEBHOOK.states.decode(found.state)
         check_webhook(webhook.body, command.types, webhook.kind, address.workspace, webhook.resource)
 
@@ -147,7 +147,8 @@ async def check_types(call: Call, address: Address, command: UpdateWebhook) -> N
 async def require_secret(call: Call, address: Address) -> None:
     """``Refused``: ``webhook.secret_missing``, ``webhook.address_missing``, for one that signs and could not, or could
     deliver to nobody: restored without keys, say."""
-    webhook = WEBHOOK.states.decode((await call.gateway.get(address)).state)
+    found = await call.gateway.find_now(address)
+    webhook = WEBHOOK.states.decode(found.state) if found else Webhook()
     secret = webhook.secret
     if secret and webhook_secrets(call.gateway.home).get(secret_name(*address[::2], secret)) is None:
         why = f"the secret of webhook {address.key!r} is not here (a restore without keys?), so it would tell nobody"

@@ -34,7 +34,7 @@ async def with_sealed_address(gateway: Gateway, address: Address, command: Comma
 async def change_webhook(call: Call, address: Address, command: UpdateWebhook | DeleteWebhook) -> Written:
     """Carry out a command after which the webhook has another address, or none."""
     gateway, context = call.gateway, call.context()
-    found = await gateway.find(address)
+    found = await gateway.find_now(address)
     before = WEBHOOK.states.decode(found.state) if found else Webhook()
     if isinstance(command, DeleteWebhook):
         written = await gateway.commands.send(address, command, context)

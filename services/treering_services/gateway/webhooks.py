@@ -255,8 +255,8 @@ async def existing(call: Call) -> queries.WebhookQuery:
 
 async def present(call: Call) -> Resource:
     address = address_in(call)
-    found = await call.gateway.get(address)
-    if found.status == "deleted":
+    found = await call.gateway.find_now(address)
+    if found is None or found.status == "deleted":
         raise Refused("webhook.absent", f"there is no webhook {address.key!r}")
     return found
 

@@ -57,16 +57,16 @@ async def create(call: Call) -> Response:
         url, since, types=types, body="mlflow", description=asked.description, title=name,
         paused=asked.status == "DISABLED",
     )  # fmt: skip
-    written = await make(call, address, command, asked.secret)
-    return await one(call, address.key, after=written.position)
+    await make(call, address, command, asked.secret)
+    return await one(call, address.key)
 
 
 async def get(call: Call) -> Response:
     return await one(call, call.params["webhook_id"])
 
 
-async def one(call: Call, id: str, *, after: int = 0) -> Response:
-    return answer(OneHook(await hook(call, await find(call, id, after=after))))
+async def one(call: Call, id: str) -> Response:
+    return answer(OneHook(await hook(call, await find(call, id))))
 
 
 async def list_hooks(call: Call) -> Response:
@@ -75,6 +75,7 @@ async def list_hooks(call: Call) -> Response:
     if not 1 <= limit <= RESULTS_MAX:
         raise invalid(f"max_results must be between 1 and {RESULTS_MAX}.")
     offset, workspace = offset_of(asked.page_token), workspace_of(call)
+    await call.gateway.reached(call.gateway.tracking.commits_written)
     known = await call.gateway.reader.read(lambda db: newest(db, workspace, WEBHOOK.kind, limit=PAGE_MAX))
     found = [row for row in known if state_of(row).body == "mlflow"][offset : offset + limit + 1]
     permits = asyncio.Semaphore(READS_AT_ONCE_MAX)
@@ -101,12 +102,12 @@ async def update(call: Call) -> Response:
     if command.url:
         await check_address(call, command.url)
     address = Address(row.workspace, row.kind, row.name)
-    position = (await change(call, row, command, asked.secret)).position
+    await change(call, row, command, asked.secret)
     if asked.status:
         switch = ResumeWebhook() if asked.status == "ACTIVE" else PauseWebhook()
         context = call.context(f"{call.command_id()}:status")
-        position = (await call.gateway.commands.send(address, switch, context)).position
-    return await one(call, row.name, after=position)
+        await call.gateway.commands.send(address, switch, context)
+    return await one(call, row.name)
 
 
 async def delete(call: Call) -> Response:
@@ -114,7 +115,6 @@ async def delete(call: Call) -> Response:
     address = Address(row.workspace, row.kind, row.name)
     written = await call.gateway.commands.send(address, DeleteWebhook(), call.context())
     await forget_address(call.gateway, state_of(row), written)
-    await call.gateway.reader.projector.reached(written.position)
     return answer()
 
 
@@ -132,9 +132,9 @@ async def test(call: Call) -> Response:
     return answer(TestAnswer(TestResult(said.ok, said.status, said.answer, why)))
 
 
-async def find(call: Call, id: str, *, after: int = 0) -> Resource:
+async def find(call: Call, id: str) -> Resource:
     """A webhook that tells of things as MLflow does, paused or not."""
-    found = await call.gateway.find(Address(workspace_of(call), WEBHOOK.kind, id), after=after)
+    found = await call.gateway.find_now(Address(workspace_of(call), WEBHOOK.kind, id))
     if found is None or found.archived or state_of(found).body != "mlflow":
         raise absent(f"Webhook with ID {id} not found.")
     return found
