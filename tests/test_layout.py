@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -32,27 +32,37 @@ GATHERS: Places = {
     ("libs/treering/adapters/checked_blobs.py", "asyncio.gather"): "as in blobs.py",
     ("libs/treering/testing/log_contract.py", "asyncio.gather"): "the errors are what it judges",
 }
+# asyncio's servers lose a connection that they accept as they end.
+SERVERS: Places = {
+    ("libs/treering/adapters/gateway_relay.py", "asyncio.start_server"): "ended by stop_listening, and awaits nothing",
+    ("libs/treering/kernel/listening.py", "asyncio.start_server"): "it is the module that all others use",
+}
 OPENS: Places = {
     ("libs/treering/adapters/sqlite_open.py", "sqlite3.connect"): "it is the module that all others use",
 }
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for folder in ("libs", "services"):
+def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
 
 
-def calls(*names: str) -> set[tuple[str, str]]:
+def calls(*names: str, folders: Sequence[str] = ("libs", "services")) -> set[tuple[str, str]]:
     """Where one of ``names`` is called, by file and by what is written there; "*.name" is the method of anything."""
     found = set()
-    for file, module in sources():
+    for file, module in sources(*folders):
         for node in ast.walk(module):
             if isinstance(node, ast.Call):
                 written = ast.unparse(node.func)
                 if any(fnmatchcase(written, name) for name in names):
                     found.add((file, written))
     return found
+
+
+def test_stream_servers_are_ended_by_the_function_that_loses_no_connection() -> None:
+    found = calls("*.start_server", folders=("libs", "services", "tests"))
+    assert found == set(SERVERS), "use treering.kernel.listening, or say here why it does not do"
 
 
 def test_tasks_are_ended_by_the_function_that_ends_them_for_certain() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from treering.adapters.egress import Egress
 from treering.adapters.http_get import Bounds, fetch
+from treering.kernel.listening import listening
 from treering.kernel.refusal import Refused
 
 pytestmark = pytest.mark.anyio
@@ -36,11 +37,8 @@ async def server(serve: Serve) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/data.csv?x=1"
-    finally:
-        listening.close()
+    async with listening(accept) as port:
+        yield f"http://127.0.0.1:{port}/data.csv?x=1"
 
 
 def saying(*pieces: bytes) -> Serve:

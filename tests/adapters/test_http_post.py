@@ -10,6 +10,7 @@ import pytest
 
 from treering.adapters.egress import Egress
 from treering.adapters.http_post import KEPT_BYTES_MAX, Answered, Exchange, Poster
+from treering.kernel.listening import listening
 
 pytestmark = pytest.mark.anyio
 TIMEOUT_SECONDS = 10.0
@@ -17,7 +18,7 @@ TIMEOUT_SECONDS = 10.0
 
 async def answered(said: bytes, *, closes: bool = True, timeout_seconds: float = TIMEOUT_SECONDS) -> Answered:
     """What a sink that says ``said``, and then closes or is silent, is taken to have answered."""
-    async with listening(said, closes=closes) as port:
+    async with answering(said, closes=closes) as port:
         poster = Poster(f"http://127.0.0.1:{port}/hook", Egress(["127.0.0.1"]))
         try:
             return await poster.post(b"{}", {}, timeout_seconds)
@@ -26,7 +27,7 @@ async def answered(said: bytes, *, closes: bool = True, timeout_seconds: float =
 
 
 @asynccontextmanager
-async def listening(said: bytes, *, closes: bool = True) -> AsyncIterator[int]:
+async def answering(said: bytes, *, closes: bool = True) -> AsyncIterator[int]:
     """The port of a sink that answers one request with ``said``, and then closes or is silent."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,9 +41,9 @@ async def listening(said: bytes, *, closes: bool = True) -> AsyncIterator[int]:
 
     served = asyncio.Event()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with listening(serve) as port:
         try:
-            yield server.sockets[0].getsockname()[1]
+            yield port
         finally:
             await served.wait()
 
@@ -80,7 +81,7 @@ async def test_so_is_one_whose_body_does_not_end_in_time() -> None:
 
 
 async def test_an_answer_that_broke_off_is_none_also_when_the_time_is_up_in_the_same_moment() -> None:
-    async with listening(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n") as port:
+    async with answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n") as port:
         _, exchange = await asyncio.get_running_loop().create_connection(Exchange, "127.0.0.1", port)
         judged = await exchange.send(b"POST /hook HTTP/1.1\r\n\r\n{}")
         assert exchange.so_far("no answer in time") == judged == Answered(0, "the answer is not HTTP")

@@ -22,6 +22,7 @@ from treering.adapters.nats_credentials import Credential, keys_folder, read_cre
 from treering.adapters.nats_process import running_pid
 from treering.adapters.nats_running import running_settings
 from treering.adapters.streams import stream_state
+from treering.kernel.listening import listening
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
@@ -61,8 +62,8 @@ async def test_a_client_keeps_its_place_before_a_server_that_takes_long_to_greet
         server_reader, server_writer = await asyncio.open_connection(host, int(port))
         await asyncio.gather(pass_on(reader, server_writer), pass_on(server_reader, writer))
 
-    async with await asyncio.start_server(greet_late, "127.0.0.1", 0) as queue:
-        url = f"nats://127.0.0.1:{queue.sockets[0].getsockname()[1]}"
+    async with listening(greet_late) as queue:
+        url = f"nats://127.0.0.1:{queue}"
         client = await connect(url, read_credential(nats_server.home, "registry"), "test")
         await close(client)
     assert len(came) == 1
@@ -85,8 +86,8 @@ async def test_a_client_that_is_cut_off_in_the_greeting_closes_that_socket(nats_
         connected.append(writer)
         await asyncio.gather(pass_on(reader, server_writer), pass_on(server_reader, writer))
 
-    async with await asyncio.start_server(cut_greetings, "127.0.0.1", 0) as between:
-        url = f"nats://127.0.0.1:{between.sockets[0].getsockname()[1]}"
+    async with listening(cut_greetings) as between:
+        url = f"nats://127.0.0.1:{between}"
         client = await connect(url, read_credential(nats_server.home, "registry"), "test")
         gc.disable()  # which would close a lost socket some time
         try:

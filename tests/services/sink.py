@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from treering.kernel.listening import listening
+
 WAIT_SECONDS = 60.0
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
@@ -83,9 +85,5 @@ class Sink:
 @asynccontextmanager
 async def running_sink(answer: Callable[[Delivery], bytes | None] = lambda _: OK) -> AsyncIterator[Sink]:
     sink = Sink(answer)
-    server = await asyncio.start_server(sink.serve, "127.0.0.1", 0)
-    sink.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(sink.serve) as sink.port:
         yield sink
-    finally:
-        server.close()

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.kernel.listening import listening
 from treering.kernel.subjects import Address
 from treering.specs.references import parse_reference
 from treering_services.executor import runner
@@ -40,9 +41,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def listening(gateway: Gateway) -> AsyncIterator[Runner]:
-    async with await asyncio.start_server(gateway.answer, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def runner_of(gateway: Gateway) -> AsyncIterator[Runner]:
+    async with listening(gateway.answer) as port:
+        url = f"http://127.0.0.1:{port}"
         unused = cast(Any, None)
         slots = asyncio.Semaphore(1)
         yield Runner(
@@ -67,7 +68,7 @@ def attempt(job: str, experiment: str = "e") -> Attempt:
 
 async def test_jobs_of_one_experiment_ask_once_and_of_another_again() -> None:
     gateway = Gateway()
-    async with listening(gateway) as node:
+    async with runner_of(gateway) as node:
         attempts = [attempt("j1"), attempt("j2"), attempt("j3", "other")]
         for one in attempts:
             await node.experiment(one)
@@ -80,7 +81,7 @@ async def test_a_number_is_not_believed_for_long_since_a_name_may_be_given_to_an
 ) -> None:
     monkeypatch.setattr(runner, "EXPERIMENT_SECONDS", 0.0)
     gateway = Gateway()
-    async with listening(gateway) as node:
+    async with runner_of(gateway) as node:
         for job in ("j1", "j2"):
             await node.experiment(attempt(job))
     assert len(gateway.asked) == 2
@@ -88,7 +89,7 @@ async def test_a_number_is_not_believed_for_long_since_a_name_may_be_given_to_an
 
 async def test_no_answer_is_not_remembered() -> None:
     gateway = Gateway("503 Service Unavailable")
-    async with listening(gateway) as node:
+    async with runner_of(gateway) as node:
         await node.experiment(attempt("j1"))
         gateway.status = "200 OK"
         later = attempt("j2")

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from treering.kernel.listening import listening
+
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\ncontent-type: text/html\r\n\r\n"
 
 
@@ -37,9 +39,6 @@ class Drips:
 @asynccontextmanager
 async def dripping(bytes_at_once: int = 1) -> AsyncIterator[Drips]:
     drips = Drips(bytes_at_once=bytes_at_once)
-    server = await asyncio.start_server(drips.serve, "127.0.0.1", 0)
-    drips.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(drips.serve) as port:
+        drips.url = f"http://127.0.0.1:{port}"
         yield drips
-    finally:
-        server.close()

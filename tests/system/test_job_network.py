@@ -15,6 +15,7 @@ from tests.cli.conftest import call
 from tests.system.up import up
 
 from treering.adapters.sandbox.bubblewrap import probed
+from treering.kernel.listening import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -97,8 +98,8 @@ async def place(root: Path) -> AsyncIterator[Place]:
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        yield Place(root, server.sockets[0].getsockname()[1])
+    async with listening(answer) as port:
+        yield Place(root, port)
 
 
 @pytest.fixture(autouse=True)

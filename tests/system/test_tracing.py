@@ -17,6 +17,7 @@ from tests.system.views import until
 
 from treering.adapters.otlp import is_wanted
 from treering.config import Home
+from treering.kernel.listening import listening
 
 pytestmark = pytest.mark.anyio
 CLIENT = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
@@ -98,9 +99,8 @@ async def test_a_collector_that_takes_spans_and_never_answers_holds_up_no_stop(m
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(listen, "127.0.0.1", 0) as silent:
-        host, port = silent.sockets[0].getsockname()
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{host}:{port}")
+    async with listening(listen) as port:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=subprocess.PIPE)
         try:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from treering.kernel.ending import run_together
+from treering.kernel.listening import stop_listening
 from treering.kernel.refusal import Refused
 
 LISTENER_SECONDS_MAX = 20.0
@@ -77,7 +78,7 @@ class GatewayRelay:
         self.ours.close()
         self.theirs.close()
         if self.server is not None:
-            self.server.close()
+            stop_listening(self.server)
         for task in self.pumps:
             task.cancel()
 

@@ -17,6 +17,7 @@ from treering.adapters.launcher import Launcher, LauncherFailed
 from treering.adapters.sandbox.bubblewrap import Bubblewrap, probed
 from treering.adapters.sandbox.cloud_metadata import ADDRESSES, VARIABLE, closed_addresses
 from treering.adapters.sandbox.root_swap import swapped
+from treering.kernel.listening import listening
 from treering.kernel.refusal import Refused
 from treering.testing.sandbox_contract import SandboxContract, first_line, launched, said
 
@@ -110,20 +111,14 @@ class TestBubblewrap(SandboxContract):
     async def test_a_private_network_has_the_gateway_at_its_address_and_nothing_else(
         self, launcher: Launcher, place: Path
     ) -> None:
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as gateway, await asyncio.start_server(
-            answer, "127.0.0.1", 0
-        ) as other:  # fmt: skip
-            there, elsewhere = (one.sockets[0].getsockname()[1] for one in (gateway, other))
+        async with listening(answer) as there, listening(answer) as elsewhere:
             script = " ".join(f"exec 3<>/dev/tcp/127.0.0.1/{port} && cat <&3;" for port in (elsewhere, there, there))
             url = f"http://127.0.0.1:{there}"
             running = await launched(launcher, place, script + "true", network="none", gateway_url=url)
             assert (await said(running)).count("hello") == 2
 
     async def test_ports_of_the_platform_are_closed_to_commands(self, place: Path, bubblewrap: Bubblewrap) -> None:
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as nats, await asyncio.start_server(
-            answer, "127.0.0.1", 0
-        ) as other:  # fmt: skip
-            closed, still_open = (one.sockets[0].getsockname()[1] for one in (nats, other))
+        async with listening(answer) as closed, listening(answer) as still_open:
             launcher = Launcher("ports", home=place / "home", sandbox=bubblewrap, closed_ports=[closed])
             await launcher.start()
             try:
@@ -209,8 +204,7 @@ def private(path: Path, text: str) -> None:
 
 async def test_addresses_are_closed_to_commands_but_for_their_name_servers(place: Path, bubblewrap: Bubblewrap) -> None:
     """127.0.0.2 stands for a metadata service; ports of others stay open."""
-    async with await asyncio.start_server(answer, "0.0.0.0", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(answer, "0.0.0.0") as port:
         closed = ("127.0.0.2", *ADDRESSES)
         launcher = Launcher(
             "addresses", home=place / "home", sandbox=bubblewrap, closed_ports=[1], closed_addresses=closed
