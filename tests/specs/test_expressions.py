@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -32,10 +32,10 @@ def test_malformed_expressions_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["$[[" * 33_000, "${{ " + " " * 99_000, "${{" * 33_000, "$[[ " + "]" * 99_000])
 def test_hostile_text_is_searched_in_linear_time(text: str) -> None:
-    started = perf_counter()
+    started = thread_time()
     with suppress(Refused):
         references(text)
-    assert perf_counter() - started < 2  # quadratic patterns took half a minute
+    assert thread_time() - started < 2  # quadratic patterns took half a minute
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -51,12 +51,12 @@ def read(text: str) -> Plain:
     ],
 )
 def test_hostile_text_is_refused_quickly(text: str, code: str) -> None:
-    started = perf_counter()
+    started = thread_time()
     with pytest.raises(Unreadable) as refused:
         parse_yaml(text, "job.yml")
     assert refused.value.code == code
     assert refused.value.detail.startswith("job.yml")
-    assert perf_counter() - started < 2  # milliseconds on an idle machine; deep input took 2.6 s unbounded
+    assert thread_time() - started < 2  # of processor time: milliseconds; deep input took 2.6 s unbounded
 
 
 def test_text_as_deep_as_allowed_is_read_and_one_level_more_is_not() -> None:
