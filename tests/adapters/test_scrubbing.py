@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from treering.adapters.environments import REASON_CHARACTERS_MAX, output_of
 from treering.adapters.known_secrets import environment_secrets, installation_secrets
 from treering.adapters.masking import Masker
 from treering.adapters.nats_credentials import make_credentials
 from treering.adapters.scrubbing import CHARACTERS_MAX, know, knowing, scrub, scrubbed
 from treering.adapters.tokens import Tokens
 from treering.adapters.uv import Finished
+from treering.adapters.uv_failures import REASON_CHARACTERS_MAX, output_of
 from treering.config import Home
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address

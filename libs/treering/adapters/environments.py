@@ -11,8 +11,7 @@ import hashlib
 import os
 import sysconfig
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -26,11 +25,10 @@ from treering.adapters.package_indexes import uv_indexes
 from treering.adapters.pythons import Python, find_python, running
 from treering.adapters.remove_tree import remove_tree
 from treering.adapters.sandbox.python_paths import chain
-from treering.adapters.scrubbing import scrub
 from treering.adapters.seals import intact, seal
 from treering.adapters.tree_walk import below
-from treering.adapters.uv import Finished, TimedOut, Uv
-from treering.adapters.uv_words import reason, whole
+from treering.adapters.uv import Uv
+from treering.adapters.uv_failures import in_time, output_of
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.clock import monotonic_seconds
 from treering.kernel.refusal import Refused
@@ -40,21 +38,16 @@ SOLVE_TIMEOUT_SECONDS = 600.0
 INSTALL_TIMEOUT_SECONDS = 1800.0
 WAIT_SECONDS = SOLVE_TIMEOUT_SECONDS + INSTALL_TIMEOUT_SECONDS
 ABANDONED_SECONDS = 24 * 60 * 60
-REASON_CHARACTERS_MAX = 1000
-SOLVE = ["pip", "compile", "--universal", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+# For this machine and Python alone, which a lock names: a universal solution may choose versions that have files for
+# other systems only.
+SOLVE = ["pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
 # Links to uv's cache would let a job that edits a file in site-packages edit the cache, and so every environment
 # made from it; file modes do not keep root from it, and "clone" quietly becomes a link where the filesystem cannot
 # clone. Copies cost about two seconds and the disk space, once per environment. Byte code is compiled here because
 # a job cannot store it in a read-only folder, and would compile at every start.
 INSTALL = ["pip", "sync", "--require-hashes", "--link-mode", "copy"]
-# The number of the system's error is Linux's (errno(3)): ENOSPC and EDQUOT, in whatever language it is put.
-FAILURES = (
-    ("os error 28)", "disk.full"),
-    ("os error 122)", "disk.full"),
-    ("No space left on device", "disk.full"),  # as a compiler says it of a package that is built
-    ("No solution found", "environment.unsolvable"),
-    ("Failed to build", "environment.build_failed"),
-)
+# After these the lock is solved again the next time.
+SPOILED = frozenset({"environment.unsolvable", "environment.install_failed", "environment.build_failed"})
 READABLE = 0o644  # a build may run as another user, and uv's input is no secret
 QUICK_SECONDS = 0.002
 QUICK_MAX = 1000
@@ -86,8 +79,8 @@ class Environments:
         """The Python executable of the environment of ``spec``, made if need be; ``say`` is told the steps.
 
         Raises ``Refused``: ``environment.`` ``requirement``, ``python_invalid``, ``python_absent``,
-        ``unsolvable``, ``build_failed``, ``install_failed``, ``lock_invalid``, ``timeout``; ``lock.busy``;
-        ``disk.full``; and ``sandbox.*`` where builds cannot be confined.
+        ``unsolvable``, ``build_failed``, ``install_failed``, ``index_unreachable``, ``lock_invalid``, ``timeout``;
+        ``lock.busy``; ``disk.full``; and ``sandbox.*`` where builds cannot be confined.
         """
         wanted = requirements(spec.requirements, "requirements")
         asked = Asked(spec.python, wanted, uv_indexes(spec.indexes, self.indexes))
@@ -137,18 +130,22 @@ class Environments:
         try:
             text = await self.solve(python, asked, lock, work, say)
             place = self.place(wanted, text)
-            if await run_sync(intact, place):  # another way of asking for it was solved to the same
-                return place / "bin" / "python"
-            if place.exists():
-                say("the environment was changed since it was made; making it again")
-            await self.install(python, text, work, self.uv.with_indexes(asked.indexes), say)
-            await run_sync(publish, work / "environment", place)
+            if not await run_sync(intact, place):  # else another way of asking for it was solved to the same
+                if place.exists():
+                    say("the environment was changed since it was made; making it again")
+                await self.install(python, text, work, self.uv.with_indexes(asked.indexes), say)
+                await run_sync(publish, work / "environment", place)
+            await run_sync(keep, text, lock, work)
+        except Refused as refused:
+            if refused.code in SPOILED:
+                await run_sync(lock.unlink, True)
+            raise
         finally:
             await run_sync(remove, work)
         return place / "bin" / "python"
 
     async def solve(self, python: Python, asked: Asked, lock: Path, work: Path, say: Say) -> str:
-        """The lock of what is asked for: the one there is for this Python, else a new one."""
+        """The lock of what is asked for: the one that an environment was made from with this Python, else a new one."""
         header = f"# Python {python.version} {sysconfig.get_platform()}\n"
         text = await run_sync(text_of, lock)
         if text.startswith(header):
@@ -164,9 +161,6 @@ class Environments:
                 uv = self.uv.with_indexes(asked.indexes)
                 solved = await uv.solve(arguments, python.path, work, SOLVE_TIMEOUT_SECONDS)
             text += checked_lock(output_of(solved, work, say))
-        new = work / "lock.txt"
-        new.write_text(text)
-        new.replace(lock)
         return text
 
     async def install(self, python: Python, text: str, work: Path, uv: Uv, say: Say) -> None:
@@ -194,24 +188,11 @@ class Environments:
             raise Refused("environment.install_failed", message)
 
 
-def output_of(finished: Finished, folder: Path, say: Say) -> str:
-    """What uv printed; ``Refused`` with its reason, and ``say`` is told all that it printed."""
-    if finished.code != 0:
-        errors = scrub(finished.errors.replace(f"{folder}{os.sep}", ""))  # before a limit cuts a secret in two
-        say(f"uv ended with exit code {finished.code} and said:\n{whole(errors)}")
-        code = next((code for words, code in FAILURES if words in errors), "environment.install_failed")
-        raise Refused(code, f"requirements: {reason(errors, REASON_CHARACTERS_MAX)}")
-    return finished.output
-
-
-@contextmanager
-def in_time(step: str, timeout_seconds: float) -> Iterator[None]:
-    """``Refused`` ``environment.timeout`` where uv was ended because it took too long."""
-    try:
-        yield
-    except TimedOut:
-        message = f"uv {step} took more than {timeout_seconds:g} seconds; is the package index reachable?"
-        raise Refused("environment.timeout", message) from None
+def keep(text: str, lock: Path, work: Path) -> None:
+    """Write a lock that an environment was made from; one that cannot be installed is not kept."""
+    new = work / "lock.txt"
+    new.write_text(text)
+    new.replace(lock)
 
 
 def text_of(path: Path) -> str:

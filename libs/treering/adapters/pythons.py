@@ -50,7 +50,8 @@ async def find_python(wanted: str, folder: Path) -> Python:
         found = newest(installed, versions) or newest(installed, same_minor(wanted))
     if found is None:
         there = ", ".join(sorted({str(one.version) for one in [running(), *installed]}, key=Version))
-        message = f"python: {wanted} is not installed on this machine, which has {there}; install it or take another"
+        have = f"which has {there} ({OLDEST} and later are used)"
+        message = f"python: {wanted} is not installed on this machine, {have}; install it or take another"
         raise Refused("environment.python_absent", message)
     return found
 
