@@ -64,3 +64,13 @@ async def test_a_name_that_is_no_alias_any_more_is_no_target(api: Api) -> None:
     assert (await job(api, "a")).code == "compute.absent"
     assert (await api.ask("POST", f"{WS}/computes/a/create", {})).status in (200, 201)
     assert (await job(api, "a")).json["state"]["spec"]["compute"] == "a"
+
+
+async def test_a_target_that_was_deleted_is_told_so_and_never_offered_an_alias(api: Api) -> None:
+    await api.ask("POST", f"{WS}/computes/local/delete", {})
+    said = await job(api, "local")
+    assert (said.status, said.code) == (404, "compute.absent")
+    assert "was deleted at" in said.json["detail"] and "alias" not in said.json["detail"]
+    assert "`treering compute create -n local -t local` makes it again" in said.json["detail"]
+    await api.ask("POST", f"{WS}/computes/local/create", {"compute_type": "local"})
+    assert (await job(api, "local")).status == 201

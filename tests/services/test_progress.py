@@ -76,6 +76,17 @@ async def test_a_job_that_no_node_will_take_is_stuck_at_once(api: Api) -> None:
     assert (await api.ask("GET", "/v1/stuck?workspace=w&waiting_seconds=0.000001")).json["rows"] != rows
 
 
+async def test_a_job_whose_compute_was_deleted_is_stuck_for_that_reason(api: Api) -> None:
+    await api.ask("POST", f"{WS}/computes/gpu/create", {})
+    await api.submitted("alone", compute="gpu")
+    await api.ask("POST", f"{WS}/computes/gpu/delete", {})
+    rows = (await api.ask("GET", "/v1/stuck?workspace=w")).json["rows"]
+    assert [row["why"] for row in rows] == [
+        "compute gpu was deleted: `treering compute create -n gpu` makes it again, "
+        "`treering job cancel alone` ends the job"
+    ]
+
+
 @pytest.mark.parametrize(
     "progress", [(), (Progress("j", 1, "inputs", 200.0, 3.0),), (Progress("j", 1, "running", 9000.0, 9000.0),)]
 )

@@ -32,6 +32,7 @@ ABSENT: Mapping[str, Mapping[str, str]] = {
         "restart": NODES,
         "connect-ssh": "nodes are your own machines: connect to them as ever",
         "enable-sso": "there are no compute instances here",
+        "restore": "`treering compute create` makes a target again that was deleted",
         "list-sizes": "nodes are your own machines, of any size: `treering node list`",
         "list-usage": "there is no quota here: `treering usage` says what jobs cost",
         "update": "a target is what its nodes are; for another nodes_max delete it and create it again",

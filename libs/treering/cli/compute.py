@@ -9,6 +9,9 @@ from typing import Any
 import click
 
 from treering.cli.az_options import passed_over
+from treering.cli.compute_delete import delete
+from treering.cli.compute_state import check_there
+from treering.cli.job_wait import listed, no_node_hint
 from treering.cli.kinds import COMPUTE, group_of, said
 from treering.cli.names import named, one_name, pairs, sets_option
 from treering.cli.people import names_of
@@ -18,6 +21,7 @@ from treering.cli.terminal import put
 from treering.client.http import Client
 
 compute = group_of(COMPUTE)
+compute.add_command(delete)
 
 TYPES = {"local": "local", "nodes": "nodes", "amlcompute": "nodes", "computeinstance": "nodes"}
 NODES_MAX = 100
@@ -50,10 +54,8 @@ def create(
     key, body = from_file(file, sets, name, said_) if file else from_options(name, sets, said_)
     with session.client() as client:
         said(session, client, COMPUTE, key, "create", body)
-    if body["compute_type"] == "nodes":
-        put(
-            f"note: jobs on {key!r} wait until a node joins it: treering node join URL --compute {key}", file=sys.stderr
-        )
+        if not any(one["state"]["compute"] == key for one in listed(session, client, "node", "online")):
+            put(f"note: jobs on {key!r} wait until a node joins it: {no_node_hint(key)}", file=sys.stderr)
 
 
 def from_options(name: str, sets: tuple[str, ...], said_: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -123,7 +125,7 @@ def bare(name: str | None) -> str | None:
 def list_nodes(session: Session, name: str) -> None:
     """List the nodes of a compute target."""
     with session.client() as client:
-        client.get(session.path("compute", name))
+        check_there(client.get(session.path("compute", name)))
         found = [
             one
             for one in session.listed(client, session.path("node"), NODES_LISTED_MAX)

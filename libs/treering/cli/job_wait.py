@@ -22,6 +22,8 @@ def ask_why_waiting(session: Session, client: Client, name: str) -> str:
     if job["status"] not in ("Queued", "Preparing"):
         return ""
     nodes = listed(session, client, "node", "online")
+    if deleted := deleted_compute(session, client, job, nodes):
+        return deleted
     jobs = [one for status in (*AT_WORK, "Preparing") for one in listed(session, client, "job", status)]
     return why_waiting(job, nodes, jobs)
 
@@ -32,10 +34,25 @@ def ask_for_node(session: Session, client: Client, job: Resource) -> str:
     return why_waiting(job, nodes, ()) if job["status"] == "Queued" and not on_compute(job, nodes) else ""
 
 
+def compute_of(job: Resource) -> str:
+    return str(job["state"]["spec"].get("compute", LOCAL))
+
+
 def on_compute(job: Resource, nodes: Sequence[Resource]) -> dict[str, int]:
     """The slots of the nodes of its compute."""
-    compute = job["state"]["spec"].get("compute", LOCAL)
+    compute = compute_of(job)
     return {node["name"]: node["state"]["slots"] for node in nodes if node["state"]["compute"] == compute}
+
+
+def deleted_compute(session: Session, client: Client, job: Resource, nodes: Sequence[Resource]) -> str:
+    """Why the job will not run, when nobody is to join its compute any more; else ""."""
+    if on_compute(job, nodes):
+        return ""
+    name = compute_of(job)
+    if client.get(session.path("compute", name))["status"] == "active":
+        return ""
+    cancel = f"or end the job with `treering job cancel {job['name']}`"
+    return f"compute {name} was deleted: `{create_hint(name)}` makes it again, {cancel}"
 
 
 def listed(session: Session, client: Client, kind: str, status: str) -> list[Resource]:
@@ -43,18 +60,23 @@ def listed(session: Session, client: Client, kind: str, status: str) -> list[Res
     return items
 
 
+def create_hint(compute: str) -> str:
+    return f"treering compute create -n {compute}{' -t local' if compute == LOCAL else ''}"
+
+
 def no_node_hint(compute: str) -> str:
     if compute == LOCAL:
         return "`treering up` runs one, `treering node join` makes another machine one"
-    return f"`treering node join URL --compute {compute}` makes a machine one, or submit it with --set compute=local"
+    return f"`treering node join URL --compute {compute}` makes a machine one"
 
 
 def why_waiting(job: Resource, nodes: Sequence[Resource], jobs: Sequence[Resource]) -> str:
     """``nodes`` are online; ``jobs`` those which nodes have, of which some are prepared before there is a slot."""
-    compute = job["state"]["spec"].get("compute", LOCAL)
+    compute = compute_of(job)
     slots = on_compute(job, nodes)
     if not slots:
-        return f"waiting for a node: none of compute {compute} is online; {no_node_hint(compute)}"
+        elsewhere = "" if compute == LOCAL else ", or submit it with --set compute=local"
+        return f"waiting for a node: none of compute {compute} is online; {no_node_hint(compute)}{elsewhere}"
     others = [one["status"] for one in jobs if one["name"] != job["name"] and one["state"].get("node") in slots]
     in_use, total = sum(status in AT_WORK for status in others), sum(slots.values())
     before = len(others) - in_use

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from treering.cli.az_options import at_once, no_lists, no_registry, passed_over
+from treering.cli.compute_state import check_there
 from treering.cli.lazy import LazyGroup
 from treering.cli.moments import MOMENT
 from treering.cli.names import named, named_or_own, sets_option, versioned
@@ -17,6 +18,7 @@ from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import HISTORY, shape
 from treering.client.http import Client
+from treering.client.urls import tracking_uri
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import plural
 
@@ -52,9 +54,7 @@ ENVIRONMENT = Kind(
     "environment", "Environments that jobs run in.", ("archive", "restore"),
     ("version", "status", "python", "image"), versions=True,
 )  # fmt: skip
-COMPUTE = Kind(
-    "compute", "Where jobs may run.", ("delete",), ("status", "compute_type", "alias_of", "nodes_max", "description")
-)
+COMPUTE = Kind("compute", "Where jobs may run.", (), ("status", "compute_type", "alias_of", "nodes_max", "description"))
 NODE = Kind(
     "node", "The machines of a compute target.", (), ("status", "compute", "slots", "containment", "sandbox", "ports")
 )
@@ -93,7 +93,9 @@ def add_show(group: LazyGroup, kind: Kind) -> None:
     def show(session: Session, name: str, at: str | None, version: str | None = None, label: str | None = None) -> None:
         with session.client() as client:
             found = client.get(session.path(kind.name, key_of(session, client, kind, name, version)), at=at)
-        session.show(shape(found, names_of(session.home)))
+            if kind is COMPUTE and not at:
+                check_there(found)
+        session.show(shaped(session, client, found))
 
 
 def key_of(session: Session, client: Client, kind: Kind, name: str, version: str | None) -> str:
@@ -126,7 +128,7 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
                 asked: dict[str, Any] = {"prefix": prefix, "archived": archived, "at": at}
                 found = list(islice(listed_of(session, client, kind, max_results, asked), max_results))
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
-        rows = [{**placed(kind, one), **shape(one, people)} for one in found]
+        rows = [{**placed(kind, one), **shaped(session, client, one, people)} for one in found]
         place = ("workspace",) if kind.everywhere else ()
         columns = dict.fromkeys((*place, "name", "type", "status", *kind.columns, "description", "tags", *HISTORY))
         session.table(rows, {**headings, **CREATED}, csv_columns=[*columns])
@@ -157,11 +159,10 @@ def kept(resource: dict[str, Any], prefix: str | None, archived: str | None) -> 
 def add_command(group: LazyGroup, kind: Kind, command: str) -> None:
     @group.command(command, help=f"{command.capitalize()} one {kind.name}.")
     @(with_version(kind) if kind.name != "workspace" else named)
-    @click.option("-y", "--yes", is_flag=True, hidden=True)
     @at_once
     @no_registry
     @click.pass_obj
-    def send(session: Session, name: str, yes: bool, version: str | None = None, label: str | None = None) -> None:
+    def send(session: Session, name: str, version: str | None = None, label: str | None = None) -> None:
         with session.client() as client:
             if kind.versions and not (version or label or ":" in name):
                 all_versions(session, client, kind, name, command)
@@ -203,4 +204,14 @@ def said(session: Session, client: Client, kind: Kind, key: str, command: str, b
     """Send a command and show the resource with its effect."""
     written = client.post(session.path(kind.name, key, command), body)
     found = client.get(session.path(kind.name, key), after=written["position"])
-    session.show(shape(found, names_of(session.home)))
+    session.show(shaped(session, client, found))
+
+
+def shaped(
+    session: Session, client: Client, found: dict[str, Any], people: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """The resource as az shows it; a workspace with the address that MLflow's clients need."""
+    shown = shape(found, names_of(session.home) if people is None else people)
+    if found["kind"] == WORKSPACE.name:
+        shown["mlflow_tracking_uri"] = tracking_uri(client.connections.url, found["name"])
+    return shown

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from treering.cli.times import between_seconds
+from treering.kernel.arm_names import LOCATION, RESOURCE_GROUP, compute_id, workspace_id
 
 TERMINAL = ("Completed", "Failed", "Canceled")
 Shape = dict[str, Any]
@@ -26,7 +28,7 @@ MODEL = (
 
 def shape(resource: Shape, people: dict[str, str]) -> Shape:
     """A resource of the API for people and scripts; ``people`` are display names of actors."""
-    shaped = {"job": job, "environment": environment, "model": model}.get(resource["kind"], plain)(resource)
+    shaped = SHAPES.get(resource["kind"], plain)(resource)
     return {**shaped, **history(resource, people)}
 
 
@@ -53,6 +55,37 @@ def plain(resource: Shape) -> Shape:
         "status": resource["status"],
         **state,
         "tags": resource.get("labels", {}),
+    }
+
+
+def workspace(resource: Shape) -> Shape:
+    state = resource["state"]
+    return {
+        **plain(resource),
+        "id": workspace_id(resource["name"]),
+        "display_name": state.get("display_name") or resource["name"],
+        "description": state.get("description", ""),
+        "location": LOCATION,
+        "resource_group": RESOURCE_GROUP,
+        "network": state.get("network", "full"),
+    }
+
+
+def compute(resource: Shape) -> Shape:
+    """A compute target. ``type`` is Azure's word for it, ``compute_type`` the one that is used here."""
+    state = resource["state"]
+    own = state.get("compute_type", "nodes")
+    nodes = {} if state.get("alias_of") else {"compute_type": own, "nodes_max": state.get("nodes_max", 100)}
+    return {
+        **plain(resource),
+        "id": compute_id(resource["workspace"], resource["name"]),
+        "type": "alias" if state.get("alias_of") else "amlcompute" if own == "nodes" else own,
+        "provisioning_state": "Succeeded" if resource["status"] == "active" else "Deleted",
+        "description": state.get("description", ""),
+        "location": LOCATION,
+        "resource_group": RESOURCE_GROUP,
+        **nodes,
+        **({"max_instances": nodes["nodes_max"]} if nodes else {}),
     }
 
 
@@ -121,6 +154,11 @@ def job(resource: Shape) -> Shape:
         "archived": resource.get("archived", False),
         "properties": properties(spec, state),
     }
+
+
+SHAPES: dict[str, Callable[[Shape], Shape]] = {
+    "job": job, "environment": environment, "model": model, "workspace": workspace, "compute": compute,
+}  # fmt: skip
 
 
 def environment_of(spec: Shape) -> Any:

@@ -19,6 +19,7 @@ from treering.adapters.remove_tree import remove_tree
 from treering.adapters.trees import materialise, mode_of
 from treering.client.urls import tracking_uri
 from treering.domain.job_spec import InputSpec
+from treering.kernel.arm_names import RESOURCE_GROUP, SUBSCRIPTION, workspace_id
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
@@ -32,7 +33,6 @@ ANSWER_TIMEOUT_SECONDS = 3.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 BOUNDS = Bounds()
 SHELL = "/bin/bash"
-SUBSCRIPTION, RESOURCE_GROUP = "00000000-0000-0000-0000-000000000000", "treering"
 log = structlog.get_logger()
 
 
@@ -168,8 +168,7 @@ def azureml_variables(attempt: Attempt) -> dict[str, str]:
     """What scripts made for Azure ML read. There are no subscriptions and no resource groups here, but scripts put the
     three together; nothing here names a service of Azure's that a script could call."""
     workspace, spec = attempt.job.workspace, attempt.spec
-    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}"
-    scope = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+    scope = workspace_id(workspace)
     experiment = {"AZUREML_EXPERIMENT_ID": attempt.experiment_id} if attempt.experiment_id else {}
     return {
         "AZUREML_RUN_ID": attempt.job.key,

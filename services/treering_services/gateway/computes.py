@@ -15,6 +15,8 @@ from treering.kernel.subjects import Address, checked_name
 from treering.views.states import Resource, newest
 from treering_services.gateway.core import Gateway
 
+LOCAL = "local"
+
 
 class Target(NamedTuple):
     """``note`` is what a job is told that named an alias."""
@@ -48,7 +50,17 @@ def decoded(found: Resource) -> Compute:
     return compute
 
 
+def making_again(name: str) -> str:
+    """What to do when a target was deleted. One of the name ``local`` is this machine."""
+    of_type = " -t local" if name == LOCAL else ""
+    return f"`treering compute create -n {name}{of_type}` makes it again"
+
+
 async def absent(gateway: Gateway, workspace: str, name: str) -> Refused:
+    gone = await gateway.find(Address(workspace, COMPUTE.kind, name))
+    if gone is not None and gone.status == "deleted" and not decoded(gone).alias_of:
+        why = f"compute {name!r} of workspace {workspace!r} was deleted at {gone.changed_at}"
+        return Refused("compute.absent", f"{why}; {making_again(name)}, or name another target")
     known = {found.name: decoded(found) for found in await computes(gateway, workspace)}
     targets = sorted(one for one, compute in known.items() if not compute.alias_of)
     why = f"there is no active compute target {name!r} in workspace {workspace!r}{instead(name, known)}"

@@ -8,6 +8,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from treering.adapters.bus import question
+from treering.domain.compute import COMPUTE
 from treering.domain.job import HELD, JOB
 from treering.domain.node import NODE
 from treering.kernel.clock import now
@@ -17,6 +18,7 @@ from treering.views.states import Resource, show, with_status
 from treering.views.stuck import ROWS_MAX
 from treering.views.time_queries import StuckRow
 from treering_services.gateway.call import Call, reply
+from treering_services.gateway.computes import making_again
 from treering_services.gateway.core import Gateway, checked_address
 
 ASK_SECONDS = 1.0
@@ -68,16 +70,20 @@ async def without_nodes(gateway: Gateway, workspace: str) -> list[StuckRow]:
         for address, job, _ in jobs
         if job.spec and workspace in ("", address.workspace) and (address.workspace, job.spec.compute) not in there
     ]
+    targets = await gateway.reader.read(lambda db: with_status(db, COMPUTE.kind, ["active"]))
+    active = {(address.workspace, address.key) for address, _, _ in targets}
     found = await gateway.reader.read(
         lambda db: [(compute, one) for address, compute in alone[:ROWS_MAX] if (one := show(db, address))]
     )
-    return [waiting(compute, one) for compute, one in found]
+    return [waiting(compute, one, (one.workspace, compute) not in active) for compute, one in found]
 
 
-def waiting(compute: str, job: Resource) -> StuckRow:
+def waiting(compute: str, job: Resource, deleted: bool) -> StuckRow:
     since = job.timeline[-1][1] if job.timeline else job.created_at
     seconds = max((now() - datetime.fromisoformat(since)).total_seconds(), 0.0)
-    why = f"no node of compute {compute} is online: treering node join --compute {compute} makes a machine one"
+    why = f"no node of compute {compute} is online: `treering node join URL --compute {compute}` makes a machine one"
+    if deleted:
+        why = f"compute {compute} was deleted: {making_again(compute)}, `treering job cancel {job.name}` ends the job"
     return StuckRow(job.workspace, JOB.kind, job.name, "waiting", job.status, since, seconds, why)
 
 
