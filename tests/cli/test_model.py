@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Treering, answer
 
-from treering.client.http import Client
-
 JOB = """
 command: mkdir -p ${{outputs.model}}/net; echo weights > ${{outputs.model}}/net/w.bin; cat ${{inputs.data}}
 environment:
@@ -120,16 +118,17 @@ def test_a_model_of_a_jobs_output_leads_back_to_code_data_and_environment_and_fo
 
 
 NAMED = """
-command: echo weights > ${{outputs.net}}/w.bin
+command: echo weights > ${{outputs.net}}/w.bin; echo x > ${{outputs.flow}}/x
 environment: {python: "3.11"}
 outputs:
   net: {type: custom_model, name: from-output}
   rows: {type: uri_folder, name: my-rows}
+  flow: {type: mlflow_model, name: no-mlmodel}
 """
 
 
-def test_a_named_output_of_a_job_is_a_model_when_the_job_is_completed(
-    online: Treering, installation: Path, tmp_path: Path
+def test_a_named_output_of_a_job_is_a_model_when_the_job_is_completed_or_its_watcher_hears_why_not(
+    online: Treering, tmp_path: Path
 ) -> None:
     (tmp_path / "job.yml").write_text(NAMED)
     done = online("job", "create", "-f", str(tmp_path / "job.yml"), "-n", "named", "--stream")
@@ -138,9 +137,10 @@ def test_a_named_output_of_a_job_is_a_model_when_the_job_is_completed(
         "note: outputs.rows.name is not carried out: only models are registered so far" in done.stderr
         and "outputs.net" not in done.stderr
     )
-    with Client.of_home(installation) as client:
-        next(client.events(kind="model", name="from-output:1"))  # it comes right after the job's end
+    assert "output net is model azureml:from-output:1\n" in done.stderr
+    assert "warning: output flow is not registered as a model: " in done.stderr and "model.mlmodel" in done.stderr
     job = answer(online, "job", "show", "-n", "named")
+    assert "outputs.flow is not registered: " in job["notes"][-1] and "model.mlmodel" in job["notes"][-1]
     assert job["outputs"]["net"]["registered"] == "azureml:from-output:1" and job["models"] == ["from-output:1"]
     assert answer(online, "model", "show", "-n", "from-output")["lineage"]["job"]["name"] == "named"
     [made] = [row for row in answer(online, "story", "model/from-output:1") if row["type"] == "model.created"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from treering.cli.job_models import said_of_models
 from treering.cli.lazy import Verb
 from treering.cli.names import named
 from treering.cli.session import Session
@@ -42,6 +43,8 @@ def watch(session: Session, client: Client, name: str) -> int:
     try:
         follow(session, client, path, job)
         job = client.get(path)
+        for line in said_of_models(session, client, job):
+            put(line, file=sys.stderr)
     except KeyboardInterrupt:
         put(f"\nno longer watching; the job goes on: treering job stream {name}", file=sys.stderr)
         return INTERRUPTED

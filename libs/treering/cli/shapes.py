@@ -150,7 +150,7 @@ def job(resource: Shape) -> Shape:
         **({"network": spec["network"]} if spec.get("network") else {}),
         "limits": {"timeout": spec["timeout_seconds"]} if spec.get("timeout_seconds") else {},
         "tags": spec.get("tags", {}),
-        **({"notes": spec["notes"]} if spec.get("notes") else {}),
+        **notes_of(spec, state),
         "archived": resource.get("archived", False),
         "properties": properties(spec, state),
     }
@@ -189,11 +189,23 @@ def left_out_of(state: Shape) -> Shape:
     return {**({"left_out": list(named)} if named else {}), **({"left_out_count": count} if count else {})}
 
 
+def notes_of(spec: Shape, state: Shape) -> Shape:
+    """What is not as it was asked for: said when the job was submitted, and of its outputs when it had completed."""
+    failed = {name: one for name, one in state.get("registered", {}).items() if one.get("code")}
+    later = [f"outputs.{name} is not registered: {registration_error(one)}" for name, one in failed.items()]
+    notes = [*spec.get("notes", ()), *later]
+    return {"notes": notes} if notes else {}
+
+
 def registration(one: Shape) -> Shape:
     """What an output with a name became."""
     if one.get("code"):
-        return {"registration_error": f"{one['message']} ({one['code']})"}
+        return {"registration_error": registration_error(one)}
     return {"registered": f"azureml:{one['model']}:{one['version']}"}
+
+
+def registration_error(one: Shape) -> str:
+    return f"{one['message']} ({one['code']})"
 
 
 def properties(spec: Shape, state: Shape) -> Shape:
