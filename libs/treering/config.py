@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from treering.kernel.file_names import file_name
+
 HOME_VARIABLE = "TREERING_HOME"
 DEFAULT_PORT = 8790
 CONSOLE_BYTES_MAX = 64 * 1024 * 1024
@@ -74,7 +76,7 @@ class Home:
 
     def runs(self, node: str) -> Path:
         """Where the executor ``node`` keeps the folders of running jobs."""
-        return self.root / "runs" / node
+        return self.root / "runs" / file_name(node)
 
     def views(self, service: str) -> Path:
         return self.root / "views" / service

@@ -8,7 +8,9 @@ import pytest
 
 from treering.config import Home
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import Address
 from treering_services.executor import service
+from treering_services.executor.node import folder_name
 from treering_services.executor.service import only_one
 
 pytestmark = pytest.mark.anyio
@@ -26,3 +28,8 @@ async def test_a_second_executor_of_a_node_is_refused_until_the_first_is_gone(
     assert refused.value.code == "node.taken"
     async with only_one(home, "n1"):
         pass  # it raises nothing
+
+
+def test_jobs_of_two_workspaces_whose_names_run_together_have_folders_of_their_own() -> None:
+    folders = {folder_name(Address(workspace, "job", job), 1) for workspace, job in (("a.b", "c"), ("a", "b.c"))}
+    assert len(folders) == 2

@@ -83,6 +83,16 @@ async def test_mlflow_clients_see_the_whole_of_their_address(api: Api) -> None:
         assert sealed(api) == []
 
 
+async def test_mlflow_clients_resume_no_webhook_that_could_not_sign(api: Api) -> None:
+    async with running_notifier(api):
+        new = {"name": "m", "url": "https://127.0.0.1:9", "events": [{"entity": "MODEL_VERSION", "action": "CREATED"}]}
+        made = (await api.ask("POST", f"{BASE}/webhooks", {**new, "secret": "s" * 16, "status": "DISABLED"})).json
+        for path in (api.home.keys / "webhooks").iterdir():
+            path.unlink()
+        answer = await api.ask("PATCH", f"{BASE}/webhooks/{made['webhook']['webhook_id']}", {"status": "ACTIVE"})
+        assert answer.status == 409 and "rotate-secret" in answer.json["message"]
+
+
 async def test_a_webhook_of_an_earlier_release_goes_on_and_is_sealed_when_its_address_is_said_again(api: Api) -> None:
     async with running_sink() as sink:
         webhook_secrets(api.home).put("w.old.1", b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -91,6 +101,11 @@ async def test_a_webhook_of_an_earlier_release_goes_on_and_is_sealed_when_its_ad
         async with running_notifier(api):
             await experiments(api, 1)
             await sink.until(lambda: len(sink.got) == 1)
+            again = {"name": "old", "url": sink.url, "kind": "experiment"}
+            answer = await api.ask("POST", f"{WS}/webhooks", again)
+            assert (answer.status, answer.json["secret"]) == (200, "") and sealed(api) == []
+            for other in ({"url": f"{sink.url}/2"}, {"kind": "job"}):
+                assert (await api.ask("POST", f"{WS}/webhooks", {**again, **other})).code == "webhook.exists"
             answer = await api.ask("POST", f"{WS}/webhooks/old/update", {"url": sink.url})
             assert answer.json["changed"] and len(sealed(api)) == 1
             assert (await api.ask("POST", f"{WS}/webhooks/old/test")).json["ok"]

@@ -87,6 +87,15 @@ async def test_when_the_overlap_is_over_the_old_secret_signs_no_more_and_its_fil
         assert after.signed_with(new) and not after.signed_with(old)
 
 
+async def test_a_webhook_with_the_longest_name_has_a_secret_that_signs_and_is_removed(api: Api) -> None:
+    name = "n.-" * 85
+    async with running_notifier(api), running_sink() as sink:
+        secret = await create(api, sink, name)
+        assert (await api.ask("POST", f"{WS}/webhooks/{name}/test")).json["ok"] and sink.got[0].signed_with(secret)
+        await api.ask("POST", f"{WS}/webhooks/{name}/delete")
+        await until_files(api, 0)
+
+
 async def test_an_overlap_has_a_bound_and_mlflows_signature_has_none(api: Api) -> None:
     async with running_notifier(api), running_sink() as sink:
         await create(api, sink, body="mlflow", secret="s")

@@ -292,8 +292,9 @@ async def test_a_webhook_whose_secret_was_not_restored_does_not_go_on_as_if_it_w
     async with up(home.root):
         await answer(home, "webhook", "create", "--name", "first", "--url", "https://example.com/hook")
         await answer(home, "backup", str(tmp_path / "backup"))
-    made = await answer(new, "restore", str(tmp_path / "backup"), "--no-keys", "--webhooks-on")
-    assert made["webhooks_paused"] == ["main/first"]
+    made = await treering(new, "restore", str(tmp_path / "backup"), "--no-keys", "--webhooks-on", "-o", "json")
+    assert json.loads(made.stdout)["webhooks_paused"] == ["main/first"]
+    assert "among the keys, which were not restored" in made.stderr and "rotate-secret NAME" in made.stderr
     async with up(new.root):
         done = await treering(new, "webhook", "resume", "--name", "first")
         assert done.returncode == 1 and "(webhook.secret_missing)" in done.stderr

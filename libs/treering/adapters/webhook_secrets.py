@@ -8,6 +8,7 @@ from treering.adapters.tokens import TokenUnsafe
 from treering.adapters.webhook_addresses import address_fault
 from treering.config import Home
 from treering.domain.webhook import WEBHOOK
+from treering.kernel.file_names import file_name
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import Address, encode_token
 from treering.views.states import Resource
@@ -40,4 +41,4 @@ def secret_fault(home: Home, found: Resource) -> str:
 
 def secret_name(workspace: str, webhook: str, id: str) -> str:
     """The name of one secret of a webhook; it is bound into the seal."""
-    return f"{encode_token(workspace)}.{encode_token(webhook)}.{id}"
+    return f"{file_name(f'{encode_token(workspace)}.{encode_token(webhook)}')}.{id}"

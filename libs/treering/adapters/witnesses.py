@@ -27,6 +27,7 @@ from treering.adapters.witness_s3 import S3Keys, S3Witness, keys_of_environment,
 from treering.config import Home
 from treering.domain.witness import Sort
 from treering.kernel.decoding import decode
+from treering.kernel.file_names import file_name
 from treering.kernel.log import LogDamaged
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name, encode_token
@@ -134,7 +135,7 @@ def remove_witness(home: Home, name: str) -> Witness:
             raise Refused("witness.absent", f"there is no witness {name[:80]!r}; there are: {names}")
         write_witnesses(home, [one for one in known if one.name != name])
         if found.kind == "s3":
-            sealed(home).remove(encode_token(name))
+            sealed(home).remove(sealed_name(name))
     return found
 
 
@@ -182,7 +183,7 @@ def give(home: Home, witness: Witness, note: bytes, size: int) -> None:
 
 
 def git_of(home: Home, witness: Witness) -> GitWitness:
-    return GitWitness(home.root / "witnesses" / f"{witness.name}.git", witness.target)
+    return GitWitness(home.root / "witnesses" / f"{file_name(witness.name)}.git", witness.target)
 
 
 def sealed(home: Home) -> SealedStore:
@@ -190,17 +191,21 @@ def sealed(home: Home) -> SealedStore:
     return SealedStore(home.keys / "witnesses", home.keys / "witness-seal.key")
 
 
+def sealed_name(witness: str) -> str:
+    return file_name(encode_token(witness))
+
+
 def seal_keys(home: Home, witness: Witness) -> None:
     """Keep the credentials of the environment for those who give checkpoints later; Refused when there are none."""
     keys = keys_of_environment()
     if keys is None:
         raise Refused("witness.credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for this command")
-    sealed(home).put(encode_token(witness.name), msgspec.json.encode(keys))
+    sealed(home).put(sealed_name(witness.name), msgspec.json.encode(keys))
 
 
 def s3_of(home: Home, witness: Witness) -> S3Witness:
     try:
-        kept = sealed(home).get(encode_token(witness.name))
+        kept = sealed(home).get(sealed_name(witness.name))
     except Refused as refused:
         raise WitnessUnreachable(f"the witness {witness.name} ({witness.target}): {refused.detail}") from None
     keys = decode(kept, S3Keys, code="witness.credentials") if kept else keys_of_environment()

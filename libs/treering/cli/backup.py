@@ -20,6 +20,9 @@ from treering.kernel.refusal import Refused
 
 T = TypeVar("T")
 FILE = click.Path(path_type=Path, dir_okay=False)
+WITHOUT_KEYS = (
+    "`treering webhook rotate-secret NAME`, `treering webhook update NAME --url URL`, `treering webhook resume NAME`"
+)
 
 
 @click.command("backup", cls=Verb)
@@ -80,11 +83,10 @@ def restore(
         made = run(work)
         show(session, made)
         if made.webhooks_paused:
-            names = ", ".join(made.webhooks_paused)
-            put(
-                f"paused: the webhooks {names}; `treering webhook resume NAME` when the original is gone",
-                file=sys.stderr,
-            )
+            how = "`treering webhook resume NAME` when the original is gone"
+            if not made.key_files:
+                how = "their secrets and addresses are among the keys, which were not restored: " + WITHOUT_KEYS
+            put(f"paused: the webhooks {', '.join(made.webhooks_paused)}; {how}", file=sys.stderr)
 
     if not is_archive(source):
         restored(source)

@@ -33,6 +33,7 @@ from treering.kernel.clock import monotonic_seconds, new_id, now
 from treering.kernel.command import Context
 from treering.kernel.decoding import decode
 from treering.kernel.ending import end
+from treering.kernel.file_names import file_name
 from treering.kernel.lease import Renew, Renewed
 from treering.kernel.log import Commit, Entry, LogFull, LogUnavailable, encoder
 from treering.kernel.progress import PROGRESSES_MAX
@@ -219,7 +220,7 @@ class Executor:
         key = (address, job.attempt)
         if job.spec is None or job.status not in HELD or job.incarnation != self.incarnation or key in self.attempts:
             return
-        folder = self.base.home.runs(self.settings.name) / f"{address.workspace}.{address.key}.{job.attempt}"
+        folder = self.base.home.runs(self.settings.name) / folder_name(address, job.attempt)
         masker = Masker(base=self.masker)
         attempt = Attempt(address, job.attempt, job.spec, folder, commit.id, commit.trace, masker=masker)
         if job.status == "CancelRequested":
@@ -273,3 +274,8 @@ class Executor:
 
 def read_url(home: Home) -> str:
     return home.url_file.read_text().strip() if home.url_file.exists() else ""
+
+
+def folder_name(job: Address, attempt: int) -> str:
+    """Of an attempt, among those of all workspaces: job c of a.b is another one than job b.c of a."""
+    return f"{file_name(f'{job.workspace}~{job.key}')}.{attempt}"

@@ -32,10 +32,11 @@ async def only_one(home: Home, node: str) -> AsyncIterator[None]:
 
     Raises ``Refused("node.taken")`` when another holds the node for longer than a dying one takes to be gone.
     """
-    home.runs(node).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    runs = home.runs(node)
+    runs.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(file_lock(home.runs(node).with_name(f".{node}.lock"), TAKEN_SECONDS))
+            await stack.enter_async_context(file_lock(runs.with_name(f".{runs.name}.lock"), TAKEN_SECONDS))
         except Refused:
             message = f"another process runs node {node!r} of {home.root}; stop it, or give this one another --node"
             raise Refused("node.taken", message) from None

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from treering.adapters.bus import question
 from treering.adapters.webhook_secrets import secret_name, webhook_secrets
 from treering.domain.watched import check_webhook
-from treering.domain.webhook import WEBHOOK, check_url
+from treering.domain.webhook import WEBHOOK, Webhook, check_url, is_made_by
 from treering.domain.webhook_messages import (
     Attempts,
     Body,
@@ -127,6 +127,8 @@ async def make(call: Call, address: Address, command: CreateWebhook, secret: str
     check_url(command.url)
     if secret:
         signing_key(command.body, secret)
+    if (known := await made_before_sealing(call, address, command)) is not None:
+        return Written(known.position, known.version, changed=False)
     await check_room(call)
     await check_address(call, command.url)
     plain = await with_sealed_address(call.gateway, address, command)
@@ -135,6 +137,15 @@ async def make(call: Call, address: Address, command: CreateWebhook, secret: str
             call.gateway, plain.sealed, lambda: call.gateway.commands.send(address, plain, call.context())
         )
     return await sent(call.gateway, plain.sealed, lambda: send_with(call, address, plain, secret))
+
+
+async def made_before_sealing(call: Call, address: Address, command: CreateWebhook) -> Resource | None:
+    """The webhook that ``command`` asks for, where an earlier release made it: its address is in the log as it is, so
+    that the registry, which is told of sealed ones, could not see that it is the same."""
+    found = await call.gateway.find_now(address)
+    webhook = WEBHOOK.states.decode(found.state) if found else Webhook()
+    is_same = webhook.status in ("active", "paused") and webhook.sealed is None and is_made_by(webhook, command)
+    return found if is_same else None
 
 
 async def send_with(

@@ -23,6 +23,7 @@ from treering.kernel.webhook_signature import mlflow_key_of
 from treering.views.states import Resource, newest
 from treering.views.webhook_queries import TestQuery
 from treering_services.gateway.call import Call
+from treering_services.gateway.commands import require_secret
 from treering_services.gateway.mlflow.errors import absent, invalid
 from treering_services.gateway.mlflow.messages import answer, read
 from treering_services.gateway.mlflow.page_tokens import next_token, offset_of
@@ -105,6 +106,8 @@ async def update(call: Call) -> Response:
     await change(call, row, command, asked.secret)
     if asked.status:
         switch = ResumeWebhook() if asked.status == "ACTIVE" else PauseWebhook()
+        if asked.status == "ACTIVE":
+            await require_secret(call, address)
         context = call.context(f"{call.command_id()}:status")
         await call.gateway.commands.send(address, switch, context)
     return await one(call, row.name)
