@@ -101,7 +101,7 @@ async def test_a_folder_is_no_file_and_a_file_is_no_folder(api: Api) -> None:
 
 UNSAFE = [
     "..%2f..%2fetc%2fpasswd", "%2e%2e/x", "a/%2e%2e/%2e%2e/x", "%252e%252e%252fetc", "a;%2f..%2f..%2fx", "%2fetc%2fx",
-    "C:%2fwindows", "C:%5cwindows", "a%5c..%5cb", "%5c..%5cx", "a%3f/a", "a%23/a", "%00", "a%09b", "file:%2f%2f%2fetc",
+    "C:%2fwindows", "C:%5cwindows", "a%5c..%5cb", "%5c..%5cx", "%00", "a%09b", "file:%2f%2f%2fetc",
     "%25252e%25252e/x", "%EF%BC%8E%EF%BC%8E/x", "~root/x", "a/" * 70 + "x", "x" * 2000,
 ]  # fmt: skip
 
@@ -185,7 +185,6 @@ async def test_what_a_client_asks_first_is_answered_to_everybody(api: Api) -> No
         ("POST", "/graphql", "NOT_IMPLEMENTED"),
         ("GET", f"{A}/presigned/a", "NOT_IMPLEMENTED"),
         ("GET", "/api/2.0/mlflow/no/such", "ENDPOINT_NOT_FOUND"),
-        ("DELETE", "/api/2.0/mlflow/artifacts/list", "ENDPOINT_NOT_FOUND"),
     ],
 )
 async def test_what_mlflow_has_and_treering_has_not_is_said_in_its_words(

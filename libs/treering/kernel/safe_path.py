@@ -18,7 +18,8 @@ CHARACTERS_MAX = 1024
 SEGMENT_BYTES_MAX = 255
 DECODINGS_MAX = 4
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
-DRIVE = re.compile(r"^[A-Za-z]:")
+DRIVE = re.compile(r"[A-Za-z]:")
+HOME = re.compile(r"~(?:$|[^/]*/)")  # a file "~$report.docx" is nobody's home
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,12 @@ def check(form: str, raw: str) -> None:
         raise Refused("path.unsafe", f"{shown} is not valid Unicode text")
     if FORBIDDEN.search(form):
         raise Refused("path.unsafe", f"{shown} has a control character or a backslash")
-    if form.startswith(("/", "~")) or DRIVE.match(form):
+    if form.startswith("/"):
         raise Refused("path.unsafe", f"{shown} is absolute; a relative path is needed")
+    if HOME.match(form):
+        raise Refused("path.unsafe", f"{shown} begins with a folder '~', which is somebody's home; take another name")
+    if DRIVE.match(form):
+        raise Refused("path.unsafe", f"{shown} begins with a letter and ':', as a drive of Windows does")
     for part in form.split("/"):
         if part == "..":
             raise Refused("path.unsafe", f"{shown} climbs with '..'; stay below the folder")

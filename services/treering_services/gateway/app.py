@@ -163,6 +163,10 @@ class Application:
             location = {"location": f"{target}?{query}" if query else target}
             await refuse(self.gateway, Response(status_code=308, headers=location), scope, receive, send)
             return
+        if "\n" in scope["path"]:  # where the patterns of the table end
+            refusal = problem("path.unsafe", "the path has a line break (%0A) in it; nothing here has such a name")
+            await refuse(self.gateway, refusal, scope, receive, send)
+            return
         refusal = problem("route.unknown", "there is nothing at this path; GET /openapi.json says what there is")
         await refuse(self.gateway, refusal, scope, receive, send)
 

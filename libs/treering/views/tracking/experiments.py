@@ -36,8 +36,10 @@ MARKS_MAX = 500  # parameters of one statement
 
 
 class KeyValue(Struct, frozen=True):
-    key: Name
-    value: Text
+    """Of a request, what is not said is empty."""
+
+    key: Name = ""
+    value: Text = ""
 
 
 class ExperimentRow(Struct, frozen=True, omit_defaults=True):

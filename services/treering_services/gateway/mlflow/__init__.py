@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from treering_services.gateway.mlflow import artifacts, not_implemented, registry, tracking, webhook_lines
+from treering_services.gateway.mlflow import artifacts, registry, tracking, webhook_lines
 from treering_services.gateway.mlflow.errors import mlflow_problem
+from treering_services.gateway.mlflow.not_implemented import rest_of
 from treering_services.gateway.route import Route
 
 API = "/api/"
@@ -26,10 +27,5 @@ def both(routes: tuple[Route, ...]) -> Iterator[Route]:
             yield replace(line, path=AJAX + line.path.removeprefix(API))
 
 
-MLFLOW_ROUTES: tuple[Route, ...] = (
-    *both(tracking.ROUTES),
-    *both(artifacts.ROUTES),
-    *both(registry.ROUTES),
-    *both(webhook_lines.ROUTES),
-    *both(not_implemented.ROUTES),
-)
+SERVED = (*tracking.ROUTES, *artifacts.ROUTES, *registry.ROUTES, *webhook_lines.ROUTES)
+MLFLOW_ROUTES: tuple[Route, ...] = (*both(SERVED), *both(rest_of(SERVED)))

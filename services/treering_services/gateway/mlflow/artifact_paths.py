@@ -22,7 +22,6 @@ SCHEME = "mlflow-artifacts:"
 TREES, TREE = "trees", "tree"
 HEX = re.compile(r"[0-9a-f]{64}")
 PARTS_MAX = 64
-URL_MARKS = re.compile(r"[?#]")  # would be a query or fragment to the next who reads the path as part of a URL
 
 
 class Owned(NamedTuple):
@@ -33,14 +32,22 @@ class Owned(NamedTuple):
 
 
 def safe_path(raw: str) -> str:
-    """``raw`` in its plain form ("" stays ""), or MLflow's "Invalid path"."""
+    """``raw`` in its plain form ("" stays ""); MLflow's "Invalid path" otherwise, with the reason where it is no
+    attempt to climb (then its clients expect these two words)."""
     try:
         text = SafePath.parse(raw).text
-    except Refused:
-        raise invalid("Invalid path") from None
-    if URL_MARKS.search(unquote(raw)) or text.startswith("file:") or text.count("/") >= PARTS_MAX:
+    except Refused as refused:
+        raise invalid("Invalid path" if climbs(raw) else f"Invalid path: {refused.detail}.") from None
+    if text.startswith("file:"):
         raise invalid("Invalid path")
+    if text.count("/") >= PARTS_MAX:
+        raise invalid(f"Invalid path: it has more than {PARTS_MAX} parts.")
     return text
+
+
+def climbs(raw: str) -> bool:
+    plain = unquote(unquote(raw)).replace("\\", "/")
+    return plain.startswith("/") or ".." in plain.split("/")
 
 
 def file_path(raw: str) -> str:

@@ -12,6 +12,7 @@ from treering.views.tracking.artifacts import Child
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
 from treering_services.gateway.mlflow.artifact_content import content, received
+from treering_services.gateway.mlflow.artifact_names import check_kept, check_sent
 from treering_services.gateway.mlflow.artifact_paths import Owned, file_path, owned, safe_path
 from treering_services.gateway.mlflow.messages import Answer, Request, answer, read
 from treering_services.gateway.mlflow.place import workspace_of
@@ -44,19 +45,22 @@ async def where(call: Call, path: str) -> Owned:
 
 async def put_artifact(call: Call) -> Response:
     """Stored when it is whole; a body that breaks off leaves nothing behind."""
-    place = await where(call, file_path(call.params["path"]))
+    check_sent(call)
+    place = await where(call, check_kept(file_path(call.params["path"])))
     await store.check_writable(call, place)
     await store.put(call, place, *await received(call))
     return Response()
 
 
 async def get_artifact(call: Call) -> Response:
+    check_sent(call)
     path = safe_path(call.params["path"])
     return await content(call, await store.find(call, await where(call, path), path))
 
 
 async def delete_artifact(call: Call) -> Response:
     """Answers the same whether there was something or not."""
+    check_sent(call)
     await store.remove(call, await where(call, safe_path(call.params["path"])))
     return answer()
 

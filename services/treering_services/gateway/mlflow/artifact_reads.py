@@ -14,6 +14,7 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
 from treering_services.gateway.mlflow.access import find_run
 from treering_services.gateway.mlflow.artifact_content import content
+from treering_services.gateway.mlflow.artifact_names import check_kept
 from treering_services.gateway.mlflow.artifact_paths import Owned, file_path, owned, proxied, safe_path
 from treering_services.gateway.mlflow.artifact_proxy import files
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid, missing_value
@@ -72,7 +73,7 @@ async def upload_artifact(call: Call) -> Response:
         raise invalid("Request must specify run_id or run_uuid.")
     if not asked.path:
         raise invalid("Request must specify path.")
-    owner, path = run_address(call, asked.run()), file_path(asked.path)
+    owner, path = run_address(call, asked.run()), check_kept(file_path(asked.path))
     place = await within(call, owner, path)
     await store.check_writable(call, place)
     data = await small_body(call)

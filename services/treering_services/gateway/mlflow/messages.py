@@ -26,6 +26,7 @@ from treering.kernel.stored import unbounded
 from treering_services.gateway.call import JSON, QUERY_FIELDS_MAX, Call
 from treering_services.gateway.media import media_type_of
 from treering_services.gateway.mlflow.errors import SEE, MlflowError, invalid, missing_value
+from treering_services.gateway.mlflow.leniency import as_meant
 
 T = TypeVar("T", bound="Request")
 FLOAT_MAX = 1.7976931348623157e308
@@ -76,8 +77,11 @@ async def read(call: Call, type: type[T], *, bytes_max: int = REQUEST_BYTES_MAX)
 
 
 def check_media_type(call: Call, body: bytes) -> None:
-    said = media_type_of(call.header(b"content-type"))
-    if body and said != JSON:
+    """Of a GET it does not count, as there."""
+    method, said = call.scope["method"], call.header(b"content-type")
+    if method == "POST" and not said:
+        raise invalid("Bad Request. Content-Type header is missing.")
+    if body and method != "GET" and media_type_of(said) != JSON:
         raise invalid(f"Bad Request. Content-Type must be one of ['{JSON}'].")
 
 
@@ -105,7 +109,7 @@ def read_leniently(body: bytes, type: type[T]) -> T:
     if not isinstance(value, dict):
         raise invalid("the request body must be a JSON object")
     try:
-        value = cleaned(value)
+        value = as_meant(cleaned(value))
         return msgspec.convert(value, type, strict=False)
     except msgspec.ValidationError as error:
         raise wrong_type(error, value, type) from None
@@ -182,7 +186,7 @@ def from_query(query: bytes, type: type[T]) -> T:
         pairs = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=fields_max)
     except ValueError as error:
         raise Refused("request.query", f"the query string: {error}") from None
-    value = {name: values if name in lists else values[-1] for name, values in pairs.items()}
+    value = {name: values if name in lists else values[0] for name, values in pairs.items()}
     try:
         return msgspec.convert(value, type, strict=False)
     except msgspec.ValidationError as error:

@@ -16,6 +16,7 @@ from treering.kernel.bounds import ITEMS_MAX, Int64, Line, Text
 from treering.kernel.refusal import Refused
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
+from treering_services.gateway.mlflow.artifact_names import check_kept, check_sent
 from treering_services.gateway.mlflow.artifact_paths import Owned, safe_path
 from treering_services.gateway.mlflow.artifact_proxy import where
 from treering_services.gateway.mlflow.errors import MlflowError, absent, invalid
@@ -105,11 +106,12 @@ async def abort_upload(call: Call) -> Response:
 
 async def target(call: Call, said: str) -> Owned:
     """The folder of the URL and the file's name: old clients send their local path, of which the last part counts."""
+    check_sent(call)
     name = safe_path(said.replace("\\", "/").rpartition("/")[2])
     if name in ("", ".", ".."):
         raise invalid("Invalid path")
     folder = safe_path(call.params.get("path", ""))
-    return await where(call, f"{folder}/{name}" if folder else name)
+    return await where(call, check_kept(f"{folder}/{name}" if folder else name))
 
 
 async def presigned(call: Call) -> Response:

@@ -23,11 +23,12 @@ from treering.views.tracking.run_reads import RunData, RunInfo, RunRow, artifact
 from treering_services.gateway.call import Call
 from treering_services.gateway.made_names import NOUNS
 from treering_services.gateway.mlflow.access import find_experiment, find_run, send_to_run, writable_run
-from treering_services.gateway.mlflow.errors import absent, invalid
+from treering_services.gateway.mlflow.errors import SEE, MlflowError, absent, invalid
 from treering_services.gateway.mlflow.limits import (
     KEY_CHARACTERS_MAX,
     check_key,
     experiment_number,
+    invalid_value,
     key_fault,
     param_value,
     tag_value,
@@ -52,7 +53,7 @@ PREDICATES = (
     "fearless", "gentle", "gifted", "judicious", "luminous", "melodic", "nimble", "orderly", "peaceful", "persistent",
     "polite", "resilient", "serious", "sincere", "skillful", "thoughtful", "unique", "upbeat", "useful", "wise",
 )  # fmt: skip
-# The numbers of the statuses in MLflow's protocol; a status it does not know is not looked at.
+# The numbers of the statuses in MLflow's protocol; a word it does not know is not looked at.
 STATUSES: dict[str | int, RunStatus] = {
     1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED",
     "RUNNING": "RUNNING", "SCHEDULED": "SCHEDULED", "FINISHED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED",
@@ -62,6 +63,8 @@ STATUSES: dict[str | int, RunStatus] = {
 async def create_run(call: Call) -> Response:
     """The answer is made from what was written: nobody has to wait for the view."""
     request = await read(call, CreateRequest)
+    if not request.experiment_id:
+        raise MlflowError("BAD_REQUEST", f"Missing value for required parameter 'experiment_id'. {SEE}")
     number = experiment_number(request.experiment_id)
     key, lifecycle = await find_experiment(call, number)
     if lifecycle != ACTIVE:
@@ -124,6 +127,8 @@ async def get_run(call: Call) -> Response:
 async def update_run(call: Call) -> Response:
     request = await read(call, UpdateRequest)
     run_id, workspace = request.id, workspace_of(call)
+    if request.status not in STATUSES and isinstance(request.status, int):
+        raise invalid_value("status", request.status, "it may be 1 to 5")
     head = await writable_run(call, run_id)
     await send_to_run(call, run_id, head, UpdateRun(STATUSES.get(request.status), request.end_time, request.run_name))
     found = await call.gateway.tracking.peek(lambda db: run_info(db, workspace, run_id))
