@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +14,10 @@ from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 from treering.adapters.trees import Manifest, TreeFile
 from treering.domain.job_messages import CompleteJob, FailJob, OutputData
 from treering.kernel.blobs import digest_of
+from treering.kernel.refusal import Refused
+from treering.specs.model_draft import load_model
+from treering.specs.prepared import load_job
+from treering.specs.validate import judge
 from treering.testing.nats import RunningNats
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +65,8 @@ FORMS: Mapping[str, dict[str, bytes]] = {
     "azureml://locations/westeurope/workspaces/0a1b/models/m/versions/1": NET,
 }
 NOT_HERE = {
+    "azureml://datastores/workspaceblobstore/paths/azureml/${{name}}/net/": "name of the job",
+    "azureml://jobs/${{name}}/outputs/net": "name of the job",
     "azureml://registries/azureml/models/m/versions/1": "registry",
     "azureml://datastores/mine/paths/data/": "datastore",
     "azureml://datastores/workspaceblobstore/paths/LocalUpload/x": "datastore",
@@ -170,11 +178,37 @@ async def test_a_reference_means_the_same_files_at_every_door(api: Api, door: st
 @pytest.mark.parametrize("door", DOORS)
 async def test_what_cannot_be_read_here_is_refused_with_what_to_write(api: Api, door: str) -> None:
     for text, word in NOT_HERE.items():
-        if door == "MLflow's source" and not text.startswith("azureml:"):
+        if door == "MLflow's source" and (not text.startswith("azureml:") or "${{" in text):
             continue
         answer = await DOORS[door][0](api, text)
         said = answer.json.get("detail") or answer.json.get("message")
-        assert answer.status == 400 and word in said and "your machine" in said, (text, answer.body)
+        assert answer.status == 400 and word in said, (text, answer.body)
+        assert "your machine" in said or "${{" in text
+
+
+@pytest.mark.parametrize("text", [*FORMS, *ABSENT, *NOT_HERE])
+def test_validate_and_the_command_line_say_of_every_form_what_a_server_would(tmp_path: Path, text: str) -> None:
+    """What is absent, only a server knows."""
+    job, model, path = tmp_path / "job.yml", tmp_path / "model.yml", msgspec.json.encode(text).decode()
+    types = ("custom_model",) if text.startswith(("azureml:m", "azureml:nope", ARM, f"azureml:{ARM}/models")) else ()
+    for type in types or ("custom_model", "uri_folder", "uri_file"):
+        job.write_text(
+            f"command: echo ${{{{inputs.i}}}}\nenvironment: {{python: '3.11'}}\n"
+            f"inputs: {{i: {{type: {type}, path: {path}}}}}\n"
+        )
+        check_verdict(job, text, lambda: load_job(job))
+    model.write_text(f"name: m\npath: {path}\n")
+    check_verdict(model, text, lambda: load_model(model, ()))
+
+
+def check_verdict(file: Path, text: str, load: Callable[[], object]) -> None:
+    problems = judge(file).problems
+    if text not in NOT_HERE and text != "azureml://nope/x":
+        assert not problems and load(), text
+        return
+    assert NOT_HERE.get(text, "no reference treering knows") in problems[0].message
+    with pytest.raises(Refused, match=re.escape(problems[0].message)):
+        load()
 
 
 @pytest.mark.parametrize("door", ["an input of a job", "model create"])
@@ -216,6 +250,9 @@ async def test_an_asset_is_what_its_type_says(api: Api) -> None:
 
 async def test_an_address_that_nothing_in_the_job_opens_is_laid_out_and_the_job_says_so(api: Api) -> None:
     spec = (await as_input(api, "azureml://jobs/j/outputs/net", "uri_folder", mode="direct")).json["state"]["spec"]
+    assert spec["inputs"]["i"]["digest"] and "mode direct" in spec["notes"][0]
+    place = "azureml://datastores/workspaceblobstore/paths/azureml/j/net/"
+    spec = (await as_input(api, place, "uri_folder", mode="direct")).json["state"]["spec"]
     assert spec["inputs"]["i"]["digest"] and "mode direct" in spec["notes"][0]
     left = (await as_input(api, "models:/m/1", "custom_model", mode="direct")).json["state"]["spec"]["inputs"]["i"]
     assert left["path"] == "models:/m/1" and "digest" not in left

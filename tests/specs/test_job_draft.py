@@ -25,7 +25,7 @@ environment:
   conda_file: conda.yml
 inputs:
   data: {type: uri_file, path: data/iris.csv, mode: download}
-  remote: {type: mltable, path: azureml:table:1, mode: eval_mount}
+  remote: {type: mltable, path: azureml://jobs/j/outputs/table, mode: eval_mount}
   lr: 0.10
   epochs: 3
   fast: true
@@ -78,7 +78,7 @@ def test_inputs_keep_what_was_written_and_local_ones_have_their_place(folder: Pa
     draft = load(folder, JOB)
     assert draft.inputs == {
         "data": InputSpec("uri_file", path="data/iris.csv", mode="download"),
-        "remote": InputSpec("mltable", path="azureml:table:1", mode="eval_mount"),
+        "remote": InputSpec("mltable", path="azureml://jobs/j/outputs/table", mode="eval_mount"),
         "lr": InputSpec("number", value=0.1, written="0.10"),
         "epochs": InputSpec("integer", value=3),
         "fast": InputSpec("boolean", value=True, written="True"),

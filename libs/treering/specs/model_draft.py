@@ -16,6 +16,7 @@ from treering.specs.mlmodel import MLMODEL
 from treering.specs.model_versions import written_version
 from treering.specs.nodes import MapNode, Place, Plain, Report, Scalar, plain, words
 from treering.specs.overrides import apply, given
+from treering.specs.readable import why_unreadable
 from treering.specs.references import parse_reference
 from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import read_yaml
@@ -82,7 +83,10 @@ def read_model(root: MapNode, report: Report) -> ModelDraft:
     if not written:
         raise Refused("model.invalid", "path is missing: a model is made of files that are somewhere")
     version = root.entries.get("version")
-    local = resolved(written, report) if parse_reference(written).form == "local" else None
+    reference = parse_reference(written)
+    local = resolved(written, report) if reference.form == "local" else None
+    if local is None and (why := why_unreadable(reference, "models", for_input=False)):
+        raise Refused("model.path", why)
     flavors = plain(root.map("flavors"))
     return drafted(
         ModelDraft(

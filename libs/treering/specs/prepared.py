@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from treering.domain.job_spec import NOTES_MAX, EnvironmentSpec, InputSpec, JobSpec, is_model_output
+from treering.domain.job_spec import MODEL_TYPES, NOTES_MAX, EnvironmentSpec, InputSpec, JobSpec, is_model_output
 from treering.kernel.blobs import PREFIX
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
@@ -26,6 +26,7 @@ from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Node, Place, Report, Scalar
 from treering.specs.overrides import apply
 from treering.specs.placeholders import report_placeholders
+from treering.specs.readable import Assets, is_handed_on, why_unreadable
 from treering.specs.references import parse_reference
 from treering.specs.secret_texts import check_tree
 from treering.specs.secret_variables import split_job
@@ -34,7 +35,6 @@ from treering.specs.yaml_text import read_yaml
 
 STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
 NO_DATA = "is not carried out: only models are registered so far, no data assets"
-FOUND_BY_SERVER = ("asset", "arm", "job_output", "run", "mlflow_model", "artifact")
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
@@ -119,8 +119,8 @@ def check_processes(root: MapNode, report: Report) -> None:
 
 def check_spec(draft: JobDraft, environment: EnvironmentSpec, root: MapNode, report: Report) -> None:
     """The rules of the server, on the job it will be sent."""
-    inputs = {name: with_stand_in(given, name in draft.local_inputs) for name, given in draft.inputs.items()}
     try:
+        inputs = {name: with_stand_in(name, given, name in draft.local_inputs) for name, given in draft.inputs.items()}
         spec = decode(msgspec.json.encode(spec_of(draft, environment, "", inputs, {})), JobSpec)
         check_job(spec)
         split_job(spec, draft.secret_variables)
@@ -128,10 +128,19 @@ def check_spec(draft: JobDraft, environment: EnvironmentSpec, root: MapNode, rep
         report.refused(place_in(root, refused.detail), "", refused)
 
 
-def with_stand_in(given: InputSpec, is_local: bool) -> InputSpec:
-    if is_local or (given.path and parse_reference(given.path).form in FOUND_BY_SERVER):
-        return replace(given, digest=STAND_IN)
-    return given
+def with_stand_in(name: str, given: InputSpec, is_local: bool) -> InputSpec:
+    """The input as if its files were here already; ``Refused("input.unsupported")`` when no server can find them."""
+    if not is_local:
+        if not given.path:
+            return given
+        reference = parse_reference(given.path)
+        is_direct = given.mode == "direct" and is_handed_on(reference)
+        if is_direct or (reference.form == "http" and given.type == "uri_file"):
+            return given
+        assets: Assets = "models" if given.type in MODEL_TYPES else "data"
+        if why := why_unreadable(reference, assets, for_input=True):
+            raise Refused("input.unsupported", f"inputs.{name}: {why}")
+    return replace(given, digest=STAND_IN)
 
 
 def place_in(root: MapNode, detail: str) -> Place:

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from treering.domain.job_spec import MODEL_TYPES, InputSpec
 from treering.kernel.refusal import Refused
+from treering.specs.readable import OURS, is_handed_on
 from treering.specs.references import parse_reference
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.model_origins import Origin, Wanted, digest_of_files
 from treering_services.gateway.references import resolve
 
 FETCHED = ("http", "local")  # by the node, or uploaded by the client before
-OPENED_BY_NOBODY = ("azureml:", "/subscriptions/")
 NAMES_SHOWN_MAX = 3
 BOOLEANS = {"true": True, "false": False}
 
@@ -69,16 +69,13 @@ def with_text(given: InputSpec) -> InputSpec:
 def is_left(given: InputSpec) -> bool:
     """Whether the path is for others: a node or a client fetches it, the command opens it, or ``check_job`` refuses
     it."""
-    ours = given.path.startswith(OPENED_BY_NOBODY)
-    if given.mode == "direct" and not ours:
-        return True
     try:
-        form = parse_reference(given.path).form
+        reference = parse_reference(given.path)
     except Refused:
-        if ours:
+        if OURS.match(given.path):
             raise
         return True
-    return form in FETCHED or (given.mode == "direct" and form in ("datastore", "registry"))
+    return reference.form in FETCHED or (given.mode == "direct" and is_handed_on(reference))
 
 
 def the_file(given: InputSpec, origin: Origin) -> InputSpec:
