@@ -34,7 +34,13 @@ def read(text: str) -> Plain:
         ("a: *nowhere", "yaml.alias"),
         ("a: 1\nb: 2\na: 3", "yaml.duplicate_key"),
         ("a: {b: 1, b: 2}", "yaml.duplicate_key"),
-        ("x: &x {y: 1}\na: {<<: *x}", "yaml.merge_key"),
+        ("a: {<<: x}", "yaml.merge_key"),
+        ("x: &x {y: 1}\na: {<<: [*x, 1]}", "yaml.merge_key"),
+        ("x: &x {y: 1}\na: {<<: *x, <<: *x}", "yaml.duplicate_key"),
+        ("a: &a {<<: *a}", "yaml.alias"),
+        ("a: !!int x", "yaml.number"),
+        ("a: !!set {x}", "yaml.tag"),
+        ("a: !!seq {x: 1}", "yaml.tag"),
         ("a: !!python/object/apply:os.system [id]", "yaml.tag"),
         ("a: !custom 1", "yaml.tag"),
         ("? [a]\n: 1", "yaml.key"),
@@ -142,3 +148,36 @@ def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
     path = tmp_path / "job.yml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert plain(read_yaml(path)) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x: &x {y: 1, z: 2}\na: {<<: *x, z: 3}", {"y": 1, "z": 3}),
+        ("x: &x {y: 1, z: 2}\na: {z: 3, <<: *x}", {"y": 1, "z": 3}),
+        ("x: &x {y: 1}\nz: &z {y: 2, w: 2}\na:\n  <<: [*x, *z]", {"y": 1, "w": 2}),
+        ("x: &x {y: 1}\nz: &z {<<: *x, w: 2}\na:\n  <<: *z", {"y": 1, "w": 2}),
+        ("a: {<<: {y: 1}}", {"y": 1}),
+        ("a: {'<<': {y: 1}}", {"<<": {"y": 1}}),
+        ("a: {b: !!str 5, c: !!int '5', d: !!float 1, e: !!bool 'true', f: !!null ''}",
+         {"b": "5", "c": 5, "d": 1.0, "e": True, "f": None}),
+        ("a: !!map {b: !!seq [1]}", {"b": [1]}),
+        ("a: {&k b: 1, c: *k}", {"b": 1, "c": "b"}),
+    ],
+)  # fmt: skip
+def test_merge_keys_and_yamls_own_tags_are_read_as_azure_ml_reads_them(text: str, found: object) -> None:
+    tree = read(text)
+    assert isinstance(tree, dict)
+    assert tree["a"] == found
+
+
+def test_a_merged_key_has_the_place_it_was_written_at() -> None:
+    merged = parse_yaml("x: &x\n  y: 1\na:\n  <<: *x\n", "f").map("a")
+    assert (merged.places["y"].line, merged.entries["y"].at.line) == (2, 2)
+
+
+def test_merges_of_merges_are_bounded() -> None:
+    lists = "\n".join(f"a{n + 1}: &a{n + 1} {{<<: [{', '.join([f'*a{n}'] * 9)}]}}" for n in range(9))
+    with pytest.raises(Unreadable) as refused:
+        parse_yaml("a0: &a0 {k: 1}\n" + lists, "f")
+    assert refused.value.code == "yaml.too_many_nodes"

@@ -1,4 +1,7 @@
-"""Which kind of resource a YAML describes: ``$schema`` says it, or else its ``type`` and its keys do."""
+"""Which kind of resource a YAML describes: ``$schema`` says it, or else its ``type`` and its keys do.
+
+Azure ML never reads the ``$schema`` of a job, and people copy it from another one: the ``type`` and keys decide there.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ SCHEMAS = {
     "schedule": "schedule/job",
     "workspace": "workspace",
 }
+JOB_TYPES = {"command": "job/command", "pipeline": "job/pipeline", "sweep": "job/sweep"}
 TYPES = {
     "pipeline": "job/pipeline",
     "sweep": "job/sweep",
@@ -69,6 +73,7 @@ KEYS = (
 )
 BATCH_KEYS = {"mini_batch_size", "output_action", "job_definition", "retry_settings"}
 COMPONENT_KEYS = {"version", "is_deterministic", "additional_includes"}
+JOB_KEYS = {"compute", "experiment_name"}  # which no component has
 DECLARED_KEYS = {"optional", "default", "description"}
 VALUE_KEYS = {"path", "value"}
 
@@ -77,7 +82,18 @@ def kind_of(root: MapNode) -> str:
     """The kind, one of ``kinds.KINDS``; another word for what treering does not read; "" when unclear."""
     schema = root.text("$schema").rstrip("/").rsplit("/", 1)[-1].lower()
     found = SCHEMAS.get(schema.removesuffix(".json").removesuffix(".schema"), "")
-    return narrowed(found or from_keys(root), root)
+    return narrowed(as_job(found, root) or from_keys(root), root)
+
+
+def as_job(found: str, root: MapNode) -> str:
+    """What ``$schema`` says, unless the type and the keys are those of another kind of job."""
+    keys, said = root.entries.keys(), root.text("type")
+    if found.startswith("job/"):
+        is_command = not said and "command" in keys and not {"jobs", "trial"} & keys
+        return "job/command" if is_command else JOB_TYPES.get(said, found)
+    is_other = bool(found) and not (found.startswith("component/") and (not JOB_KEYS & keys or is_component(root)))
+    is_command = said in ("", "command") and {"command", "environment"} <= keys
+    return "job/command" if is_other and is_command else found
 
 
 def from_keys(root: MapNode) -> str:

@@ -5,6 +5,7 @@ Every message about a file can therefore say ``FILE:LINE: key.path: what is wron
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ OLD_BOOLEANS = {
     for word, value in {"yes": True, "no": False, "on": True, "off": False}.items()
     for cased in (word, word.title(), word.upper())
 }
+
+# YAML 1.1 has no number with an exponent but without a point, or without the sign of the exponent.
+TEXT_TOO = re.compile(r"[-+]?(\d+[eE][-+]?\d+|[\d.]+[eE]\d+)")
 
 Value = str | int | float | bool | None
 
@@ -78,10 +82,17 @@ Plain = Value | dict[str, "Plain"] | list["Plain"]
 
 
 def text_of(node: Node | None) -> str | None:
-    """The text a node is, exactly as it was written; None for what is not text. Whatever ``--set`` gave can be."""
+    """The text a node is, exactly as it was written; None for what is not text. Whatever ``--set`` gave can be, and a
+    number such as ``1e3``, which is text to Azure ML's reader."""
     if isinstance(node, Scalar):
-        return node.value if isinstance(node.value, str) else node.written if node.given else None
+        if isinstance(node.value, str):
+            return node.value
+        return node.written if node.given or is_text_too(node) else None
     return (node.given or None) if node else None
+
+
+def is_text_too(node: Scalar) -> bool:
+    return isinstance(node.value, float) and TEXT_TOO.fullmatch(node.written) is not None
 
 
 def words(node: MapNode) -> dict[str, str]:

@@ -20,6 +20,7 @@ INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 DECIMAL = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+TAGGED: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
 NUMBER_CHARACTERS_MAX = 64
 INTEGER_LIMIT = 2**63
 
@@ -33,6 +34,18 @@ def plain_value(text: str) -> Value:
     if text[0] not in "+-.0123456789":
         return text
     return number_or_text(text)
+
+
+def tagged_value(text: str, tag: str) -> Value:
+    """The value of a word with one of YAML's own tags, such as ``!!str 5``; KeyError for another tag, ValueError when
+    the word is not what its tag says."""
+    wanted = TAGGED[tag]
+    value = text if wanted is str else plain_value(text)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise ValueError(f"is not what its tag !!{tag} says")
+    return value
 
 
 def number_or_text(text: str) -> Value:

@@ -1,9 +1,9 @@
 """Reads YAML that somebody else wrote, under bounds that hold while it is read, not afterwards.
 
 Only PyYAML's pure event parser is used (its C loader crashes the process on deep input), and the tree is made
-here: at most 256 KiB of UTF-8, 32 levels, 10,000 nodes after aliases are expanded, one document, no tags, no
-duplicate keys and no merge keys (``<<``: none of the Azure ML examples has one). What unquoted words mean is
-in ``scalars``. Keys are text, exactly as written.
+here: at most 256 KiB of UTF-8, 32 levels, 10,000 nodes after aliases are expanded, one document, no tags but those of
+YAML itself (``!!str``), no duplicate keys. What unquoted words mean is in ``scalars``, what merge keys (``<<``) mean
+in ``yaml_merge``. Keys are text, exactly as written.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner
 
 from treering.kernel.refusal import Refused
-from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar
-from treering.specs.scalars import plain_value
+from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, shown
+from treering.specs.scalars import plain_value, tagged_value
+from treering.specs.yaml_merge import MERGE, is_merge_key, merged
 
 BYTES_MAX = 256 * 1024
 DEPTH_MAX = 32
 NODES_MAX = 10_000
+TAG = "tag:yaml.org,2002:"
 
 
 class Unreadable(Refused):
@@ -131,8 +133,6 @@ class Composer:
         if depth > DEPTH_MAX:
             raise too_deep(at)
         self.spend(1, at)
-        if event.tag is not None:
-            raise Unreadable("yaml.tag", at, f"the tag {event.tag!r} is not read; leave it away")
         if event.anchor is None:
             return self.content(event, at, depth)
         before = self.count
@@ -144,9 +144,10 @@ class Composer:
     def content(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, at: Place, depth: int) -> Node:
         if isinstance(event, yaml.ScalarEvent):
             return scalar(event, at)
-        if isinstance(event, yaml.MappingStartEvent):
-            return self.mapping(at, depth)
-        return self.sequence(at, depth)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        if event.tag not in (None, TAG + ("map" if is_mapping else "seq")):
+            raise foreign_tag(event.tag, at)
+        return self.mapping(at, depth) if is_mapping else self.sequence(at, depth)
 
     def alias(self, name: str, at: Place, depth: int) -> Node:
         known = self.anchors.get(name)
@@ -162,22 +163,35 @@ class Composer:
     def mapping(self, at: Place, depth: int) -> MapNode:
         entries: dict[str, Node] = {}
         places: dict[str, Place] = {}
+        merge: Node | None = None
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
             key, place = self.key(event)
-            if key in entries:
-                message = f"the key {key!r} is there twice, first in line {places[key].line}"
-                raise Unreadable("yaml.duplicate_key", place, message)
+            is_merge = is_merge_key(event)
+            if key in entries or (is_merge and merge is not None):
+                first = f", first in line {places[key].line}" if key in places else "; write <<: [*A, *B]"
+                raise Unreadable("yaml.duplicate_key", place, f"the key {key!r} is there twice{first}")
+            if is_merge:
+                merge = self.node(self.next(), depth + 1)
+                continue
             places[key] = place
             entries[key] = self.node(self.next(), depth + 1)
-        return MapNode(entries, places, at)
+        own = MapNode(entries, places, at)
+        return own if merge is None else self.merged(own, merge)
+
+    def merged(self, own: MapNode, merge: Node) -> MapNode:
+        found = merged(own, merge)
+        if found is None:
+            message = f"'{MERGE}' takes a mapping or a list of mappings, not {shown(merge)}: write {MERGE}: *NAME"
+            raise Unreadable("yaml.merge_key", merge.at, message)
+        return found
 
     def key(self, event: yaml.Event) -> tuple[str, Place]:
         place = self.place(event)
         self.spend(1, place)
-        if not isinstance(event, yaml.ScalarEvent) or event.tag is not None or event.anchor is not None:
+        if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
             raise Unreadable("yaml.key", place, "a key is plain text, not a collection, an alias or a tag")
-        if event.value == "<<" and event.implicit[0]:
-            raise Unreadable("yaml.merge_key", place, "merge keys ('<<') are not read; write the keys out")
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (scalar(event, place), 1)
         return event.value, place
 
     def sequence(self, at: Place, depth: int) -> ListNode:
@@ -194,12 +208,19 @@ class Composer:
 
 def scalar(event: yaml.ScalarEvent, at: Place) -> Scalar:
     text = event.value
-    if not event.implicit[0]:
+    if event.tag is None and not event.implicit[0]:
         return Scalar(text, at, text)
     try:
-        return Scalar(plain_value(text), at, text, plain=True)
+        value = plain_value(text) if event.tag is None else tagged_value(text, event.tag.removeprefix(TAG))
     except ValueError as error:
         raise Unreadable("yaml.number", at, f"{text[:40]!r} {error}") from error
+    except KeyError as error:
+        raise foreign_tag(event.tag, at) from error
+    return Scalar(value, at, text, plain=event.tag is None)
+
+
+def foreign_tag(tag: str | None, at: Place) -> Unreadable:
+    return Unreadable("yaml.tag", at, f"the tag {tag!r} is not read here; leave it away")
 
 
 def height(node: Node) -> int:

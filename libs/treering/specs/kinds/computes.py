@@ -8,7 +8,12 @@ from treering.specs.kinds.triggers import trigger
 from treering.specs.nodes import MapNode, Node, Report, Scalar
 from treering.specs.shapes import list_of, made_of, map_of, record
 
-ssh_settings = record({"admin_username": text, "admin_password": secret, "ssh_key_value": text, "ssh_port": anything})
+SSH: dict[str, Check] = {
+    "admin_username": text,
+    "admin_password": secret,
+    "ssh_key_value": text,
+    "ssh_port": anything,
+}
 COMPUTE: dict[str, Check] = {
     **READ_ONLY,
     "name": matching(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,254}", "use letters, digits, '-', '_' and '.'"),
@@ -23,7 +28,7 @@ COMPUTE: dict[str, Check] = {
     "network_settings": record(
         {"vnet_name": text, "subnet": text, "private_ip_address": anything, "public_ip_address": anything}
     ),
-    "ssh_settings": ssh_settings,
+    "ssh_settings": record(SSH),
     "ssh_public_access_enabled": boolean,
     "enable_node_public_ip": boolean,
     "identity": record(
@@ -37,6 +42,7 @@ COMPUTE: dict[str, Check] = {
 CLUSTER: dict[str, Check] = {
     **COMPUTE,
     "type": one_of("amlcompute"),
+    "ssh_settings": record(SSH, required=("admin_username",)),
     "tier": one_of("dedicated", "low_priority"),
     "min_instances": integer(0),
     "max_instances": integer(0),

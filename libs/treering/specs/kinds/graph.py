@@ -14,7 +14,7 @@ from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar
 # A name called in the context of the pipeline: ``parent.`` may be left away (an older way of writing).
 GROUPS = ("inputs", "outputs", "jobs")
 # In these fields ``${{inputs.N}}`` names what the step itself declares.
-OF_THE_STEP = ("command", "task", "component", "trial", "environment_variables", "input_data")
+OF_THE_STEP = ("command", "args", "task", "component", "trial", "environment_variables", "input_data")
 
 
 def check_graph(pipeline: MapNode, key: str, report: Report) -> None:
@@ -28,7 +28,7 @@ def check_graph(pipeline: MapNode, key: str, report: Report) -> None:
         waits[name] = {}
         for path, node in texts(step, where):
             check_bindings(node, path, pipeline, found, waits[name], report)
-        if "command" in step.entries:
+        if step.entries.keys() & {"command", "args"}:
             check_inline(step, where, report)
     if cycle := cycle_in(waits):
         at = waits[cycle[0]][cycle[1 % len(cycle)]].at
@@ -36,9 +36,10 @@ def check_graph(pipeline: MapNode, key: str, report: Report) -> None:
 
 
 def check_inline(step: MapNode, key: str, report: Report) -> None:
-    """Judge the expressions of a step's own command and variables: they name what the step declares."""
+    """Judge the expressions of a step's own command or args and variables: they name what the step declares."""
     names = Names(step.map("inputs").entries.keys(), step.map("outputs").entries.keys())
-    check_text(step.entries.get("command"), names, join(key, "command"), report)
+    for field in ("command", "args"):
+        check_text(step.entries.get(field), names, join(key, field), report)
     for name, variable in step.map("environment_variables").entries.items():
         check_text(variable, names, join(key, f"environment_variables.{name}"), report)
 

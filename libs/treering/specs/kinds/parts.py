@@ -99,7 +99,7 @@ RESOURCES: dict[str, Check] = {
     "instance_type": text,
     "locations": list_of(text),
     "properties": map_of(anything),
-    "shm_size": matching(r"\d+[bkmgBKMG]", "write a number and one of b, k, m, g, such as 2g"),
+    "shm_size": matching(r"\d+(\.\d+)? ?[bkmgBKMG][bB]?", "write a number and one of b, k, m, g, such as 2g"),
     "docker_args": shaped(scalar=text, items=list_of(text)),
 }
 resources = record(RESOURCES)

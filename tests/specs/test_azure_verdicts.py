@@ -1,0 +1,116 @@
+"""Verdicts on small changes of a command job. Each was measured with azure-ai-ml 1.35.2 on the same text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from treering.specs.validate import Judgement, judge
+
+SCHEMA = "https://azuremlschemas.azureedge.net/"
+JOB = "command: echo ${{inputs.a}}\nenvironment: azureml:e:1\ncompute: azureml:cpu-cluster\ninputs:\n  a: 1\n"
+
+
+def judged(tmp_path: Path, text: str) -> Judgement:
+    path = tmp_path / "job.yml"
+    path.write_text(text, encoding="utf-8", newline="")
+    return judge(path, need_files=False)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        f"{SCHEMA}2022-05-01/commandJob.schema.json",
+        "http://azureml/sdk-2-0/CommandJob.json",
+        f"{SCHEMA}latest/sweepJob.schema.json",
+        f"{SCHEMA}latest/pipelineJob.schema.json",
+        f"{SCHEMA}latest/commandComponent.schema.json",
+        f"{SCHEMA}latest/environment.schema.json",
+        "nonsense",
+    ],
+)
+@pytest.mark.parametrize("said", ["", "type: command\n"])
+def test_no_schema_makes_another_kind_of_a_command_job(tmp_path: Path, schema: str, said: str) -> None:
+    judgement = judged(tmp_path, f"$schema: {schema}\n{said}{JOB}")
+    assert (judgement.kind, judgement.problems) == ("job/command", ())
+
+
+def test_the_schema_of_a_job_does_not_hide_the_type_of_another(tmp_path: Path) -> None:
+    jobs = "type: pipeline\njobs:\n  a: {command: ls, environment: e}\n"
+    assert judged(tmp_path, f"$schema: {SCHEMA}latest/commandJob.schema.json\n{jobs}").kind == "job/pipeline"
+
+
+def test_a_component_with_a_schema_stays_a_component(tmp_path: Path) -> None:
+    schema = f"$schema: {SCHEMA}latest/commandComponent.schema.json\n"
+    text = f"{schema}command: ls\nenvironment: azureml:e:1\n"
+    assert [judged(tmp_path, one).kind for one in (text, f"{text}name: c\ncompute: x\nversion: 1\n")] == [
+        "component/command",
+        "component/command",
+    ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "tags: &t {a: b}\nproperties: {<<: *t, c: d}\n",
+        "tags: {a: !!str 5}\n",
+        "tags: {a: 1e3}\n",
+        "experiment_name: 1e3\n",
+        "display_name: 1.5e3\n",
+        "resources: {shm_size: 2g}\n",
+        "resources: {shm_size: 2gb}\n",
+        "resources: {shm_size: 2.5g}\n",
+        "resources: {shm_size: 2 g}\n",
+        "distribution: {type: PyTorch}\n",
+        "distribution: {type: MPI}\n",
+        "queue_settings: {job_tier: Spot}\n",
+        "identity: {type: AMLToken}\n",
+        "outputs: {o: }\n",
+        "...\n",
+    ],
+)
+def test_what_azure_ml_takes_is_taken(tmp_path: Path, more: str) -> None:
+    assert judged(tmp_path, JOB + more).problems == ()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "tags: {a: 1.0e+3}\n",
+        "tags: {a: 5}\n",
+        "experiment_name: 0x1F\n",
+        "resources: {shm_size: 2048}\n",
+        "resources: {shm_size: big}\n",
+        "distribution: {type: tensor_flow}\n",
+        "distribution: {type: pytorch, worker_count: 1}\n",
+        "tags: {<<: x}\n",
+        "tags: {a: !own x}\n",
+        "---\na: 1\n",
+        "\ttags: {}\n",
+    ],
+)
+def test_what_azure_ml_refuses_is_refused_with_the_line(tmp_path: Path, more: str) -> None:
+    (problem,) = judged(tmp_path, JOB + more).problems
+    assert problem.line in (6, 7)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("first", ["", "\ufeff", "---\n", "%YAML 1.2\n---\n", "# a comment\n"])
+def test_line_ends_and_the_start_of_a_file_do_not_matter(tmp_path: Path, ending: str, first: str) -> None:
+    assert judged(tmp_path, (first + JOB).replace("\n", ending)).problems == ()
+
+
+def test_the_arguments_of_a_spark_step_name_what_the_step_declares(tmp_path: Path) -> None:
+    step = "{type: spark, code: ., entry: {file: a.py}, inputs: {x: '${{parent.inputs.d}}'}, args: 'a ${{inputs.%s}}'}"
+    inputs = "type: pipeline\ninputs: {d: {type: uri_file, path: ./x}}\njobs:\n  s:\n    "
+    assert judged(tmp_path, inputs + step % "x").problems == ()
+    (problem,) = judged(tmp_path, inputs + step % "d").problems
+    assert problem.key == "jobs.s.args"
+
+
+def test_ssh_settings_of_a_cluster_need_a_user(tmp_path: Path) -> None:
+    cluster = "name: c\ntype: amlcompute\nsize: s\n"
+    assert judged(tmp_path, cluster + "ssh_settings: {admin_username: a}\n").problems == ()
+    (problem,) = judged(tmp_path, cluster + "ssh_settings: {ssh_key_value: k}\n").problems
+    assert problem.key == "ssh_settings.admin_username"
