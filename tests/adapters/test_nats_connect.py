@@ -101,6 +101,34 @@ async def test_a_client_that_is_cut_off_in_the_greeting_closes_that_socket(nats_
             await close(client)
 
 
+async def test_a_client_whose_opening_is_given_up_twice_closes_its_socket() -> None:
+    # Given a client that waits for the greeting of a server
+    opened, closed = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.set()
+        await reader.read()
+        writer.close()
+        closed.set()
+
+    async with listening(silent) as port:
+        credential = Credential("registry", "", "_INBOX_registry")
+        opening = asyncio.create_task(connect(f"nats://127.0.0.1:{port}", credential, "test"))
+        gc.disable()  # which would close a lost socket some time
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await opened.wait()
+                # when it is told twice to give up,
+                opening.cancel()
+                await checkpoint()
+                opening.cancel()
+                await asyncio.wait({opening})
+                # then the server sees the end of the connection.
+                await closed.wait()
+        finally:
+            gc.enable()
+
+
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(64 * 1024):

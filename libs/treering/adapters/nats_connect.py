@@ -238,8 +238,10 @@ async def open_connection(
 
 
 async def abandon(client: Client, first: asyncio.Future[None]) -> None:
-    await end(first, grace_seconds=ABANDON_SECONDS)
-    await close(client)
+    try:
+        await end(first, grace_seconds=ABANDON_SECONDS)
+    finally:  # who is cancelled once more here leaves no socket open either
+        await close(client)
 
 
 async def reached(client: Client) -> None:
