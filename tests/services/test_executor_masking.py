@@ -101,7 +101,8 @@ async def test_a_name_stays_what_it_is_although_a_secret_is_the_same_word(
 def test_variables_with_secret_names_are_known_also_where_the_spec_shows_them(tmp_path: Path) -> None:
     environment = EnvironmentSpec(variables={"FEED_TOKEN": "feed-token-1", "TZ": "Europe/Vienna"})
     variables = {"DB_PASSWORD": "db-password-1", "azure_storage_connection_string": "Key=1;", "LEVEL": "verbose"}
-    spec = JobSpec(command="true", environment=environment, environment_variables=variables)
+    public = {"TOKEN_TYPE": "classifier", "MAX_TOKENS": "100000"}
+    spec = JobSpec("true", environment, environment_variables={**variables, **public}, public_variables=("TOKEN_TYPE",))
     found = steps.visible_secrets(Attempt(Address("main", "job", "j"), 1, spec, tmp_path))
     assert sorted(found) == ["Key=1;", "db-password-1", "feed-token-1"]
 

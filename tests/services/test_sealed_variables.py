@@ -83,7 +83,7 @@ async def test_a_job_is_told_which_secret_is_too_short_to_be_masked(api: Api) ->
     }
     assert (await api.ask("POST", f"{WS}/jobs", job(environment_variables=variables))).status == 201
     why = "its value is secret and shorter than 6 characters, so it is not masked in the log"
-    told = [f"environment variable {name}: {why}" for name in ("PIN_TOKEN", "USE_TOKENS")]
+    told = [f"environment variable {name}: {why}" for name in ("PIN_TOKEN",)]
     assert (await spec_of(api)).notes == tuple(told)
 
 
@@ -144,6 +144,11 @@ async def test_a_registered_environment_hands_its_secret_variables_to_the_jobs_t
     ("fields", "code"),
     [
         ({"secret_variables": ["GONE"]}, "job.secret_variable"),
+        ({"public_variables": ["GONE"]}, "job.public_variable"),
+        (
+            {"public_variables": ["A"], "secret_variables": ["A"], "environment_variables": {"A": "b"}},
+            "job.public_variable",
+        ),
         ({"sealed": {"reference": "job-1", "macs": {"A": "b"}}}, "request.malformed"),
         ({"environment": {"sealed": {"reference": "job-1", "macs": {"A": "b"}}}}, "secret.forbidden"),
         ({"environment": {"variables": {"TOKEN": "x" * 530_000}}}, "secret.too_large"),

@@ -211,3 +211,12 @@ def test_secret_variables_come_from_the_file_and_from_the_command_line_and_are_n
 def test_a_secret_variable_that_is_not_set_is_a_problem_with_its_line(folder: Path) -> None:
     detail = refusal(folder, JOB + "secret_variables: [A, GONE]\n").detail
     assert f"job.yml:{JOB.count(chr(10)) + 1}: secret_variables: 'GONE' is no environment variable" in detail
+
+
+def test_a_public_variable_is_one_of_the_job_and_none_of_the_secret_ones(folder: Path) -> None:
+    draft = load(folder, JOB + "public_variables: [A]\n")
+    assert draft.public_variables == ("A",)
+    assert "public_variables" in [note.key for note in judge(folder / "job.yml").notes]
+    detail = refusal(folder, JOB + "secret_variables: [A]\npublic_variables: [A, GONE]\n").detail
+    assert "public_variables: 'A' is among the secret_variables too" in detail
+    assert "public_variables: 'GONE' is no environment variable" in detail

@@ -104,8 +104,9 @@ def test_variables_are_secret_by_name_by_declaration_by_form_and_when_they_repea
         "ALSO": "x hunter22 y", "TOKENIZERS_PARALLELISM": "false", "LEVEL": "debug", "EMPTY_TOKEN": "",
     }  # fmt: skip
     split = split_job(job(environment_variables=named), {"PLAIN"})
-    assert split.spec.environment_variables == {"LEVEL": "debug", "EMPTY_TOKEN": ""}
-    assert set(split.hidden) == set(named) - {"LEVEL", "EMPTY_TOKEN"}
+    left = {"LEVEL": "debug", "EMPTY_TOKEN": "", "TOKENIZERS_PARALLELISM": "false"}
+    assert split.spec.environment_variables == left
+    assert set(split.hidden) == set(named) - set(left)
 
 
 @pytest.mark.parametrize(
@@ -128,5 +129,15 @@ def test_secret_variables_are_bounded() -> None:
 
 
 def test_a_variable_that_is_sealed_only_for_its_name_may_be_said_elsewhere() -> None:
-    spec = job(command="python t.py --model bert-base", environment_variables={"TOKENIZER": "bert-base"})
-    assert split_job(spec, ()).hidden == {"TOKENIZER": "bert-base"}
+    spec = job(command="python t.py --type classifier", environment_variables={"TOKEN_TYPE": "classifier"})
+    assert split_job(spec, ()).hidden == {"TOKEN_TYPE": "classifier"}
+
+
+def test_what_is_declared_public_is_shown_unless_its_value_is_a_secret() -> None:
+    variables = {
+        "TOKEN_TYPE": "classifier", "SECRET_SANTA": "anna", "REAL_TOKEN": "hunter22", "URL_TOKEN": "https://u:p@h/x",
+        "HF_TOKEN": "hf_" + "a" * 34, "COPY_TOKEN": "x hunter22",
+    }  # fmt: skip
+    public = tuple(name for name in variables if name != "REAL_TOKEN")
+    split = split_job(job(environment_variables=variables, public_variables=public), ())
+    assert split.spec.environment_variables == {"TOKEN_TYPE": "classifier", "SECRET_SANTA": "anna"}

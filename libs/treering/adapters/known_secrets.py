@@ -13,7 +13,7 @@ import msgspec
 
 from treering.adapters.uv_variables import OF_AN_INDEX
 from treering.config import Home
-from treering.kernel.secret_names import is_secret_name
+from treering.kernel.secret_names import is_secret_variable
 from treering.kernel.secret_parts import in_url
 
 FILE_BYTES_MAX = 64 * 1024
@@ -37,7 +37,7 @@ def environment_secrets(environment: Mapping[str, str]) -> set[str]:
 
 
 def secrets_in(name: str, value: str) -> Iterator[str]:
-    if is_secret_name(name) or OF_AN_INDEX.fullmatch(name) or name.startswith("OTEL_EXPORTER_OTLP_HEADERS"):
+    if is_secret_variable(name, value) or OF_AN_INDEX.fullmatch(name) or name.startswith("OTEL_EXPORTER_OTLP_HEADERS"):
         yield value
     for word in value.replace(",", " ").split() if "://" in value else ():
         yield from in_url(word)

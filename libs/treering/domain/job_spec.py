@@ -84,7 +84,8 @@ Identity = Literal["", "aml_token", "user_identity"]
 class JobSpec(Struct, frozen=True, omit_defaults=True):
     """A command job. ``code`` is the digest of the tree of its source folder ("" for none). ``identity`` says with
     whose rights its script uses the platform: its own ("" or Azure's word for it, aml_token), or its submitter's.
-    ``notes`` say what was asked for and is not carried out, or is carried out otherwise: sentences for people."""
+    ``public_variables`` are variables that are no secrets, whatever their names are. ``notes`` say what was asked for
+    and is not carried out, or is carried out otherwise: sentences for people."""
 
     command: Text
     environment: EnvironmentSpec
@@ -105,6 +106,7 @@ class JobSpec(Struct, frozen=True, omit_defaults=True):
     git: Tags = {}  # of the source folder: repository, branch, commit, dirty
     notes: Annotated[tuple[Text, ...], Meta(max_length=NOTES_MAX)] = ()
     sealed: Sealed | None = None
+    public_variables: Annotated[tuple[Name, ...], Meta(max_length=ITEMS_MAX)] = ()
 
 
 def same_job(one: JobSpec | None, other: JobSpec) -> bool:

@@ -80,6 +80,7 @@ JOB = Table(
                 "environment",
                 "environment_variables",
                 "secret_variables",
+                "public_variables",
                 "compute",
                 "limits",
                 "limits.timeout",

@@ -42,6 +42,7 @@ class JobDraft:
     outputs: dict[str, OutputSpec]
     environment_variables: dict[str, str]
     secret_variables: tuple[str, ...]
+    public_variables: tuple[str, ...]
     compute: str
     experiment: str
     name: str
@@ -86,6 +87,7 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         outputs=read_outputs(root.map("outputs")),
         environment_variables=variables(root.map("environment_variables")),
         secret_variables=texts(root.entries.get("secret_variables")),
+        public_variables=texts(root.entries.get("public_variables")),
         compute=read_compute(root, report),
         experiment=root.text("experiment_name"),
         name=read_name(root, report),

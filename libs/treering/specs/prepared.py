@@ -170,6 +170,7 @@ def spec_of(
         inputs=inputs,
         outputs=draft.outputs,
         environment_variables=draft.environment_variables,
+        public_variables=draft.public_variables,
         timeout_seconds=draft.timeout_seconds,
         network=draft.network,
         instance_count=draft.instance_count,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.kernel.refusal import Refused
-from treering.kernel.secret_names import is_secret_name
+from treering.kernel.secret_names import is_secret_variable
 from treering.kernel.url_secrets import secret_in
 from treering.specs.secret_texts import CODE, KNOWN, VALUE_CHARACTERS_MIN, names_secret, texts
 
@@ -38,7 +38,7 @@ def split_job(spec: JobSpec, declared: Collection[str]) -> Split[JobSpec]:
     ``Refused("job.secret_in_text")`` when one of their values also stands elsewhere in the spec."""
     own, environment = spec.environment_variables, spec.environment.variables
     kept = {name: value for name, value in environment.items() if name not in own}
-    hidden = secrets_of({**kept, **own}, declared)
+    hidden = secrets_of({**kept, **own}, declared, spec.public_variables)
     left = replace(
         spec,
         environment=replace(spec.environment, variables=without(kept, hidden)),
@@ -48,10 +48,15 @@ def split_job(spec: JobSpec, declared: Collection[str]) -> Split[JobSpec]:
     return Split(left, hidden)
 
 
-def secrets_of(variables: Variables, declared: Collection[str]) -> dict[str, str]:
+def secrets_of(variables: Variables, declared: Collection[str], public: Collection[str] = ()) -> dict[str, str]:
     """Those whose names or values say that they are secret, and those that repeat such a value; the empty text is no
-    secret. ``Refused("secret.too_large")`` when they are too many to be looked for in all the rest."""
-    found = {name: value for name, value in variables.items() if value and is_secret(name, value, declared)}
+    secret, and ``public`` are none for their names alone. ``Refused("secret.too_large")`` when they are too many to be
+    looked for in all the rest."""
+    found = {
+        name: value
+        for name, value in variables.items()
+        if value and (name in declared or is_secret_variable(name, value, public) or has_secret_form(value))
+    }
     if len(found) > SECRETS_MAX:
         why = f"there are {len(found)} secret variables, and at most {SECRETS_MAX} are kept"
         raise Refused("secret.too_large", f"{why}; put many values into one, as JSON")
@@ -60,12 +65,13 @@ def secrets_of(variables: Variables, declared: Collection[str]) -> dict[str, str
     return {**found, **repeats}
 
 
-def is_secret(name: str, value: str, declared: Collection[str]) -> bool:
-    return is_secret_name(name, declared) or bool(secret_in(value)) or KNOWN.search(value) is not None
+def has_secret_form(value: str) -> bool:
+    """Whether a value is a secret whatever its variable is called, also where it was declared to be none."""
+    return bool(secret_in(value)) or KNOWN.search(value) is not None
 
 
 def is_certain(name: str, value: str, declared: Collection[str]) -> bool:
-    """Whether the value must stand nowhere else: TOKENIZER=bert-base is sealed for its name, and is no secret."""
+    """Whether the value must stand nowhere else: TOKEN_TYPE=classifier is sealed for its name, and is no secret."""
     return len(value) >= VALUE_CHARACTERS_MIN and (name in declared or names_secret(name)) and "${{" not in value
 
 

@@ -23,7 +23,7 @@ from treering.kernel.arm_names import RESOURCE_GROUP, SUBSCRIPTION, workspace_id
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
-from treering.kernel.secret_names import is_secret_name
+from treering.kernel.secret_names import is_secret_variable
 from treering.specs.expressions import render
 from treering.specs.submitted import unfetchable
 from treering_services.executor.attempt import Attempt
@@ -160,8 +160,9 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
 
 def visible_secrets(attempt: Attempt) -> list[str]:
     """Values of variables that are secret by their name, although the spec of the job shows them."""
-    given = {**attempt.spec.environment.variables, **attempt.spec.environment_variables}
-    return [value for name, value in given.items() if is_secret_name(name)]
+    spec = attempt.spec
+    given = {**spec.environment.variables, **spec.environment_variables}
+    return [value for name, value in given.items() if is_secret_variable(name, value, spec.public_variables)]
 
 
 def azureml_variables(attempt: Attempt) -> dict[str, str]:

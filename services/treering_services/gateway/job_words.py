@@ -16,7 +16,7 @@ from treering.domain.job import JOB
 from treering.kernel.command import Context
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
-from treering.kernel.secret_names import is_secret_name
+from treering.kernel.secret_names import is_secret_variable
 from treering.kernel.subjects import Address
 from treering.specs.secret_variables import is_certain
 from treering_services.gateway.scrubbing import changed
@@ -72,7 +72,7 @@ class JobWords:
         if spec is None or spec.sealed is None:
             return []
         values = await asyncio.to_thread(SealedValues(self.gateway.home).open, job, spec.sealed)
-        declared = [name for name in values if not is_secret_name(name)]
+        declared = [name for name, value in values.items() if not is_secret_variable(name, value)]
         return [value for name, value in values.items() if is_certain(name, value, declared)]
 
 

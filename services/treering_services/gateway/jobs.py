@@ -33,7 +33,7 @@ from treering_services.gateway.environments import SecretNames, resolve_environm
 from treering_services.gateway.job_inputs import with_files
 from treering_services.gateway.made_names import name_from
 from treering_services.gateway.provenance import check_named
-from treering_services.gateway.sealing import check_declared, refuse_sealed, seal_job, sent
+from treering_services.gateway.sealing import check_declared, check_public, refuse_sealed, seal_job, sent
 
 SHOWN_MAX = 5
 
@@ -80,7 +80,9 @@ async def submit_job(call: Call) -> Response:
     spec = await in_network(gateway, address.workspace, asked.spec)
     await require_not_ending(call)
     check_job(spec)
-    check_declared(asked.secret_variables, {**spec.environment.variables, **spec.environment_variables})
+    variables = {**spec.environment.variables, **spec.environment_variables}
+    check_declared(asked.secret_variables, variables)
+    check_public(spec.public_variables, asked.secret_variables, variables)
     check_listed(spec.environment.indexes, gateway.indexes)
     spec = await on_target(gateway, address.workspace, spec)
     await require_no_run(gateway, address)

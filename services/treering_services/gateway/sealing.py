@@ -79,6 +79,15 @@ def check_declared(declared: Collection[str], variables: Mapping[str, str]) -> N
             raise Refused("job.secret_variable", f"{why}; set it among environment_variables, or leave it out")
 
 
+def check_public(public: Collection[str], declared: Collection[str], variables: Mapping[str, str]) -> None:
+    for name in public:
+        if name in declared or name not in variables:
+            what = (
+                "secret_variables has it too" if name in declared else "there is no environment variable of this name"
+            )
+            raise Refused("job.public_variable", f"public_variables has {name[:80]!r}, and {what}; leave it out there")
+
+
 def refuse_sealed(sealed: Sealed | None) -> None:
     """``Refused("secret.forbidden")``: what is sealed is for the gateway to say."""
     if sealed is not None:

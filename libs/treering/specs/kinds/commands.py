@@ -7,7 +7,7 @@ from treering.specs.bindings import Names, check_text, names_of
 from treering.specs.checks import Check, anything, filled, integer, join, matching, one_of, reference, text
 from treering.specs.kinds import data, environments
 from treering.specs.kinds.parts import JOB_HEAD, environment_variables, queue_settings, resources
-from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_of
+from treering.specs.nodes import ListNode, MapNode, Node, Place, Report, Scalar, text_of
 from treering.specs.shapes import both, list_of, record, tagged
 
 PER_NODE: dict[str, Check] = {"type": text, "process_count_per_instance": integer(1)}
@@ -47,22 +47,33 @@ def network(node: Node, key: str, report: Report) -> None:
     report.note(node.at, key, OURS)
 
 
-def secret_variables(node: Node, key: str, report: Report) -> None:
-    """A key that Azure ML does not have: which environment variables are secret whatever their names are."""
+def variable_names(node: Node, key: str, report: Report) -> None:
+    """A key that Azure ML does not have: which environment variables are secret, or are not, whatever their names
+    are."""
     list_of(filled)(node, key, report)
     report.note(node.at, key, OURS)
 
 
 def declared_variables(node: Node, key: str, report: Report) -> None:
-    """Each secret variable is a variable of the job, or may be one of an environment that is registered."""
+    """Each variable that is declared is one of the job, or may be one of an environment that is registered; and none is
+    declared both secret and public."""
     if not isinstance(node, MapNode):
         return
-    named, own = node.entries.get("secret_variables"), node.map("environment_variables").entries
-    if isinstance(named, ListNode) and not isinstance(node.entries.get("environment"), Scalar):
-        for one in named.items:
-            if isinstance(one, Scalar) and one.written not in own:
-                why = f"{one.written[:60]!r} is no environment variable of the job; set it among environment_variables"
-                report.add(one.at, join(key, "secret_variables"), why)
+    own = node.map("environment_variables").entries
+    is_known = not isinstance(node.entries.get("environment"), Scalar)
+    secret = names_in(node.entries.get("secret_variables"))
+    for word in ("secret_variables", "public_variables"):
+        for name, at in names_in(node.entries.get(word)).items():
+            if is_known and name not in own:
+                why = "is no environment variable of the job; set it among environment_variables"
+                report.add(at, join(key, word), f"{name[:60]!r} {why}")
+            elif word == "public_variables" and name in secret:
+                report.add(at, join(key, word), f"{name[:60]!r} is among the secret_variables too; leave it out there")
+
+
+def names_in(node: Node | None) -> dict[str, Place]:
+    items = node.items if isinstance(node, ListNode) else ()
+    return {one.written: one.at for one in items if isinstance(one, Scalar)}
 
 
 OURS = "Azure ML has no such key and refuses the file; see docs/azure.md"
@@ -73,7 +84,8 @@ JOB: dict[str, Check] = {
     "type": matching("command", "a command job has the type command"),
     "limits": limits,
     "network": network,
-    "secret_variables": secret_variables,
+    "secret_variables": variable_names,
+    "public_variables": variable_names,
     "inputs": data.inputs,
     "outputs": data.outputs,
     "parent_job_name": text,
