@@ -48,7 +48,7 @@ AZ = {
     "environment restore": ONE_VERSION.replace(" -l", ""),
     "environment share": "",
     "environment show": ONE_VERSION.replace(" -l", ""),
-    "environment update": "",
+    "environment update": f"{UPDATE} --version -v --label -l --registry-name",
     "compute attach": "",
     "compute connect-ssh": "",
     "compute create": "--file -f --name -n --type -t --size -s --min-instances --max-instances --tier --description "

@@ -26,7 +26,9 @@ from treering.domain.model import (
     ModelRestored,
     ModelSpec,
     ModelState,
+    ModelTagged,
     ModelTransferred,
+    ModelUpdated,
     RenameModel,
     RestoreModel,
     StageChanged,
@@ -111,3 +113,10 @@ def test_what_is_said_of_a_deleted_logged_model_is_still_kept() -> None:
     past = (LoggedModelCreated(LOGGED), LoggedModelDeleted())
     outcome = given(LOGGED_MODEL, *past).when(TagLoggedModel({"a": "b"}))
     assert [type(event).__name__ for event in outcome.events] == ["LoggedModelTagged"]
+
+
+def test_creating_a_version_again_changes_the_texts_that_are_given() -> None:
+    again = CreateModel(SPEC, "second", {"b": "3"})
+    created = ModelCreated(SPEC, "first", {"a": "1", "b": "2"})
+    given(MODEL, created).when(again).then(ModelUpdated("second"), ModelTagged({"b": "3"}))
+    given(MODEL, created).when(CreateModel(SPEC)).nothing_happens()

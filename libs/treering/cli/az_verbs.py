@@ -21,7 +21,6 @@ ABSENT: Mapping[str, Mapping[str, str]] = {
     },
     "environment": {
         "share": REGISTRIES,
-        "update": "a version of an environment never changes: create the next one",
         "delete": "nothing is deleted here: `treering environment archive` hides one from lists",
     },
     "compute": {

@@ -39,12 +39,13 @@ class Kind:
     versions: bool = False
     updates: bool = False
     everywhere: bool = False
-    settings: tuple[str, ...] = ()  # what `update --set` changes beside names and tags
+    settings: tuple[str, ...] = ("display_name", "description")  # what `update --set` changes beside tags
 
 
 WORKSPACE = Kind(
     "workspace", "The space of names everything else lives in.", ("archive", "restore"),
-    ("status", "display_name", "description", "network"), updates=True, settings=("network",),
+    ("status", "display_name", "description", "network"), updates=True,
+    settings=("display_name", "description", "network"),
 )  # fmt: skip
 EXPERIMENT = Kind(
     "experiment", "The names jobs are found under.", ("archive", "restore"),
@@ -52,7 +53,7 @@ EXPERIMENT = Kind(
 )  # fmt: skip
 ENVIRONMENT = Kind(
     "environment", "Environments that jobs run in.", ("archive", "restore"),
-    ("version", "status", "python", "image"), versions=True,
+    ("version", "status", "python", "image"), versions=True, updates=True, settings=("description",),
 )  # fmt: skip
 COMPUTE = Kind("compute", "Where jobs may run.", (), ("status", "compute_type", "alias_of", "nodes_max", "description"))
 NODE = Kind(
@@ -77,7 +78,7 @@ def with_version(kind: Kind) -> Callable[[Callable[..., None]], Callable[..., No
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         if kind.versions:
-            label = click.option("--label", type=click.Choice(["latest"]), help="The version created last.")
+            label = click.option("-l", "--label", type=click.Choice(["latest"]), help="The version created last.")
             return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(function)))
         return named_or_own(function) if kind.name == "workspace" else named(function)
 
@@ -182,22 +183,22 @@ def all_versions(session: Session, client: Client, kind: Kind, name: str, comman
 
 
 def add_update(group: LazyGroup, kind: Kind) -> None:
-    @group.command(
-        "update",
-        help=f"Change one {kind.name}: {', '.join(('display_name', 'description', *kind.settings))}, tags.NAME.",
-    )
-    @(named_or_own if kind.name == "workspace" else named)
+    @group.command("update", help=f"Change one {kind.name}: {', '.join(kind.settings)}, tags.NAME.")
+    @with_version(kind)
     @sets_option(required=True)
     @no_lists
+    @no_registry
     @at_once
     @click.pass_obj
-    def update(session: Session, name: str, sets: tuple[str, ...]) -> None:
+    def update(
+        session: Session, name: str, sets: tuple[str, ...], version: str | None = None, label: str | None = None
+    ) -> None:
         from treering.specs.changes import changed_texts
 
         with session.client() as client:
-            tags = client.get(session.path(kind.name, name))["state"].get("tags", {})
-            body = {**changed_texts(sets, tags, ("display_name", "description", *kind.settings))}
-            said(session, client, kind, name, "update", body)
+            key = key_of(session, client, kind, name, version)
+            tags = client.get(session.path(kind.name, key))["state"].get("tags", {})
+            said(session, client, kind, key, "update", {**changed_texts(sets, tags, kind.settings)})
 
 
 def said(session: Session, client: Client, kind: Kind, key: str, command: str, body: dict[str, Any]) -> None:

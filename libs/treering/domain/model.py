@@ -253,13 +253,18 @@ def decide(model: ModelState, command: ModelCommand) -> list[ModelEvent]:
 
 
 def create(model: ModelState, command: CreateModel) -> list[ModelEvent]:
-    """Within one model a number is given once: a version that was deleted, or is called otherwise now, still has it."""
+    """Within one model a number is given once: a version that was deleted, or is called otherwise now, still has it.
+
+    Of a version that is there with the same content, the texts become what is given now; other tags stay.
+    """
     before = model.spec.generation if model.spec and model.status in ("deleted", "renamed") else None
     if model.status == "absent" or (before is not None and command.spec.generation > before):
         return [ModelCreated(command.spec, command.description, command.tags)]
     if model.status == "active" and model.spec == command.spec:
-        return []
-    detail = f"version {command.spec.version} exists or existed already and never changes; take another, or none"
+        said = decide(model, UpdateModel(command.description)) if command.description else []
+        return [*said, *decide(model, TagModel(command.tags))]
+    version = command.spec.label or command.spec.version
+    detail = f"version {version} exists or existed already, and what it is made of never changes; take another, or none"
     raise Refused("model.exists", detail)
 
 

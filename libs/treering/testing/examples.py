@@ -15,7 +15,7 @@ from treering.domain.credential import (
     RevokeCredential,
     RotateCredential,
 )
-from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment
+from treering.domain.environment import ArchiveEnvironment, CreateEnvironment, RestoreEnvironment, UpdateEnvironment
 from treering.domain.event import PublishEvent
 from treering.domain.event_schema import (
     ArchiveEventSchema,
@@ -123,6 +123,8 @@ COMMANDS: dict[str, list[Command]] = {
     "environment": [
         CreateEnvironment(ENVIRONMENT),
         CreateEnvironment(SEALED_ENVIRONMENT),
+        CreateEnvironment(ENVIRONMENT, "for sklearn", {"team": "a"}),
+        UpdateEnvironment("", {"team": "b"}),
         ArchiveEnvironment(),
         RestoreEnvironment(),
     ],

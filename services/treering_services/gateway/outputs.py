@@ -134,8 +134,9 @@ class OutputRegistrar:
         there = await registrar.version_state(f"{key}:{spec.version}") if spec.version else None
         if there is not None and there.state.spec.generation == await registrar.generation(key):
             raise Refused("model.exists", f"version {spec.version} of {spec.name!r} exists already and never changes")
-        if spec.label:
-            await registrar.check_label(key, spec.label)
+        if number := await registrar.labelled(key, spec.label):
+            why = f"version {spec.label!r} of {key!r} exists already: it is number {number}"
+            raise Refused("model.exists", why)
         number = await registrar.take_number(key, spec)
         command = RegisterOutput(due.output, spec.name, number)
         written = await registrar.say(JOB.kind, due.job, command, "numbered")

@@ -81,9 +81,10 @@ class Registrar:
         key = registered_model_key(spec.name)
         step = f"{self.command_id}:version"
         again = await self.tracking.peek(lambda db: made_by(db, self.workspace, MODEL.kind, step))
-        if spec.label and again is None:
-            await self.check_label(key, spec.label)
-        number = again.state.spec.version if again else await self.take_number(key, spec)
+        if again:
+            number = again.state.spec.version
+        else:
+            number = await self.labelled(key, spec.label) or await self.take_number(key, spec)
         generation = again.state.spec.generation if again else await self.generation(key)
         command = CreateModel(msgspec.structs.replace(spec, version=number, generation=generation), description, tags)
         return number, await self.say(MODEL.kind, f"{key}:{number}", command, "version")
@@ -110,12 +111,10 @@ class Registrar:
             return number
         raise Refused("service.busy", f"others took the next version of {spec.name!r} each time; try again")
 
-    async def check_label(self, key: str, label: str) -> None:
-        """``Refused("model.exists")`` when it is another version's: a version never changes."""
-        known = await self.state(key)
-        number = known.state.holding.aliases.get(label, 0) if known and known.state.status == "active" else 0
-        if number:
-            raise Refused("model.exists", f"version {label!r} of {key!r} exists already: it is number {number}")
+    async def labelled(self, key: str, label: str) -> int:
+        """The number of the version that is known by a word; 0 when none is."""
+        known = await self.state(key) if label else None
+        return known.state.holding.aliases.get(label, 0) if known and known.state.status == "active" else 0
 
     async def label(self, spec: ModelSpec, number: int) -> Written:
         """The version is also known by the word that its creator wrote."""

@@ -46,7 +46,10 @@ async def create_environment(
     split = split_environment(spec, declared)
     sealed = await asyncio.to_thread(values(gateway).seal, address, split.hidden)
     plain = replace(command, spec=replace(split.spec, sealed=sealed))
-    return await sent(gateway, sealed, lambda: gateway.commands.send(address, plain, context))
+    written = await sent(gateway, sealed, lambda: gateway.commands.send(address, plain, context))
+    if written.changed and written.version > 1:  # it was there, and only its description or tags were changed
+        await asyncio.to_thread(values(gateway).remove, sealed)
+    return written
 
 
 async def opened(gateway: Gateway, environment: Address, spec: EnvironmentSpec) -> EnvironmentSpec:
