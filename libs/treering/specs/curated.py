@@ -15,12 +15,13 @@ from treering.specs.environment_draft import EnvironmentDraft, from_map
 from treering.specs.honoured import note_keys
 from treering.specs.images import FAMILIES, curated
 from treering.specs.kinds import KINDS
-from treering.specs.nodes import MapNode, Report
+from treering.specs.nodes import MapNode, Place, Report
 from treering.specs.package_index import index_urls
 from treering.specs.references import parse_reference
 from treering.specs.requirement_lines import joined, line, read_requirements
 from treering.specs.requirements import python_versions, requirements
 from treering.specs.secret_texts import check_tree
+from treering.specs.submitted import check_environment
 
 __all__ = ["curated", "prepared_environment", "resolve_environment"]
 KIND = "environment"
@@ -40,12 +41,21 @@ def prepared_environment(root: MapNode, report: Report) -> EnvironmentSpec | Non
     try:
         checked_name(draft.name)
         found = None if report.problems else resolve_environment(draft)
+        if isinstance(found, EnvironmentSpec):
+            check_environment(found)
+            note_indexes(found, root.at, "", report)
     except Refused as refused:
         report.refused(root.at, "", refused)
         return None
     if isinstance(found, str):
         report.add(root.at, "", f"only refers to {found!r}; it must say what to install", "environment.invalid")
     return found if isinstance(found, EnvironmentSpec) else None
+
+
+def note_indexes(spec: EnvironmentSpec, at: Place, key: str, report: Report) -> None:
+    """Note the package indexes that are named: only a server knows whether its operator lists them."""
+    for url in spec.indexes:
+        report.note(at, key, f"names the package index {url}, which the operator must have listed in TREERING_INDEXES")
 
 
 def resolve_environment(draft: EnvironmentDraft, code: Path | None = None) -> EnvironmentSpec | str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from treering.specs.checks import folded
 from treering.specs.kinds.computes import CLUSTER, INSTANCE
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_of
+from treering.specs.secret_texts import note_left_out
 
 # What a server says of a resource: read over, so that the output of a ``show`` can be submitted.
 READ_OVER = frozenset(
@@ -160,10 +161,11 @@ def table_of(kind: str) -> Table | None:
 
 
 def note_keys(root: MapNode, kind: str, report: Report) -> None:
-    """Note every key of the file that is accepted and not carried out, at its line."""
+    """Note every key of the file that is accepted and not carried out, and every text that is not kept whole."""
     table = table_of(kind)
     if table is None:
         return
+    note_left_out(root, report)
     for path, node in noted(root, (), table):
         note = table.note(path)
         assert note is not None  # else it would not be among them

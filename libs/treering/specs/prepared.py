@@ -17,7 +17,7 @@ from treering.domain.job_spec import MODEL_TYPES, NOTES_MAX, EnvironmentSpec, In
 from treering.kernel.blobs import PREFIX
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
-from treering.specs.curated import resolve_environment
+from treering.specs.curated import note_indexes, resolve_environment
 from treering.specs.honoured import note_keys
 from treering.specs.job_draft import RUNNABLE, JobDraft, read_job
 from treering.specs.kind_of import kind_of
@@ -98,7 +98,10 @@ def environment_of(draft: JobDraft, report: Report) -> EnvironmentSpec | None:
     except Refused as refused:
         report.refused(draft.environment.at, "environment", refused)
         return None
-    return found if isinstance(found, EnvironmentSpec) else EnvironmentSpec()
+    if not isinstance(found, EnvironmentSpec):
+        return EnvironmentSpec()
+    note_indexes(found, draft.environment.at, "environment", report)
+    return found
 
 
 def check_code(draft: JobDraft, root: MapNode, report: Report) -> None:

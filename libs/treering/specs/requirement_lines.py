@@ -21,6 +21,7 @@ OPTION = re.compile(r"(?P<name>--?[A-Za-z][A-Za-z-]*)(?:(?:\s*=\s*|\s+)(?P<value
 SHORT = re.compile(r"(?P<name>-[a-z])(?P<value>[^\s-].*)")
 INCLUDES = frozenset({"-r", "--requirement"})
 INDEXES = frozenset({"-i", "--index-url", "--pypi-url", "--extra-index-url"})
+LINKS = frozenset({"-f", "--find-links"})
 FOLDERS = frozenset({"-e", "--editable"})
 # They change how pip looks or what it says, not what is installed from an index with wheels.
 NO_EFFECT = frozenset({
@@ -83,6 +84,9 @@ def line(text: str, where: str, folder: Path) -> Wanted:
         return of_folder(value if name else text.strip(), where, folder)
     if name in NO_EFFECT:
         return Wanted()
+    if name in LINKS:
+        advice = "name the index itself with --extra-index-url, if the operator lists it (TREERING_INDEXES)"
+        raise Refused("environment.requirement", f"{where}: {text.split('@')[-1][:100]!r} is a page of links; {advice}")
     return Wanted((requirement(text, where),))
 
 

@@ -63,6 +63,7 @@ NOT_REFUSED = frozenset(
         "sealed",
     }
 )
+LEFT_OUT = frozenset({"tags", "description", "display_name", "properties"})
 NOT_REFUSED_IN_YAML = (NOT_REFUSED - {"environment"}) | {"properties", "keys"}
 
 
@@ -99,6 +100,14 @@ def check_tree(root: MapNode, report: Report) -> None:
     for key, node in scalars("", root):
         if isinstance(node.value, str) and (why := fault_in(key, node.value)):
             report.add(node.at, key, why)
+
+
+def note_left_out(root: MapNode, report: Report) -> None:
+    """Note the texts that are kept without the secret parts of their addresses."""
+    for key in LEFT_OUT & root.entries.keys():
+        for name, node in scalars(key, root.entries[key]):
+            if isinstance(node.value, str) and (what := secret_in(node.value)):
+                report.note(node.at, name, f"is kept without what is secret in its address ({what})")
 
 
 def scalars(key: str, node: Node) -> Iterator[tuple[str, Scalar]]:

@@ -25,7 +25,7 @@ from treering.specs.secret_texts import check_environment_texts, check_job_texts
 
 INSTANCES_MAX = 1
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
-VARIABLE = re.compile(r"[^=\0]+")
+VARIABLE = re.compile(r"[^=\0\s]+")
 
 
 def check_job(spec: JobSpec) -> None:
@@ -152,4 +152,7 @@ def check_plain(key: str, *texts: object) -> None:
 def check_variables(key: str, variables: Mapping[str, str]) -> None:
     for name, value in variables.items():
         if not VARIABLE.fullmatch(name) or "\0" in value:
-            raise Refused("job.variable", f"{key}: {name[:80]!r} cannot be set: no '=' in a name, and NUL nowhere")
+            raise Refused(
+                "job.variable",
+                f"{key}: {name[:80]!r} cannot be set: a name has no blanks and no '=', and NUL is nowhere",
+            )

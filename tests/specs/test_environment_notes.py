@@ -1,0 +1,90 @@
+"""What is said of an environment that is accepted: indexes the operator must list, texts that are not kept whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from treering.client.environments import load_environment
+from treering.kernel.refusal import Refused
+from treering.specs.prepared import load_job
+from treering.specs.validate import judge
+
+INDEX = "https://wheels.example/cpu"
+LISTED = f"names the package index {INDEX}, which the operator must have listed in TREERING_INDEXES"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "r.txt").write_text(f"--extra-index-url {INDEX}\ntorch\n")
+    (tmp_path / "conda.yml").write_text(f"dependencies: [python=3.11, {{pip: [--index-url {INDEX}, torch]}}]\n")
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "Dockerfile").write_text(f"FROM python:3.11\nRUN pip install torch -i {INDEX}\n")
+    return tmp_path
+
+
+def file(folder: Path, text: str) -> Path:
+    (folder / "x.yml").write_text(text)
+    return folder / "x.yml"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{python: '3.11', requirements: r.txt}", "{image: python, conda_file: conda.yml}", "{build: {path: image}}"],
+)
+def test_an_index_that_is_named_is_noted_for_jobs_and_environments(folder: Path, written: str) -> None:
+    job = judge(file(folder, f"command: echo\nenvironment: {written}\n"))
+    assert job.submittable
+    assert [(one.line, one.key, one.message) for one in job.notes] == [(2, "environment", LISTED)]
+    environment = file(folder, f"name: e\n{written[1:-1].replace(', ', chr(10))}\n")
+    assert judge(environment).submittable and [one.message for one in judge(environment).notes] == [LISTED]
+    said: list[str] = []
+    load_environment(environment, (), notes=said)
+    assert LISTED in said[0]
+
+
+@pytest.mark.parametrize("option", ["--find-links", "-f"])
+def test_a_page_of_links_is_refused_with_what_to_write_instead(folder: Path, option: str) -> None:
+    (folder / "r.txt").write_text(f"{option} https://me:pw@wheels.example/x.html\ntorch\n")
+    (problem,) = judge(file(folder, "command: echo\nenvironment: {python: '3.11', requirements: r.txt}\n")).problems
+    assert (
+        "r.txt:1" in problem.message
+        and "--extra-index-url" in problem.message
+        and "TREERING_INDEXES" in problem.message
+    )
+    assert "pw" not in problem.message
+
+
+KINDS = {
+    "job": "command: echo\nenvironment: {python: '3.11'}\n",
+    "environment": "name: e\npython: '3.11'\n",
+    "model": "$schema: https://azuremlschemas.azureedge.net/latest/model.schema.json\nname: m\npath: r.txt\n",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_credential_that_is_left_out_of_a_text_is_noted(folder: Path, kind: str) -> None:
+    path = file(folder, f"{KINDS[kind]}tags: {{repo: 'https://me:canary-77@git.example/x'}}\ndescription: plain\n")
+    judged = judge(path)
+    (note,) = judged.notes
+    assert judged.submittable and note.key == "tags.repo"
+    assert note.message.startswith("is kept without what is secret in its address") and "canary" not in note.message
+
+
+def test_a_job_is_told_which_texts_were_not_kept_whole(folder: Path) -> None:
+    path = file(folder, f"{KINDS['job']}tags: {{repo: 'https://me:canary-77@git.example/x'}}\n")
+    assert [note.partition(" ")[0] for note in load_job(path).notes] == ["tags.repo"]
+
+
+@pytest.mark.parametrize("name", ["bad name", "a=b", " a", ""])
+def test_a_name_that_no_variable_can_have_is_refused(folder: Path, name: str) -> None:
+    (folder / "conda.yml").write_text(f'dependencies: [python=3.11]\nvariables: {{"{name}": x}}\n')
+    for text in (
+        "name: e\nimage: python\nconda_file: conda.yml\n",
+        KINDS["job"].replace("{python: '3.11'}", "{image: python, conda_file: conda.yml}"),
+    ):
+        (problem,) = judge(file(folder, text)).problems
+        assert "cannot be set: a name has no blanks" in problem.message
+    with pytest.raises(Refused, match=r"job\.variable"):
+        load_environment(file(folder, "name: e\nimage: python\nconda_file: conda.yml\n"), ())
