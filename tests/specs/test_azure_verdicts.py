@@ -114,3 +114,44 @@ def test_ssh_settings_of_a_cluster_need_a_user(tmp_path: Path) -> None:
     assert judged(tmp_path, cluster + "ssh_settings: {admin_username: a}\n").problems == ()
     (problem,) = judged(tmp_path, cluster + "ssh_settings: {ssh_key_value: k}\n").problems
     assert problem.key == "ssh_settings.admin_username"
+
+
+@pytest.mark.parametrize(("written", "is_taken"), [("URI_FOLDER", True), ("Uri_Folder", True), ("uriFolder", False)])
+def test_a_type_of_data_is_in_any_case_and_in_snake_case(tmp_path: Path, written: str, is_taken: bool) -> None:
+    text = JOB.replace("  a: 1", f"  a: {{type: {written}, path: ./x}}")
+    assert judged(tmp_path, text).accepted == is_taken
+
+
+def test_a_component_and_a_data_asset_write_their_types_exactly(tmp_path: Path) -> None:
+    component = "name: c\ntype: command\nversion: 1\ncommand: ls\nenvironment: azureml:e:1\ninputs: {a: {type: %s}}\n"
+    data = "$schema: x/data.schema.json\nname: d\ntype: %s\npath: ./x\n"
+    for text in (component, data):
+        assert judged(tmp_path, text % "uri_folder").problems == ()
+        (problem,) = judged(tmp_path, text % "URI_FOLDER").problems
+        assert "did you mean 'uri_folder'" in problem.message or "not one of" in problem.message
+
+
+PIPELINE = "type: pipeline\ninputs: {lr: 0.1}\njobs:\n  s:\n    "
+SWEEP = (
+    "{type: sweep, sampling_algorithm: random, search_space: {x: {type: choice, values: [1]}}, inputs: {d: 1}, "
+    "objective: {goal: minimize, primary_metric: m}, limits: {max_total_trials: 1}, "
+    "trial: {environment: 'azureml:e:1', command: 'echo %s'}}"
+)
+
+
+@pytest.mark.parametrize("named", ["${{search_space.x}}", "${{inputs.d}}", "${{inputs.x}}"])
+def test_an_inline_trial_of_a_step_names_what_is_tried_and_what_the_step_is_given(tmp_path: Path, named: str) -> None:
+    assert judged(tmp_path, PIPELINE + SWEEP % named).problems == ()
+
+
+@pytest.mark.parametrize("named", ["${{search_space.y}}", "${{inputs.lr}}", "${{outputs.o}}"])
+def test_an_inline_trial_that_names_something_else_is_refused(tmp_path: Path, named: str) -> None:
+    (problem,) = judged(tmp_path, PIPELINE + SWEEP % named).problems
+    assert (problem.key, problem.line) == ("jobs.s.trial.command", 5)
+
+
+def test_what_azure_ml_passes_over_in_a_step_is_a_note(tmp_path: Path) -> None:
+    (tmp_path / "c.yml").write_text("type: pipeline\njobs: {a: {command: ls, environment: 'azureml:e:1'}}\n")
+    for step in ("{type: pipeline, component: ./c.yml, settings: {}}", SWEEP[:-1] % "a" + ", settings: {}}"):
+        judgement = judged(tmp_path, PIPELINE + step)
+        assert (judgement.problems, [note.key for note in judgement.notes]) == ((), ["jobs.s.settings"])

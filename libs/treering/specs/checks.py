@@ -150,14 +150,14 @@ def version(node: Node, key: str, report: Report) -> None:
         report.add(node.at, key, f"the version {shown(node)} is not allowed: use 1 to 255 signs, no blanks")
 
 
-def one_of(*values: str, exact: bool = False) -> Check:
-    """One of the words, in any case unless ``exact``; ``systemAssigned`` is read as ``system_assigned``."""
+def one_of(*values: str, exact: bool = False, camel: bool = True) -> Check:
+    """One of the words, in any case unless ``exact``; when ``camel``, ``systemAssigned`` is ``system_assigned``."""
 
     def check(node: Node, key: str, report: Report) -> None:
         if is_binding(node, report):
             return
         given = text_of(node) or ""
-        if given in values or (not exact and (folded(given) in values or given.lower() in values)):
+        if given in values or (not exact and ((camel and folded(given) in values) or given.lower() in values)):
             return
         report.add(node.at, key, f"{shown(node)} is not one of {', '.join(values)}{nearest(given, values)}")
 

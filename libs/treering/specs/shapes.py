@@ -120,8 +120,9 @@ def record(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
     return Shape(check, fields=fields)
 
 
-def tagged(field: str, kinds: Mapping[str, Check], default: str = "") -> Check:
-    """A mapping whose ``field`` says which of ``kinds`` it is; ``default`` when it does not say."""
+def tagged(field: str, kinds: Mapping[str, Check], default: str = "", *, exact: bool = False) -> Check:
+    """A mapping whose ``field`` says which of ``kinds`` it is, in any case unless ``exact``; ``default`` when it does
+    not say."""
 
     def check(node: Node, key: str, report: Report) -> None:
         if is_binding(node, report):
@@ -133,11 +134,12 @@ def tagged(field: str, kinds: Mapping[str, Check], default: str = "") -> Check:
         if said is None and not default:
             report.add(node.at, join(key, field), f"is missing: one of {', '.join(kinds)}")
             return
-        word = folded(text_of(said) or str(said.value)) if isinstance(said, Scalar) else default
+        written = text_of(said) or str(said.value) if isinstance(said, Scalar) else default
+        word = written if exact else folded(written)
         if word in kinds:
             kinds[word](node, key, report)
         else:
-            one_of(*kinds)(said or node, join(key, field), report)
+            one_of(*kinds, exact=exact)(said or node, join(key, field), report)
 
     return Shape(check, parts=tuple(kinds.values()))
 

@@ -10,12 +10,12 @@ from treering.specs.shapes import list_of, map_of, record, tagged
 
 DATA: dict[str, Check] = {
     **without(ASSET_HEAD, "stage"),
-    "type": one_of("uri_file", "uri_folder", "mltable"),
+    "type": one_of("uri_file", "uri_folder", "mltable", exact=True),
     "path": data_path,
 }
 MODEL: dict[str, Check] = {
     **without(ASSET_HEAD, "auto_delete_setting"),
-    "type": one_of("custom_model", "mlflow_model", "triton_model"),
+    "type": one_of("custom_model", "mlflow_model", "triton_model", camel=False),
     "path": data_path,
     "flavors": map_of(anything),
     "intellectual_property": anything,

@@ -126,9 +126,10 @@ COMPONENT: dict[str, Check] = {
         tagged(
             "type",
             {**dict.fromkeys(PARAMETER_TYPES, parameter), **dict.fromkeys(PORT_TYPES, record(PORT))},
+            exact=True,
         )
     ),
-    "outputs": named(tagged("type", dict.fromkeys((*PARAMETER_TYPES, *PORT_TYPES), record(OUTPUT)))),
+    "outputs": named(tagged("type", dict.fromkeys((*PARAMETER_TYPES, *PORT_TYPES), record(OUTPUT)), exact=True)),
 }
 COMMAND: dict[str, Check] = {
     **COMPONENT,
@@ -146,7 +147,7 @@ PARALLEL_TASK: dict[str, Check] = {
     "environment": commands.BODY["environment"],
 }
 PARALLEL: dict[str, Check] = {
-    "task": record(PARALLEL_TASK),
+    "task": open_record(PARALLEL_TASK),
     "logging_level": one_of("DEBUG", "INFO", "WARNING"),
     "mini_batch_size": scalar,
     "partition_keys": list_of(text),
@@ -159,6 +160,5 @@ PARALLEL: dict[str, Check] = {
     "environment_variables": environment_variables,
 }
 command = both(open_record(COMMAND, required=("name", "command", "environment")), commands.expressions_of)
-inline_command = both(
-    open_record({**COMMAND, "name": text}, required=("command", "environment")), commands.expressions_of
-)
+inline_body = open_record({**COMMAND, "name": text}, required=("command", "environment"))
+inline_command = both(inline_body, commands.expressions_of)

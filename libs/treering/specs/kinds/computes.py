@@ -43,7 +43,7 @@ CLUSTER: dict[str, Check] = {
     **COMPUTE,
     "type": one_of("amlcompute"),
     "ssh_settings": record(SSH, required=("admin_username",)),
-    "tier": one_of("dedicated", "low_priority"),
+    "tier": one_of("dedicated", "low_priority", camel=False),
     "min_instances": integer(0),
     "max_instances": integer(0),
     "idle_time_before_scale_down": integer(0),

@@ -27,9 +27,9 @@ data_path = reference(
 )  # fmt: skip
 
 INPUT: dict[str, Check] = {
-    "type": one_of(*DATA_TYPES),
+    "type": one_of(*DATA_TYPES, camel=False),
     "path": data_path,
-    "mode": one_of(*INPUT_MODES),
+    "mode": one_of(*INPUT_MODES, camel=False),
     "datastore": text,
     "path_on_compute": text,
 }
@@ -37,9 +37,9 @@ data_input = record(INPUT)
 literal_input = record({"value": scalar}, required=("value",))
 OUTPUT: dict[str, Check] = {
     "$schema": anything,
-    "type": one_of(*DATA_TYPES),
+    "type": one_of(*DATA_TYPES, camel=False),
     "path": data_path,
-    "mode": one_of(*OUTPUT_MODES),
+    "mode": one_of(*OUTPUT_MODES, camel=False),
     "name": filled,
     "version": version,
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from treering.kernel.refusal import Refused
 from treering.specs import expressions
-from treering.specs.bindings import Names, check_text, dangling
+from treering.specs.bindings import Names, check_text, dangling, names_of
 from treering.specs.checks import join, nearest
+from treering.specs.kinds.commands import check_body
 from treering.specs.kinds.interfaces import Interface, check_step_inputs, interface
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar
 
@@ -30,6 +32,8 @@ def check_graph(pipeline: MapNode, key: str, report: Report) -> None:
             check_bindings(node, path, pipeline, found, waits[name], report)
         if step.entries.keys() & {"command", "args"}:
             check_inline(step, where, report)
+        if isinstance(step.entries.get("trial"), MapNode):
+            check_trial(step, where, report)
     if cycle := cycle_in(waits):
         at = waits[cycle[0]][cycle[1 % len(cycle)]].at
         report.add(at, join(key, f"jobs.{cycle[0]}"), "waits for itself: " + " <- ".join([*cycle, cycle[0]]))
@@ -42,6 +46,19 @@ def check_inline(step: MapNode, key: str, report: Report) -> None:
         check_text(step.entries.get(field), names, join(key, field), report)
     for name, variable in step.map("environment_variables").entries.items():
         check_text(variable, names, join(key, f"environment_variables.{name}"), report)
+
+
+def check_trial(step: MapNode, key: str, report: Report) -> None:
+    """Judge the expressions of an inline trial: they name what it declares, its step is given, and tries."""
+    trial = step.map("trial")
+    own, space = names_of(trial), step.map("search_space").entries.keys()
+    names = replace(
+        own,
+        inputs={*trial.map("inputs").entries, *step.map("inputs").entries, *space},
+        outputs={*trial.map("outputs").entries, *step.map("outputs").entries},
+        search_space=space,
+    )
+    check_body(trial, names, join(key, "trial"), report)
 
 
 def texts(step: MapNode, key: str) -> Iterator[tuple[str, Scalar]]:

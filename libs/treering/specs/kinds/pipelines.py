@@ -75,6 +75,11 @@ def inline_component(node: Node, key: str, report: Report) -> None:
     components.inline_command(node, key, report.in_folder(report.folder))
 
 
+def inline_trial(node: Node, key: str, report: Report) -> None:
+    """What a sweep tries; its expressions are judged with the step, which has the search space (``check_graph``)."""
+    components.inline_body(node, key, report.in_folder(report.folder))
+
+
 STEP: dict[str, Check] = {
     **JOB_HEAD,
     "type": text,
@@ -87,7 +92,7 @@ COMMAND_STEP: dict[str, Check] = {**STEP, **commands.BODY, "limits": commands.li
 SWEEP_STEP: dict[str, Check] = {
     **STEP,
     **sweeps.SWEEP,
-    "trial": shaped(scalar=component_file, mapping=inline_component),
+    "trial": shaped(scalar=component_file, mapping=inline_trial),
 }
 PARALLEL_STEP: dict[str, Check] = {**STEP, **components.PARALLEL, "environment": commands.BODY["environment"]}
 
@@ -116,9 +121,9 @@ step = tagged(
     "type",
     {
         "command": command_step,
-        "pipeline": record(STEP, required=("component",)),
+        "pipeline": open_record(STEP, required=("component",)),
         "parallel": record(PARALLEL_STEP),
-        "sweep": record(SWEEP_STEP, required=("trial", "objective", "limits")),
+        "sweep": open_record(SWEEP_STEP, required=("trial", "objective", "limits")),
         **dict.fromkeys(OTHER_STEPS, other_step),
     },
     default="command",
