@@ -86,8 +86,9 @@ def check_home(options: Options, home: Home) -> None:
     for fault in refuse(faults(home, with_log=with_log, told=options.moved or new_epoch)):
         warn(options, fault)
     home.create()
-    options.elsewhere = options.moved and options.name == "up" and bool(place_faults(home))
-    if not (new_epoch or options.elsewhere):  # It is noted when the epoch has begun.
+    options.elsewhere = options.moved and with_log and bool(place_faults(home))
+    beside_log = options.moved and options.name not in NATS_OWNERS and (home.nats / "store").exists()
+    if not (new_epoch or options.elsewhere or beside_log):  # The server of the log notes it when the epoch has begun.
         check_place(home, moved=options.moved)
     refuse_open_secrets(home)
     for warning in open_folders(home):

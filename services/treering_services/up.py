@@ -23,7 +23,7 @@ from treering.adapters.home_place import check_place
 from treering.adapters.jetstream_log import JetStreamLog
 from treering.adapters.log_check import check_all_signed, check_points, deep_check
 from treering.adapters.log_copy import CopyDamaged
-from treering.adapters.log_epochs import record_epoch
+from treering.adapters.log_epochs import record_beginning, record_epoch
 from treering.adapters.log_recopy import with_log_judged
 from treering.adapters.log_restore import bootstrap_client
 from treering.adapters.nats_config import Cluster
@@ -68,12 +68,9 @@ async def run_everything(options: Options, home: Home, stack: AsyncExitStack, st
     if options.new_epoch:
         for done in await begin_epoch(server, home):
             say(done)
-    elif options.elsewhere:  # It may have been put back with tar, and lack what subscribers have seen.
-        async with bootstrap_client(server) as client:
-            events = JetStreamLog(client)
-            await record_epoch(events, after=await events.head())
-    if options.new_epoch or options.elsewhere:
         check_place(home, moved=True)
+    elif options.elsewhere:
+        await go_on_elsewhere(server, home)
     base = ServiceBase(home, [server.url])
     services = [core(options, base), executor_child(options, home)]
     watch = Service("nats-server", lambda started: watched(server, home, started))
@@ -90,8 +87,18 @@ async def run_nats(options: Options, home: Home, stopped: Stop) -> None:
     async with AsyncExitStack() as stack:
         server = NatsServer(home.root, host=options.host, port=options.port, cluster=cluster)
         await started_nats(server, home, stack, stopped, replicas=len(routes) or 1)
+        if options.elsewhere:
+            await go_on_elsewhere(server, home)
         say(f"nats is ready at {server.url}")
         await run_until_failure([Service("nats-server", lambda started: watched(server, home, started))], stopped)
+
+
+async def go_on_elsewhere(server: NatsServer, home: Home) -> None:
+    """Of a home that was moved: it may have been put back with tar, and lack what subscribers have seen."""
+    async with bootstrap_client(server) as client:
+        events = JetStreamLog(client)
+        await record_epoch(events, after=await events.head())
+    check_place(home, moved=True)
 
 
 def hold_home(home: Home, stack: AsyncExitStack) -> bool:
@@ -133,6 +140,8 @@ async def check_streams(server: NatsServer, home: Home, *, replicas: int | None 
         await deep_check(client, home.copy / "log.db")
         await check_points(client, home)
         await check_all_signed(client, home)
+        if replicas is not None:
+            await record_beginning(JetStreamLog(client))
     except CopyDamaged as damage:
         raise await with_log_judged(client, home, damage) from None
     finally:

@@ -13,7 +13,7 @@ from treering.adapters.bus import ask
 from treering.adapters.nats_accounts import add_publisher, add_subscriber, remove_subscriber
 from treering.client.sse import Parser
 from treering.testing.nats import RunningNats
-from treering_services.gateway import tickets
+from treering_services.gateway import subscriber, tickets
 from treering_services.gateway.call import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,32 @@ async def test_the_heartbeat_of_a_filtered_stream_says_how_far_it_is_and_a_clien
     await created(api, "f")
     found = await api.events("/v1/events?kind=experiment", 1, {"last-event-id": last})
     assert msgspec.json.decode(found[0]["data"])["subject"] == "experiment/f"
+
+
+async def test_who_begins_now_is_told_at_once_where_that_is_and_misses_nothing_when_it_comes_back(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber, "HEARTBEAT_SECONDS", 3600.0)
+    last = await asyncio.to_thread(read_until_id, api, "/v1/events?since=now", 1)
+    await created(api, "meanwhile")
+    found = await api.events("/v1/events?since=now", 1, {"last-event-id": last})
+    assert msgspec.json.decode(found[0]["data"])["subject"] == "experiment/meanwhile"
+
+
+async def test_json_lines_say_on_request_how_far_they_are(api: Api) -> None:
+    position = await created(api, "e")
+
+    def last_said(query: str) -> bytes:
+        with api.connection() as connection:
+            path = f"/v1/events?follow=true&kind=job&since={position}{query}"
+            connection.request("GET", path, headers=api.authorization(None))
+            line: bytes = connection.getresponse().readline()
+            return line
+
+    said = msgspec.json.decode(await asyncio.to_thread(last_said, "&heartbeats=true"))
+    assert said == {"heartbeat": str(position)}
+    assert (await api.ask("GET", f"/v1/events?since={said['heartbeat']}")).status == 200
+    assert await asyncio.to_thread(last_said, "") == b"\n"
 
 
 def test_the_id_of_an_event_that_broke_off_is_not_taken_for_seen() -> None:

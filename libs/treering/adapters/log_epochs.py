@@ -9,14 +9,21 @@ from treering.kernel.epochs import FIRST, Lineage
 from treering.kernel.log import UNDECODABLE, Entry, EventLog, read_commit
 from treering.kernel.writer import Writer
 
-RESTORE = "service:restore"
+RESTORE, BOOTSTRAP = "service:restore", "service:bootstrap"
 MARK_BYTES = 5
 
 
-async def record_epoch(log: EventLog, *, after: int) -> str:
+async def record_beginning(log: EventLog) -> None:
+    """Give a new log an epoch of its own, so that a home which was deleted and made again is another log to those who
+    have seen events of the one before."""
+    if await log.head() == 0:
+        await record_epoch(log, after=0, by=BOOTSTRAP)
+
+
+async def record_epoch(log: EventLog, *, after: int, by: str = RESTORE) -> str:
     """Say in the log that it was restored at ``after``: what comes is another history than what was there before. The
     name of the epoch."""
-    writer, context = Writer(log, INSTALLATION), Context(new_id(), now(), RESTORE)
+    writer, context = Writer(log, INSTALLATION), Context(new_id(), now(), by)
     await writer.execute(EPOCHS, BeginEpoch(after, chance.hex(MARK_BYTES)), context)
     return writer.known[EPOCHS].state.epoch or FIRST
 

@@ -72,6 +72,8 @@ async def nats_events(
     known = await asyncio.to_thread(credential_in, credential)
     types = type if isinstance(type, str) else ",".join(type)
     asked = Asked("" if since is None else since, kind, name, types)
+    if since == "now":  # where that is, is answered at once: a lost answer that had waited would lose its events
+        asked = msgspec.structs.replace(asked, wait_seconds=0.0)
     try:
         client = await connect(urls, known, known.user)
     except NatsUnavailable as error:
@@ -81,7 +83,7 @@ async def nats_events(
             batch = await answered(client, f"sub.{known.user.removeprefix(SUBSCRIBER_PREFIX)}", asked)
             for event in map(read_event, map(bytes, batch.events)):
                 yield msgspec.structs.replace(event, place=place_of(event))
-            asked = msgspec.structs.replace(asked, since=batch.next)
+            asked = msgspec.structs.replace(asked, since=batch.next, wait_seconds=WAIT_SECONDS)
     finally:
         await close(client)
 

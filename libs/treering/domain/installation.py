@@ -171,6 +171,8 @@ def begin_epoch(state: Alert, command: BeginEpoch) -> list[InstallationEvent]:
     previous = state.epoch or FIRST
     if previous.endswith(f"-{command.mark}"):
         return []
+    if state.epoch and state.position == command.after == 0:
+        return []  # each server of a new cluster says so
     if command.after < state.position:
         why = f"after is {command.after}, and epoch {previous!r} began behind {state.position} already"
         raise Refused("installation.invalid", why)

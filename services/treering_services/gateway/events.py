@@ -41,6 +41,7 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name = ""
     type: Line = ""
     plain: bool = False  # server-sent events without a name, as a browser's onmessage wants them
+    heartbeats: bool = False  # JSON lines say {"heartbeat":"EPOCH:POSITION"} where else they say an empty line
     ticket: Name = ""  # instead of a token; POST /v1/events/ticket
     follow: bool | None = None  # on for server-sent events, off for JSON lines
     limit: Limit | None = None  # of a page, when it does not follow; left out, 100
@@ -59,7 +60,7 @@ async def stream_events(call: Call) -> Response:
             raise Refused("request.query", "limit is for a page, and this follows; leave it out, or say follow=false")
         call.gateway.open_streams.check_room(owner)
         subscriber = Subscriber(call.gateway.hub, selection, start, owner)
-        return SubscriberResponse(subscriber, call.gateway.open_streams)
+        return SubscriberResponse(subscriber, call.gateway.open_streams, heartbeats=query.heartbeats)
     return paged(await event_page(call.gateway.hub, selection, start, query.limit or LIMIT_DEFAULT), server_sent)
 
 
@@ -110,7 +111,7 @@ async def start_of(call: Call, query: EventsQuery) -> Start:
             raise Refused("request.last_event_id", "Last-Event-ID is not an id this server sent")
         return await start_at(call.gateway.hub, place, "Last-Event-ID")
     if query.since == "now":
-        return Start(await call.gateway.log.head())
+        return Start(await call.gateway.log.head(), is_now=True)
     place = read_id(query.since or "0")
     if place is None:
         raise Refused("request.query", f"since is {query.since[:40]!r}; it must be a position, an event's id, or 'now'")

@@ -31,10 +31,12 @@ reading = Turnstile(Turns(READING_MAX, "pages", STREAMS_MAX, 2 * STREAMS_MAX))
 
 
 class Start(Struct, frozen=True):
-    """Send what lies behind commit ``after``, without the first ``skip`` events of the next one."""
+    """Send what lies behind commit ``after``, without the first ``skip`` events of the next one. ``is_now``: where that
+    is the client does not know, and is told at once: it comes back there when it loses us before the first event."""
 
     after: int
     skip: int = 0
+    is_now: bool = False
 
     def id(self, lineage: Lineage) -> str:
         """A position, or the id of the last event that is left out."""
@@ -158,8 +160,10 @@ def matches(subject: str, filter: str) -> bool:
 class SubscriberResponse(Response):
     """Streams to one client. A client that goes away is noticed at once, not when the next event comes."""
 
-    def __init__(self, subscriber: Subscriber, open_streams: OpenStreams) -> None:
+    def __init__(self, subscriber: Subscriber, open_streams: OpenStreams, *, heartbeats: bool = False) -> None:
+        """``heartbeats``: JSON lines carry the position too, in a line that is no event."""
         lines = subscriber.selection.lines
+        self.heartbeats = heartbeats
         self.status_code = 200
         self.raw_headers = [
             (b"content-type", (LINES if lines else EVENT_STREAM).encode()),
@@ -182,6 +186,8 @@ class SubscriberResponse(Response):
 
     async def send_all(self, send: Send) -> None:
         sent_at = monotonic_seconds()
+        if self.subscriber.start.is_now:
+            await send({"type": "http.response.body", "body": self.heartbeat(), "more_body": True})
         async for chunk in self.subscriber.chunks():
             if not chunk and monotonic_seconds() - sent_at < HEARTBEAT_SECONDS - 1:
                 continue
@@ -191,9 +197,10 @@ class SubscriberResponse(Response):
     def heartbeat(self) -> bytes:
         """A sign of life, with the position up to which nothing more was selected: a client that comes back with it
         does not read all that again."""
-        if self.subscriber.selection.lines:
-            return b"\n"
-        return HEARTBEAT + f"id: {self.subscriber.hub.lineage.id(self.subscriber.after)}\n\n".encode()
+        id = self.subscriber.hub.lineage.id(self.subscriber.after)
+        if not self.subscriber.selection.lines:
+            return HEARTBEAT + f"id: {id}\n\n".encode()
+        return f'{{"heartbeat":"{id}"}}\n'.encode() if self.heartbeats else b"\n"
 
     async def gone(self, receive: Receive) -> None:
         with suppress(OSError):
