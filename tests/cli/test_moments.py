@@ -52,6 +52,7 @@ def test_the_end_of_the_log_and_days_have_their_own_form() -> None:
     assert SINCE.convert("now", None, None) == "now"
     assert SINCE.convert("-1h", None, None).endswith("+00:00")
     assert DAY.convert("today", None, None) == datetime.now(UTC).date().isoformat()
+    assert len(DAY.convert("7d", None, None)) == len("2026-01-31") and "T" in DAY.convert("-1h", None, None)
 
 
 def options(command: click.Command, context: click.Context, name: str = "") -> dict[str, Any]:

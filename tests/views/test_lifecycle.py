@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -116,8 +117,22 @@ async def test_usage_counts_held_time_per_node_on_the_day_it_ended(history: Hist
     assert actors["anna"].node_seconds == 240.0 and actors["ben"].jobs == 1
     later = await read(lambda db: usage(db, UsageQuery(since="2026-01-02", until="2026-01-02")))
     assert [(row.value, row.node_seconds) for row in later.rows] == [("e", 200.0)]
-    with pytest.raises(Refused, match=r"query\.bad_day"):
-        await read(lambda db: usage(db, UsageQuery(since="yesterday")))
+    for wrong in ("yesterday", "7", "2026-02-30", "2026-01-01T25:00Z", "2026-W01-1x"):
+        with pytest.raises(Refused, match=r"query\.bad_day"):
+            await read(partial(usage, query=UsageQuery(since=wrong)))
+
+
+async def test_usage_is_counted_by_the_hour_of_utc_too(history: History) -> None:
+    # Given a job that prepared until 23:59:50 and ran until after midnight,
+    await history.ran("j", START, 10.0, 20.0, 100.0, experiment="e")
+    read = history.view.read
+    # when usage is asked for by hour, and from or up to an hour that is said in another zone,
+    hours = (await read(lambda db: usage(db, UsageQuery(by="hour")))).rows
+    later = (await read(lambda db: usage(db, UsageQuery(since="2026-01-02T02:30:00+02:00")))).rows
+    before = (await read(lambda db: usage(db, UsageQuery(until="2026-01-01T23:00Z")))).rows
+    # then each hour has its part, in the form of ``audit count --by hour``.
+    assert {row.value: row.node_seconds for row in hours} == {"2026-01-01T23:00Z": 20.0, "2026-01-02T00:00Z": 100.0}
+    assert [row.node_seconds for row in later] == [100.0] and [row.node_seconds for row in before] == [20.0]
 
 
 async def problems(history: History, query: StuckQuery | None = None) -> dict[str, StuckRow]:

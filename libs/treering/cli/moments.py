@@ -86,13 +86,16 @@ class Since(Moment):
 
 
 class Day(click.ParamType[str]):
-    """Of an option that takes a day. Days are those of UTC, as usage is counted."""
+    """Of an option that takes a day, or a time, of which the hour counts. Both are of UTC, as usage is counted."""
 
     name = "DAY|AGO"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         at = time_of(str(value), datetime.now(UTC))
-        return str(value) if at is None else at.date().isoformat()
+        if at is None:
+            return str(value)
+        whole_days = (seconds_ago(str(value).strip()) or 0) % UNITS["day"] == 0
+        return at.date().isoformat() if whole_days else at.isoformat()
 
 
 MOMENT, SINCE, DAY = Moment(), Since(), Day()

@@ -21,9 +21,9 @@ PROBLEMS = {
 
 
 @click.command("usage", cls=Verb)
-@click.option("--by", type=click.Choice(["workspace", "experiment", "actor", "day"]), default="experiment")
-@click.option("--since", type=DAY, metavar="DAY|AGO", help="The first day, such as 2026-01-31 or 7d.")
-@click.option("--until", type=DAY, metavar="DAY|AGO", help="The last day.")
+@click.option("--by", type=click.Choice(["workspace", "experiment", "actor", "day", "hour"]), default="experiment")
+@click.option("--since", type=DAY, metavar="DAY|AGO", help="The first day or hour, such as 2026-01-31, 7d or 3h.")
+@click.option("--until", type=DAY, metavar="DAY|AGO", help="The last day or hour.")
 @click.option("--all-workspaces", is_flag=True)
 @click.pass_obj
 def usage(session: Session, by: str, since: str | None, until: str | None, all_workspaces: bool) -> None:

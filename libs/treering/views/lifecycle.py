@@ -53,7 +53,7 @@ class Now(NamedTuple):
 
 class LifecycleView:
     name = "lifecycle"
-    version = "3"
+    version = "4"
     schema = f"""
     CREATE TABLE IF NOT EXISTS intervals (
       position INTEGER PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,

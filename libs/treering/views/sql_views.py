@@ -17,6 +17,7 @@ from treering.adapters.sqlite_reader import SqliteReaders
 from treering.adapters.sqlite_view import Database, SqliteView
 from treering.domain.compute import ComputeCreated
 from treering.domain.job_spec import JobSpec
+from treering.views import usage
 from treering.views.audit import INDEX_BITS
 from treering.views.versions import OPEN
 
@@ -92,8 +93,9 @@ VIEWS = (
     SELECT workspace, kind, key AS name, parent, status, since, nullif(until, '') AS until, seconds, position
     FROM lifecycle.intervals
     """, ("lifecycle.intervals",)),
-    SqlView("usage", "What jobs cost on each day, by experiment and actor", """
-    SELECT day, workspace, parent AS experiment, actor, jobs, node_milliseconds / 1000.0 AS node_seconds, output_bytes,
+    SqlView("usage", "What jobs cost in each hour, by experiment and actor", f"""
+    SELECT substr(hour, 1, {usage.DAY}) AS day, hour || ':00Z' AS hour, workspace, parent AS experiment, actor, jobs,
+      node_milliseconds / 1000.0 AS node_seconds, output_bytes,
       coalesce(person, actor) AS actor_name
     FROM lifecycle.usage LEFT JOIN temp.people ON id_of_person = actor
     """, ("lifecycle.usage", "temp.people")),

@@ -117,10 +117,11 @@ class ByParentAnswer(Struct, frozen=True):
 
 
 class UsageQuery(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """``qry.usage``: what jobs cost. ``since`` and ``until`` are days (``2026-01-31``), both included."""
+    """``qry.usage``: what jobs cost. ``since`` and ``until`` are days (``2026-01-31``), or times, of which the
+    hour counts; both are included."""
 
     workspace: Name = ""
-    by: Literal["workspace", "experiment", "actor", "day"] = "experiment"
+    by: Literal["workspace", "experiment", "actor", "day", "hour"] = "experiment"
     since: Name = ""
     until: Name = ""
 

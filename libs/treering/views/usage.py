@@ -1,6 +1,6 @@
-"""What work cost, a row a day for whom it was done: node-seconds and bytes of outputs.
+"""What work cost, a row an hour for whom it was done: node-seconds and bytes of outputs.
 
-A node-second is a second in which an attempt held its place on one node; it counts for the day on which its
+A node-second is a second in which an attempt held its place on one node; it counts for the hour in which its
 status ended. Amounts are whole numbers, so that a sum does not depend on the order it was made in.
 """
 
@@ -14,16 +14,16 @@ from treering.kernel.bounds import INT64_MAX
 from treering.kernel.subjects import Address
 from treering.views.moments import seconds_between
 
-DAY = len("2026-01-31")
+DAY, HOUR = len("2026-01-31"), len("2026-01-31T23")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS usage (
-  day TEXT NOT NULL, workspace TEXT NOT NULL, parent TEXT NOT NULL, actor TEXT NOT NULL,
+  hour TEXT NOT NULL, workspace TEXT NOT NULL, parent TEXT NOT NULL, actor TEXT NOT NULL,
   jobs INTEGER NOT NULL, node_milliseconds INTEGER NOT NULL, output_bytes INTEGER NOT NULL,
-  PRIMARY KEY (day, workspace, parent, actor)
+  PRIMARY KEY (hour, workspace, parent, actor)
 ) WITHOUT ROWID;
 """
 ADD = """
-INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, workspace, parent, actor) DO UPDATE SET
+INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hour, workspace, parent, actor) DO UPDATE SET
   jobs = jobs + excluded.jobs, node_milliseconds = node_milliseconds + excluded.node_milliseconds,
   output_bytes = output_bytes + excluded.output_bytes
 """
@@ -67,7 +67,7 @@ class Sums:
         spent = held_milliseconds(before, after.since) if before is not None and before.status in HELD else 0
         stored = output_bytes(after.state) if after.status in TERMINAL else 0
         if jobs or spent or stored:
-            key = (after.since[:DAY], address.workspace, after.parent, after.created_by)
+            key = (after.since[:HOUR], address.workspace, after.parent, after.created_by)
             old = self.of.get(key, NOTHING)
             self.of[key] = Amount(old.jobs + jobs, old.node_milliseconds + spent, old.output_bytes + stored)
 

@@ -1,4 +1,4 @@
-"""What is asked about usage: sums by workspace, experiment, actor or day, and what holds nodes at the moment."""
+"""What is asked about usage: sums by workspace, experiment, actor, day or hour, and what holds nodes at the moment."""
 
 from __future__ import annotations
 
@@ -12,25 +12,31 @@ from treering.adapters.sqlite_view import Database
 from treering.domain.job import HELD, JOB
 from treering.kernel.clock import now
 from treering.kernel.refusal import Refused
-from treering.views.moments import seconds_between, time_text
+from treering.views.moments import moment, seconds_between, time_text
 from treering.views.time_queries import UsageAnswer, UsageQuery, UsageRow
+from treering.views.usage import DAY, HOUR
 
 ROWS_MAX = 5000
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
-COLUMNS = {"workspace": "workspace", "experiment": "parent", "actor": "actor", "day": "day"}
+A_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+COLUMNS = {"workspace": "workspace", "experiment": "parent", "actor": "actor",
+    "day": f"substr(hour, 1, {DAY})", "hour": "hour || ':00Z'",
+}  # fmt: skip
 OF_JOB = {"workspace": "workspace", "experiment": "parent", "actor": "created_by"}
 
 
 def usage(db: Database, query: UsageQuery) -> UsageAnswer:
-    """Answer ``qry.usage``, the largest first; ``Refused`` for what is no day, or no window."""
-    if query.since and query.until and checked_day(query.since, "since") > checked_day(query.until, "until"):
+    """Answer ``qry.usage``, the largest first; ``Refused`` for what is no day or time, or no window."""
+    since, until = checked(query.since, "since"), checked(query.until, "until")
+    if until and since[: len(until)] > until:
         raise Refused("query.bad_window", f"since {query.since} is later than until {query.until}")
     column = COLUMNS[query.by]
     where, values = ["1"], []
-    for field, sign in (("since", ">="), ("until", "<=")):
-        if day := getattr(query, field):
-            where.append(f"day {sign} ?")
-            values.append(checked_day(day, field))
+    if since:
+        where.append("hour >= ?")
+        values.append(since)
+    if until:
+        where.append("substr(hour, 1, length(?)) <= ?")
+        values += [until, until]
     if query.workspace:
         where.append("workspace = ?")
         values.append(query.workspace)
@@ -42,7 +48,7 @@ def usage(db: Database, query: UsageQuery) -> UsageAnswer:
         row["value"]: UsageRow(row["value"], row["jobs"], row["ms"] / 1000, row["bytes"])
         for row in db.execute(sql, values)
     }
-    if query.by != "day" and not query.until:
+    if query.by in OF_JOB and not until:
         for value, (running, seconds) in held_now(db, query).items():
             row = rows.get(value, UsageRow(value, 0, 0.0, 0))
             rows[value] = msgspec.structs.replace(row, running=running, running_node_seconds=round(seconds, 3))
@@ -64,9 +70,14 @@ def held_now(db: Database, query: UsageQuery) -> dict[str, tuple[int, float]]:
     return found
 
 
-def checked_day(text: str, field: str) -> str:
+def checked(text: str, field: str) -> str:
+    """The day or the hour that is asked for, as the beginning of an hour of UTC; "" stays so."""
     try:
-        date.fromisoformat(text if DAY.fullmatch(text) else "")
-    except ValueError:
-        raise Refused("query.bad_day", f"{field} {text[:40]!r} is no day; write it as 2026-01-31") from None
-    return text
+        if not text or (A_DAY.fullmatch(text) and date.fromisoformat(text)):
+            return text
+        if isinstance(at := moment(text, field), str):
+            return at[:HOUR]
+    except (ValueError, Refused):
+        pass
+    why = f"{field} {text[:40]!r} is no day and no time; write it as 2026-01-31 or 2026-01-31T13:00Z"
+    raise Refused("query.bad_day", why)
