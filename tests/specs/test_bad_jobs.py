@@ -27,8 +27,14 @@ def messages(tmp_path: Path, text: str) -> list[str]:
         ("tags: {a: 1}", "3: tags.a: text is needed here, not 1; put it in quotes"),
         ("tags: [a]", "3: tags: a mapping is needed here, not a list"),
         ("inputs: {a: [1]}", "3: inputs.a: a value or a mapping is needed here, not a list"),
-        ("inputs: {a: {path: x, mode: mount}}", "3: inputs.a.mode: 'mount' is not one of ro_mount, download, direct"),
-        ("inputs: {a: {path: x, type: uri_file, mode: eval_mount}}", "3: inputs.a.mode: eval_mount is for inputs of"),
+        (
+            "inputs: {a: {path: 'runs:/r/x', mode: mount}}",
+            "3: inputs.a.mode: 'mount' is not one of ro_mount, download, direct",
+        ),
+        (
+            "inputs: {a: {path: 'runs:/r/x', type: uri_file, mode: eval_mount}}",
+            "3: inputs.a.mode: eval_mount is for inputs of",
+        ),
         ("inputs: {a: {path: 's3://b/x'}}", "3: inputs.a.path: 's3://b/x' is no reference treering knows"),
         ("outputs: {a: {version: 1}}", "3: outputs.a.name: is missing: a version needs the name of the asset"),
         ("distribution: {type: horovod}", "3: distribution.type: 'horovod' is not one of pytorch, mpi, tensorflow"),
@@ -51,7 +57,7 @@ def test_one_wrong_field_is_one_problem(tmp_path: Path, text: str, message: str)
     [
         ("my-env", "'my-env' cannot stand here: azureml:NAME:VERSION"),
         ("{}", "says nothing to run in; give one of image, build"),
-        ("{image: a, conda: b}", "unknown key 'conda'"),
+        ("{image: python, conda: b}", "unknown key 'conda'"),
         ("{image: a, conda_file: absent.yml}", "there is no file 'absent.yml'"),
         ("file:absent.yml", "there is no file 'file:absent.yml'"),
     ],
@@ -75,7 +81,8 @@ def test_an_environment_that_cannot_be_used_is_a_problem(tmp_path: Path, environ
     ],
 )
 def test_an_expression_that_names_nothing_is_a_problem(tmp_path: Path, command: str, message: str) -> None:
-    text = f"environment: {{image: python}}\ninputs: {{lr: 1, data: {{path: x}}}}\ncommand: {command}\n"
+    inputs = "inputs: {lr: 1, data: {path: 'azureml://jobs/j/outputs/o'}}"
+    text = f"environment: {{image: python}}\n{inputs}\ncommand: {command}\n"
     (found,) = messages(tmp_path, text)
     assert found.startswith("3: command: ")
     assert message in found

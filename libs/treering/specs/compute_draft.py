@@ -11,6 +11,7 @@ from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.nodes import MapNode, Report, Scalar, words
 from treering.specs.overrides import apply, given
+from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import read_yaml
 
 CLUSTER, INSTANCE = "compute/amlcompute", "compute/computeinstance"
@@ -37,6 +38,7 @@ def load_compute(path: Path, overrides: Sequence[str], texts: Mapping[str, str] 
         raise Refused("compute.invalid", f"{path} is a {kind}; a compute target here is an amlcompute that nodes join")
     report = Report(path.parent)
     KINDS[kind](root, "", report)
+    check_tree(root, report)
     if report.problems:
         raise Refused("compute.invalid", "\n".join(map(str, report.problems)))
     return ComputeDraft(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -21,7 +22,8 @@ from treering.specs.references import parse_reference
 from treering.specs.requirement_lines import joined, line, read_requirements
 from treering.specs.requirements import python_versions, requirements
 from treering.specs.secret_texts import check_tree
-from treering.specs.submitted import check_environment
+from treering.specs.sound import sound_part
+from treering.specs.submitted import environment_faults, faults
 
 __all__ = ["curated", "prepared_environment", "resolve_environment"]
 KIND = "environment"
@@ -33,20 +35,20 @@ def prepared_environment(root: MapNode, report: Report) -> EnvironmentSpec | Non
     The one verdict of ``validate`` and ``environment create`` on what needs no server.
     """
     KINDS[KIND](root, "", report)
+    sound = sound_part(root, KIND, report)
     check_tree(root, report)
+    if sound is None:
+        return None
+    draft = from_map(sound, report)
+    note_keys(sound, KIND, report)
+    for refused in environment_faults_of(draft):
+        if not any(refused.detail.endswith(problem.message) for problem in report.problems):
+            report.refused(root.at, "", refused)
     if report.problems:
         return None
-    draft = from_map(root, report)
-    note_keys(root, KIND, report)
-    try:
-        checked_name(draft.name)
-        found = None if report.problems else resolve_environment(draft)
-        if isinstance(found, EnvironmentSpec):
-            check_environment(found)
-            note_indexes(found, root.at, "", report)
-    except Refused as refused:
-        report.refused(root.at, "", refused)
-        return None
+    found = resolve_environment(draft)
+    if isinstance(found, EnvironmentSpec):
+        note_indexes(found, root.at, "", report)
     if isinstance(found, str):
         report.add(root.at, "", f"only refers to {found!r}; it must say what to install", "environment.invalid")
     return found if isinstance(found, EnvironmentSpec) else None
@@ -56,6 +58,18 @@ def note_indexes(spec: EnvironmentSpec, at: Place, key: str, report: Report) -> 
     """Note the package indexes that are named: only a server knows whether its operator lists them."""
     for url in spec.indexes:
         report.note(at, key, f"names the package index {url}, which the operator must have listed in TREERING_INDEXES")
+
+
+def environment_faults_of(draft: EnvironmentDraft) -> Iterator[Refused]:
+    """What a server would refuse of an environment that is to be registered."""
+    yield from faults([lambda: checked_name(draft.name)])
+    try:
+        found = resolve_environment(draft)
+    except Refused as refused:
+        yield refused
+        return
+    if isinstance(found, EnvironmentSpec):
+        yield from environment_faults(found)
 
 
 def resolve_environment(draft: EnvironmentDraft, code: Path | None = None) -> EnvironmentSpec | str:

@@ -19,6 +19,7 @@ from treering.specs.overrides import apply, given
 from treering.specs.readable import why_unreadable
 from treering.specs.references import parse_reference
 from treering.specs.secret_texts import check_tree
+from treering.specs.sound import sound_part
 from treering.specs.yaml_text import read_yaml
 
 DEFAULT_TYPE = "custom_model"
@@ -65,13 +66,15 @@ def prepared_model(root: MapNode, report: Report) -> ModelDraft | None:
 
     The one verdict of ``validate`` and ``model create`` on what needs no server.
     """
-    KINDS[f"model/{DEFAULT_TYPE}"](root, "", report)
+    kind = f"model/{DEFAULT_TYPE}"
+    KINDS[kind](root, "", report)
+    sound = sound_part(root, kind, report)
     check_tree(root, report)
-    if report.problems:
+    if sound is None:
         return None
-    note_keys(root, f"model/{DEFAULT_TYPE}", report)
+    note_keys(sound, kind, report)
     try:
-        draft = read_model(root, report)
+        draft = read_model(sound, report)
         return replace(draft, notes=tuple(f"{one.key} {one.message}" for one in report.notes))
     except Refused as refused:
         report.refused(root.at, "", refused)

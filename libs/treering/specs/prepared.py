@@ -7,7 +7,8 @@ carried out, and the rules that the server has for every job (``submitted``), on
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -30,10 +31,12 @@ from treering.specs.readable import Assets, is_handed_on, why_unreadable
 from treering.specs.references import parse_reference
 from treering.specs.secret_texts import check_tree
 from treering.specs.secret_variables import split_job
-from treering.specs.submitted import check_job
+from treering.specs.sound import sound_part
+from treering.specs.submitted import faults, job_faults
 from treering.specs.yaml_text import read_yaml
 
 STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
+IN_YAML = {"timeout_seconds": "limits.timeout", "experiment": "experiment_name"}  # where a job has another key
 NO_DATA = "is not carried out: only models are registered so far, no data assets"
 
 
@@ -58,18 +61,20 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
 def prepared_job(root: MapNode, path: Path, report: Report) -> JobDraft | None:
     """The draft of a job that a server can be asked to run; else the report says why not."""
     KINDS[RUNNABLE](root, "", report)
+    sound = sound_part(root, RUNNABLE, report)
+    if sound is not None:
+        known = len(report.problems)
+        report_placeholders(sound, report)
+        sound = sound_part(sound, RUNNABLE, report, known)
     check_tree(root, report)
-    if not report.problems:
-        report_placeholders(root, report)
-    if report.problems:
+    if sound is None:
         return None
-    draft = read_job(root, path, report)
+    draft = read_job(sound, path, report)
     environment = environment_of(draft, report)
-    check_code(draft, root, report)
-    check_processes(root, report)
-    if environment is not None and not report.problems:
-        check_spec(draft, environment, root, report)
-    return noted(draft, root, report)
+    check_code(draft, sound, report)
+    check_processes(sound, report)
+    check_spec(draft, environment, sound, report)
+    return noted(draft, sound, report)
 
 
 def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
@@ -91,13 +96,13 @@ def with_environment(root: MapNode, report: Report) -> MapNode:
     return MapNode({**root.entries, "environment": found}, root.places, root.at) if found else root
 
 
-def environment_of(draft: JobDraft, report: Report) -> EnvironmentSpec | None:
-    """What is to be installed; nothing for what only the server can look up, None when it cannot be made."""
+def environment_of(draft: JobDraft, report: Report) -> EnvironmentSpec:
+    """What is to be installed; nothing for what only the server can look up, or cannot be made."""
     try:
         found = resolve_environment(draft.environment, draft.code)
     except Refused as refused:
         report.refused(draft.environment.at, "environment", refused)
-        return None
+        return EnvironmentSpec()
     if not isinstance(found, EnvironmentSpec):
         return EnvironmentSpec()
     note_indexes(found, draft.environment.at, "environment", report)
@@ -121,35 +126,49 @@ def check_processes(root: MapNode, report: Report) -> None:
 
 
 def check_spec(draft: JobDraft, environment: EnvironmentSpec, root: MapNode, report: Report) -> None:
-    """The rules of the server, on the job it will be sent."""
-    try:
-        inputs = {name: with_stand_in(name, given, name in draft.local_inputs) for name, given in draft.inputs.items()}
-        spec = decode(msgspec.json.encode(spec_of(draft, environment, "", inputs, {})), JobSpec)
-        check_job(spec)
-        split_job(spec, draft.secret_variables)
-    except Refused as refused:
-        report.refused(place_in(root, refused.detail), "", refused)
+    """The rules of the server, on the job it will be sent; what the YAML said already is not said again."""
+    known = {problem.message for problem in report.problems}
+    for refused in spec_faults(draft, environment):
+        if not any(refused.detail.endswith(said) for said in known):
+            report.refused(place_in(root, refused.detail), "", refused)
 
 
-def with_stand_in(name: str, given: InputSpec, is_local: bool) -> InputSpec:
-    """The input as if its files were here already; ``Refused("input.unsupported")`` when no server can find them."""
-    if not is_local:
-        if not given.path:
-            return given
-        reference = parse_reference(given.path)
-        is_direct = given.mode == "direct" and is_handed_on(reference)
-        if is_direct or (reference.form == "http" and given.type == "uri_file"):
-            return given
-        assets: Assets = "models" if given.type in MODEL_TYPES else "data"
-        if why := why_unreadable(reference, assets, for_input=True):
-            raise Refused("input.unsupported", f"inputs.{name}: {why}")
-    return replace(given, digest=STAND_IN)
+def spec_faults(draft: JobDraft, environment: EnvironmentSpec) -> Iterator[Refused]:
+    yield from faults(partial(check_reference, name, given) for name, given in draft.inputs.items())
+    inputs = {
+        name: given if is_for_others(given) else replace(given, digest=STAND_IN) for name, given in draft.inputs.items()
+    }
+    spec = spec_of(draft, environment, "", inputs, {})
+    found = [*job_faults(spec), *faults([lambda: split_job(spec, draft.secret_variables)])]
+    yield from found or faults([lambda: decode(msgspec.json.encode(spec), JobSpec)])
+
+
+def check_reference(name: str, given: InputSpec) -> None:
+    """``Refused("input.unsupported")`` when no server can find the files of an input; paths of this machine were looked
+    at before."""
+    reference = parse_reference(given.path) if given.path else None
+    if reference is None or reference.form == "local" or is_for_others(given):
+        return
+    assets: Assets = "models" if given.type in MODEL_TYPES else "data"
+    if why := why_unreadable(reference, assets, for_input=True):
+        raise Refused("input.unsupported", f"inputs.{name}: {why}")
+
+
+def is_for_others(given: InputSpec) -> bool:
+    """Whether an input is a value, or an address that the node or the command opens."""
+    if not given.path:
+        return True
+    reference = parse_reference(given.path)
+    return (given.mode == "direct" and is_handed_on(reference)) or (
+        reference.form == "http" and given.type == "uri_file"
+    )
 
 
 def place_in(root: MapNode, detail: str) -> Place:
     """Where the key is that a sentence begins with, as far as it is there."""
     node: Node = root
-    for step in detail.partition(":")[0].partition(" ")[0].split("."):
+    key = detail.partition(":")[0].partition(" ")[0]
+    for step in IN_YAML.get(key, key).split("."):
         if not isinstance(node, MapNode) or step not in node.entries:
             break
         node = node.entries[step]

@@ -7,7 +7,8 @@ with a secret in them, and the sentence says where it belongs: among the environ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from msgspec import to_builtins
@@ -67,19 +68,20 @@ LEFT_OUT = frozenset({"tags", "description", "display_name", "properties"})
 NOT_REFUSED_IN_YAML = (NOT_REFUSED - {"environment"}) | {"properties", "keys"}
 
 
-def check_job_texts(spec: JobSpec) -> None:
-    """``Refused("job.secret_in_text")`` when a text that the log keeps as it is has a secret in it."""
-    check_texts("", {key: value for key, value in to_builtins(spec).items() if key not in NOT_REFUSED})
+def job_text_checks(spec: JobSpec) -> Iterator[Callable[[], None]]:
+    """``Refused("job.secret_in_text")`` of each text that the log keeps as it is and that has a secret in it."""
+    fields = {key: value for key, value in to_builtins(spec).items() if key not in NOT_REFUSED}
+    yield from (partial(check_text, key, text) for key, text in texts("", fields))
 
 
-def check_environment_texts(spec: EnvironmentSpec) -> None:
-    check_texts("environment", {key: value for key, value in to_builtins(spec).items() if key not in NOT_REFUSED})
+def environment_text_checks(spec: EnvironmentSpec) -> Iterator[Callable[[], None]]:
+    fields = {key: value for key, value in to_builtins(spec).items() if key not in NOT_REFUSED}
+    yield from (partial(check_text, key, text) for key, text in texts("environment", fields))
 
 
-def check_texts(within: str, fields: dict[str, Any]) -> None:
-    for key, text in texts(within, fields):
-        if why := fault_in(key, text):
-            raise Refused(CODE, f"{key} {why}")
+def check_text(key: str, text: str) -> None:
+    if why := fault_in(key, text):
+        raise Refused(CODE, f"{key} {why}")
 
 
 def texts(key: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,8 @@ that what must fail on a node is refused at submission instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 
 from treering.domain.job_spec import EnvironmentSpec, InputSpec, JobSpec, OutputSpec, is_model_output
 from treering.kernel.refusal import Refused
@@ -21,11 +22,12 @@ from treering.specs.package_index import index_urls
 from treering.specs.references import parse_reference
 from treering.specs.requirements import python_versions, requirements
 from treering.specs.scalars import plain_value
-from treering.specs.secret_texts import check_environment_texts, check_job_texts
+from treering.specs.secret_texts import environment_text_checks, job_text_checks
 
 INSTANCES_MAX = 1
 TIMEOUT_SECONDS_MAX = 366 * 24 * 3600.0
-VARIABLE = re.compile(r"[^=\0\s]+")
+VARIABLE = re.compile(r"[A-Za-z_.\-][A-Za-z0-9_.\-]*", re.ASCII)
+VARIABLE_WORDS = "use letters, digits, '_', '.' and '-', and no digit first"
 
 
 def check_job(spec: JobSpec) -> None:
@@ -33,37 +35,71 @@ def check_job(spec: JobSpec) -> None:
     ``job.secret_in_text``, ``name.invalid``, ``expression.*``, ``input.unsupported``, ``input.written``,
     ``output.path``, ``output.version``, ``environment.*``.
     """
-    check_names("inputs", spec.inputs)
-    check_names("outputs", spec.outputs)
-    check_job_texts(spec)
-    check_command(spec)
-    if spec.timeout_seconds is not None and not 0 < spec.timeout_seconds <= TIMEOUT_SECONDS_MAX:
-        message = f"timeout_seconds is {spec.timeout_seconds:g}; it is more than 0 and at most {TIMEOUT_SECONDS_MAX:g}"
-        raise Refused("job.timeout", message)
-    if spec.instance_count != INSTANCES_MAX:
-        detail = f"resources.instance_count is {spec.instance_count}; jobs run on {INSTANCES_MAX} instance here"
-        raise Refused("job.instance_count", detail)
-    for name, given in spec.inputs.items():
-        check_input(name, given)
-    for name, output in spec.outputs.items():
-        check_output(name, output)
-    check_variables("environment_variables", spec.environment_variables)
-    check_plain("experiment", spec.experiment)
+    for refused in job_faults(spec):
+        raise refused
+
+
+def job_faults(spec: JobSpec) -> Iterator[Refused]:
+    """Everything that is wrong with a job, one after the other."""
+    yield from faults(job_checks(spec))
+
+
+def faults(checks: Iterable[Callable[[], object]]) -> Iterator[Refused]:
+    for check in checks:
+        try:
+            check()
+        except Refused as refused:
+            yield refused
+
+
+def job_checks(spec: JobSpec) -> Iterator[Callable[[], object]]:
+    yield lambda: check_names("inputs", spec.inputs)
+    yield lambda: check_names("outputs", spec.outputs)
+    yield from job_text_checks(spec)
+    yield lambda: check_command(spec)
+    yield lambda: check_time(spec.timeout_seconds)
+    yield lambda: check_instances(spec.instance_count)
+    yield from (partial(check_input, name, given) for name, given in spec.inputs.items())
+    yield from (partial(check_output, name, output) for name, output in spec.outputs.items())
+    yield from variable_checks("environment_variables", spec.environment_variables)
+    for name, value in spec.environment_variables.items():
+        yield partial(check_expressions, f"environment_variables.{name}", value, spec)
+    yield lambda: check_plain("experiment", spec.experiment)
     if spec.experiment:
-        checked_name(spec.experiment, "experiment")
-    check_environment(spec.environment)
+        yield lambda: checked_name(spec.experiment, "experiment")
+    yield from environment_checks(spec.environment)
+
+
+def check_time(seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds <= TIMEOUT_SECONDS_MAX:
+        message = f"timeout_seconds is {seconds:g}; it is more than 0 and at most {TIMEOUT_SECONDS_MAX:g}"
+        raise Refused("job.timeout", message)
+
+
+def check_instances(count: int) -> None:
+    if count != INSTANCES_MAX:
+        detail = f"resources.instance_count is {count}; jobs run on {INSTANCES_MAX} instance here"
+        raise Refused("job.instance_count", detail)
 
 
 def check_environment(spec: EnvironmentSpec) -> None:
     """Raises ``Refused``: ``environment.`` ``requirement``, ``index``, ``python_invalid``; ``path.unsafe``;
     ``job.secret_in_text``, ``job.variable``."""
-    check_environment_texts(spec)
-    python_versions(spec.python)
-    requirements(spec.requirements, "environment.requirements")
-    index_urls(spec.indexes, "environment.indexes")
-    for folder in spec.modules:
-        SafePath.parse(folder)
-    check_variables("environment.variables", spec.variables)
+    for refused in environment_faults(spec):
+        raise refused
+
+
+def environment_faults(spec: EnvironmentSpec) -> Iterator[Refused]:
+    return faults(environment_checks(spec))
+
+
+def environment_checks(spec: EnvironmentSpec) -> Iterator[Callable[[], object]]:
+    yield from environment_text_checks(spec)
+    yield lambda: python_versions(spec.python)
+    yield lambda: requirements(spec.requirements, "environment.requirements")
+    yield lambda: index_urls(spec.indexes, "environment.indexes")
+    yield from (partial(SafePath.parse, folder) for folder in spec.modules)
+    yield from variable_checks("environment.variables", spec.variables)
 
 
 def check_names(group: str, names: Collection[str]) -> None:
@@ -79,8 +115,6 @@ def check_command(spec: JobSpec) -> None:
     if "\0" in spec.command:
         raise Refused("job.command", "command has a NUL character, which no program can be given")
     check_expressions("command", spec.command, spec)
-    for name, value in spec.environment_variables.items():
-        check_expressions(f"environment_variables.{name}", value, spec)
 
 
 def check_expressions(key: str, text: str, spec: JobSpec) -> None:
@@ -149,10 +183,14 @@ def check_plain(key: str, *texts: object) -> None:
         raise Refused("job.nul", f"{key} has a NUL character, which no program can be given; remove it")
 
 
-def check_variables(key: str, variables: Mapping[str, str]) -> None:
-    for name, value in variables.items():
-        if not VARIABLE.fullmatch(name) or "\0" in value:
-            raise Refused(
-                "job.variable",
-                f"{key}: {name[:80]!r} cannot be set: a name has no blanks and no '=', and NUL is nowhere",
-            )
+def variable_checks(key: str, variables: Mapping[str, str]) -> Iterator[Callable[[], object]]:
+    yield from (partial(check_variable, key, name, value) for name, value in variables.items())
+
+
+def check_variable(key: str, name: str, value: str) -> None:
+    """A name that a container could have; a value may have lines, as a key in PEM has."""
+    if not VARIABLE.fullmatch(name):
+        why = f"{name[:80]!r} is no name of a variable" if name else "a name of a variable is empty"
+        raise Refused("job.variable", f"{key}: {why}: {VARIABLE_WORDS}")
+    if "\0" in value:
+        raise Refused("job.variable", f"{key}.{name[:80]}: has a NUL character, which no variable can hold; remove it")

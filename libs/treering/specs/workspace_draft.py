@@ -11,6 +11,7 @@ from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.nodes import Report, words
 from treering.specs.overrides import apply, given
+from treering.specs.secret_texts import check_tree
 from treering.specs.yaml_text import read_yaml
 
 KIND = "workspace"
@@ -36,6 +37,7 @@ def load_workspace(
         raise Refused("workspace.invalid", f"{path} is a {kind}, not a workspace")
     report = Report(path.parent)
     KINDS[KIND](root, "", report)
+    check_tree(root, report)
     report.refuse("workspace.invalid")
     body = {"display_name": root.text("display_name"), "description": root.text("description")}
     left = tuple(sorted(key for key in root.entries if key not in READ))
