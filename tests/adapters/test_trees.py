@@ -182,9 +182,30 @@ def test_amlignore_beats_gitignore(folder: Path) -> None:
     assert paths(folder) == ["main.py"]
 
 
-def test_what_lies_in_an_ignored_folder_cannot_be_taken_back(folder: Path) -> None:
-    (folder / ".amlignore").write_text("deep/\n!deep/er/data.csv\n")
-    assert "deep/er/data.csv" not in paths(folder)
+@pytest.mark.parametrize(
+    ("patterns", "taken"),
+    [
+        ("deep/\n!deep/er/data.csv\n", ["deep/er/data.csv", "main.py", "run.sh"]),
+        ("*\n!*.csv\n", ["deep/er/data.csv"]),
+        ("deep/**\n!deep/er/\n", ["deep/er/data.csv", "main.py", "run.sh"]),
+        ("!deep/er/data.csv\ndeep/\n", ["main.py", "run.sh"]),
+        ("*\n!*.py\n!*.csv\ndeep/er/\n", ["main.py"]),
+    ],
+)
+def test_a_later_pattern_takes_back_what_lies_in_an_ignored_folder(
+    folder: Path, patterns: str, taken: list[str]
+) -> None:
+    """As azure-ai-ml 1.35.2 does it; git does not look into a folder that is ignored."""
+    (folder / ".amlignore").write_text(patterns)
+    assert [path for path in paths(folder) if path != ".amlignore"] == taken
+
+
+def test_an_ignored_folder_that_nothing_takes_back_is_not_looked_into(folder: Path) -> None:
+    (folder / "heavy").mkdir()
+    os.mkfifo(folder / "heavy" / "pipe")
+    (folder / "link").symlink_to("/")
+    (folder / ".amlignore").write_text("!*.py\nheavy/\nlink/\n")
+    assert paths(folder) == [".amlignore", "deep/er/data.csv", "main.py", "run.sh"]
 
 
 def test_git_and_bytecode_are_left_out_of_code_and_no_data(folder: Path) -> None:

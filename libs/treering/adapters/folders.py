@@ -1,7 +1,8 @@
 """Lists what of a folder belongs to a tree: of data all, of code what its ignore file does not name.
 
-For code, ``.amlignore`` is read, or ``.gitignore`` when there is no ``.amlignore``, at the top of the folder only, as
-Azure ML does. Patterns mean what they mean to git: what lies in an ignored folder cannot be taken back in.
+For code, ``.amlignore`` is read, or ``.gitignore`` when there is no ``.amlignore``, at the top of the folder only. As
+with Azure ML, and unlike with git, a later ``!pattern`` takes a file back in from a folder that is ignored: ``*`` and
+``!*.py`` are the Python files of all folders.
 """
 
 from __future__ import annotations
@@ -56,8 +57,22 @@ class Taking(NamedTuple):
     def advice(self) -> str:
         return advice(self.spec is not None)
 
-    def skips(self, name: str, said: str) -> bool:
-        return self.spec is not None and (name in SKIPPED_IN_CODE or self.spec.match_file(said))
+    def skips(self, name: str, said: str, is_walked: bool = False) -> bool:
+        """Whether an entry is left out; of a folder that would be walked, whether all in it is."""
+        return self.spec is not None and (name in SKIPPED_IN_CODE or ignores(self.spec, said, is_walked))
+
+
+def ignores(spec: GitIgnoreSpec, said: str, is_walked: bool) -> bool:
+    """The last pattern that matches decides. An ignored folder is walked if a later pattern may take files back in."""
+    ignored = takes_back = False
+    for pattern in spec.patterns:
+        if pattern.include is None:  # a comment
+            continue
+        if pattern.match_file(said) is not None:
+            ignored, takes_back = pattern.include, False
+        elif not pattern.include:
+            takes_back = True
+    return ignored and not (is_walked and takes_back)
 
 
 def scan(folder: Path, ignore: bool = True, leave_out: LeaveOut = refuse, entries_max: int = FILES_MAX) -> Listing:
@@ -125,7 +140,7 @@ def taken(taking: Taking, entry: os.DirEntry[str], path: str, above: tuple[Path,
         except Refused as refusal:
             refused = refusal  # unless it is ignored
     is_folder = refused is None and os.path.isdir(full)
-    if taking.skips(entry.name, path + "/" if is_folder else path):
+    if taking.skips(entry.name, path + "/" if is_folder else path, is_folder):
         return
     if refused is not None:
         if not taking.skips(entry.name, path + "/"):
