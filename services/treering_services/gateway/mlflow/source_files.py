@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from anyio.to_thread import run_sync
@@ -35,8 +35,7 @@ async def is_elsewhere(gateway: Gateway, workspace: str, source: str) -> bool:
 def together(kept: Kept, trees: Mapping[str, OpenTree]) -> Manifest:
     """What stands below the path. There may be a million files: run beside the loop."""
     start = f"{kept.path}/" if kept.path else ""
-    found = {file.path[len(start) :]: file for file in kept.files if file.path.startswith(start)}
-    files = {path: TreeFile(path, file.size_bytes, file.digest, False) for path, file in found.items()}
+    files: dict[str, TreeFile] = {}
     folders: set[str] = set()
     for prefix, tree in trees.items():
         inner, rest = within(prefix, kept.path), within(kept.path, prefix)
@@ -46,8 +45,23 @@ def together(kept: Kept, trees: Mapping[str, OpenTree]) -> Manifest:
                 folders |= {path.rstrip("/")} - {""}
             else:
                 files[path] = TreeFile(path, tree.files[one].size, tree.files[one].digest, False)
+    logged = {file.path[len(start) :]: file for file in kept.files if file.path.startswith(start)}
+    files |= {
+        path: TreeFile(path, logged[path].size_bytes, logged[path].digest, False) for path in beside(files, logged)
+    }
     filled = {folder for path in (*files, *folders) for folder in parents(path)} if folders else set()
     return Manifest(tuple(files[path] for path in sorted(files)), tuple(sorted(folders - filled - set(files))))
+
+
+def beside(left: Collection[str], logged: Collection[str]) -> list[str]:
+    """Those that a script logged and that are shown beside the files that its job left: none in the place of one of
+    them, below one, or in the place of a folder that has some."""
+    folders = {folder for path in left for folder in parents(path)} if logged else set()
+    return [
+        path
+        for path in logged
+        if path not in left and path not in folders and not any(above in left for above in parents(path))
+    ]
 
 
 class Kept(NamedTuple):
