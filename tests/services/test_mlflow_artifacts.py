@@ -126,6 +126,23 @@ async def test_an_odd_but_harmless_path_is_taken(api: Api, path: str) -> None:
     assert (await api.ask("GET", f"{ROOT}/{path}")).body == b"x"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("PUT", f"{ROOT}/d/a%0Ab.txt", 400, "INVALID_PARAMETER_VALUE"),
+        ("GET", f"{ROOT}/d/a%0Ab.txt", 400, "INVALID_PARAMETER_VALUE"),
+        ("DELETE", f"/w/w{ROOT}/a%0D%0Ab", 400, "INVALID_PARAMETER_VALUE"),
+        ("PATCH", f"{ROOT}/d/a.txt", 405, "ENDPOINT_NOT_FOUND"),
+        ("GET", "/w/w/nothing/here", 404, "ENDPOINT_NOT_FOUND"),
+    ],
+)
+async def test_what_no_path_of_mlflows_api_takes_is_refused_in_its_words(
+    shared_api: Api, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await shared_api.ask(method, path, b"x" if method == "PUT" else None)
+    assert (answer.status, answer.json["error_code"]) == (status, code), answer.body
+
+
 async def test_a_name_that_is_not_ascii_is_told_to_the_browser_in_both_ways(api: Api) -> None:
     await put(api, "caf%C3%A9%20%22x%22.txt")
     said = (await api.ask("GET", f"{ROOT}/caf%C3%A9%20%22x%22.txt")).headers["content-disposition"]

@@ -113,6 +113,26 @@ async def test_a_stage_can_move_the_others_out_of_it(api: Api) -> None:
     refused(await api.ask("POST", f"{MV}/transition-stage", bad), 400, "INVALID_PARAMETER_VALUE", "not an Active stage")
 
 
+async def test_what_one_request_changes_has_one_time(api: Api) -> None:
+    await a_model(api, versions=4)
+    for number in ("1", "2", "3"):
+        await done(api, "POST", f"{MV}/transition-stage", {"name": "m", "version": number, "stage": "Production"})
+    last = {"name": "m", "version": "4", "stage": "Production", "archive_existing_versions": True}
+    await done(api, "POST", f"{MV}/transition-stage", last)
+
+    async def versions_and_times(name: str) -> tuple[list[str], set[int]]:
+        found = (await done(api, "GET", f"{MV}/search?filter=name%3D'{name}'"))["model_versions"]
+        model = (await done(api, "GET", f"{RM}/get?name={name}"))["registered_model"]
+        times = {one["last_updated_timestamp"] for one in (model, *found)}
+        return [one["version"] for one in found], times
+
+    numbers, times = await versions_and_times("m")
+    assert numbers == ["4", "3", "2", "1"] and len(times) == 1
+    await done(api, "POST", f"{RM}/rename", {"name": "m", "new_name": "n"})
+    numbers, times = await versions_and_times("n")
+    assert numbers == ["4", "3", "2", "1"] and len(times) == 1
+
+
 async def test_a_renamed_model_keeps_everything_but_its_name(api: Api) -> None:
     await a_model(api, "old name", versions=2)
     await done(api, "POST", f"{RM}/alias", {"name": "old name", "alias": "champion", "version": "1"})

@@ -103,6 +103,21 @@ async def test_a_batch_with_one_bad_part_leaves_nothing(mlflow: Mlflow) -> None:
     assert "metrics" not in data
 
 
+async def test_a_metric_is_of_a_logged_model_that_there_is_or_was(mlflow: Mlflow) -> None:
+    run_id = await mlflow.run()
+    made = (await mlflow.api.ask("POST", "/api/2.0/mlflow/logged-models", {"experiment_id": "0"})).json
+    model_id = made["model"]["info"]["model_id"]
+    point = {"key": "acc", "value": 1, "timestamp": 1}
+    await mlflow.done("runs/log-metric", run_id=run_id, **point, model_id=model_id)
+    absent = {**point, "model_id": "m-none"}
+    assert await mlflow.refused("runs/log-metric", run_id=run_id, **absent) == "RESOURCE_DOES_NOT_EXIST"
+    batch = {"metrics": [point, absent], "params": [{"key": "p", "value": "1"}]}
+    assert await mlflow.refused("runs/log-batch", run_id=run_id, **batch) == "RESOURCE_DOES_NOT_EXIST"
+    assert "params" not in (await mlflow.shown(run_id))["data"]
+    await mlflow.api.ask("DELETE", f"/api/2.0/mlflow/logged-models/{model_id}")
+    await mlflow.done("runs/log-metric", run_id=run_id, **point, model_id=model_id)
+
+
 async def test_a_run_has_metrics_of_so_many_names_and_goes_on_with_those_it_has(mlflow: Mlflow) -> None:
     run_id, batch = await mlflow.run(), 1000
     for start in range(0, GATHERED_MAX, batch):

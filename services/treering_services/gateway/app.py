@@ -23,14 +23,18 @@ from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
 from treering_services.gateway.mlflow import MLFLOW_ROUTES
+from treering_services.gateway.mlflow.errors import INVALID
+from treering_services.gateway.mlflow.errors import answered as mlflow_answer
 from treering_services.gateway.mount import mounted, prefix_of
 from treering_services.gateway.policy import OPEN, JobMay
-from treering_services.gateway.problem import SERVER_ERROR, problem, problem_of
+from treering_services.gateway.problem import SERVER_ERROR, problem, problem_of, status_of
 from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES
 
 FAILED = "the service failed on this request; its log says why"
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]*")  # RFC 3986, 3.3
+MLFLOW_PATHS = ("/api/2.0/mlflow", "/api/3.0/mlflow")
+BAD_REQUEST = 400
 NOWHERE = "-"  # the route of a request that matches none
 log = structlog.get_logger()
 
@@ -113,8 +117,8 @@ class TableRoute(StarletteRoute):
         if scope["method"] in (self.methods or ()):
             await self.app(scope, receive, send)
             return
-        refusal = problem("route.method", f"{scope['path']!r} does not take {scope['method']}")
-        await refuse(self.gateway, refusal, scope, receive, send)
+        said = f"{scope['path']!r} does not take {scope['method']}"
+        await refuse(self.gateway, nowhere(scope, "route.method", said), scope, receive, send)
 
 
 class Application:
@@ -164,11 +168,19 @@ class Application:
             await refuse(self.gateway, Response(status_code=308, headers=location), scope, receive, send)
             return
         if "\n" in scope["path"]:  # where the patterns of the table end
-            refusal = problem("path.unsafe", "the path has a line break (%0A) in it; nothing here has such a name")
-            await refuse(self.gateway, refusal, scope, receive, send)
+            said = "the path has a line break (%0A) in it; nothing here has such a name"
+            await refuse(self.gateway, nowhere(scope, "path.unsafe", said), scope, receive, send)
             return
-        refusal = problem("route.unknown", "there is nothing at this path; GET /openapi.json says what there is")
-        await refuse(self.gateway, refusal, scope, receive, send)
+        said = "there is nothing at this path; GET /openapi.json says what there is"
+        await refuse(self.gateway, nowhere(scope, "route.unknown", said), scope, receive, send)
+
+
+def nowhere(scope: Scope, code: str, said: str) -> Response:
+    """The answer to what reaches no line of the table, in the words of the API that its path is of."""
+    if not (prefix_of(scope) or scope["path"].startswith(MLFLOW_PATHS)):
+        return problem(code, said)
+    status = status_of(code)
+    return mlflow_answer(INVALID if status == BAD_REQUEST else "ENDPOINT_NOT_FOUND", said, status)
 
 
 def head_only(send: Send) -> Send:

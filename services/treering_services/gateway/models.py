@@ -158,7 +158,7 @@ async def restore_registered(call: Call) -> Response:
 async def rename_registered(call: Call) -> Response:
     """The versions follow; the old name is free again."""
     new = await call.json(NewName)
-    registrar, key = Registrar(call, call.workspace), checked_name(call.params["key"])
+    registrar, key = Registrar(call, call.workspace, at_once=True), checked_name(call.params["key"])
     known = await registrar.state(key)
     if known is None:
         raise Refused("registered_model.absent", f"there is no registered model {key!r}")

@@ -25,6 +25,7 @@ from treering.domain.registered_model_messages import (
     UndeleteRegisteredModel,
 )
 from treering.kernel.aggregate import Command
+from treering.kernel.clock import now
 from treering.kernel.command import Context, Written
 from treering.kernel.ending import run_each
 from treering.kernel.refusal import Refused
@@ -48,10 +49,12 @@ class Asked(Protocol):
 
 
 class Registrar:
-    """Of one request. What it writes, the next read of this gateway sees."""
+    """Of one request. What it writes, the next read of this gateway sees. ``at_once``: all of it has one time, as in
+    MLflow, whose clients see by it what changed together."""
 
-    def __init__(self, call: Asked, workspace: str) -> None:
+    def __init__(self, call: Asked, workspace: str, *, at_once: bool = False) -> None:
         self.call = call
+        self.at = now() if at_once else None
         self.tracking = call.gateway.tracking
         self.workspace = workspace
         self.command_id = call.command_id()
@@ -60,6 +63,8 @@ class Registrar:
         """Carry out one command; ``step`` tells apart those of one request on one resource."""
         id, cause = (f"{self.command_id}:{step}", self.command_id) if step else (self.command_id, "")
         context = self.call.context(id, cause=cause)
+        if self.at is not None:
+            context = msgspec.structs.replace(context, at=self.at)
         return await self.call.gateway.commands.send(Address(self.workspace, kind, key), command, context)
 
     async def create(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from sqlite3 import Row
 from typing import Any
 
 from msgspec import Struct
 
-from treering.adapters.incomplete import require_complete
+from treering.adapters.incomplete import incomplete_keys, require_complete
 from treering.adapters.sqlite_view import Database
 from treering.domain.artifact_messages import ArtifactDeleted, ArtifactLogged
 from treering.domain.logged_model import (
@@ -135,6 +135,13 @@ def logged_model(db: Database, workspace: str, model_id: str, *, deleted: bool =
     sql = f"SELECT {COLUMNS} FROM logged_models WHERE workspace = ? AND model_id = ? AND deleted <= ?"
     row = db.execute(sql, (workspace, model_id, deleted)).fetchone()
     return with_metrics(db, workspace, row, Room(NO_END)) if row else None
+
+
+def unknown_models(db: Database, workspace: str, model_ids: Collection[str]) -> list[str]:
+    """Those of which there is no logged model, nor was one; in the order of their ids."""
+    sql = "SELECT 1 FROM logged_models WHERE workspace = ? AND model_id = ?"
+    absent = [one for one in sorted(model_ids) if db.execute(sql, (workspace, one)).fetchone() is None]
+    return [one for one in absent if one not in incomplete_keys(db, workspace, LOGGED_MODEL.kind)]
 
 
 def with_metrics(db: Database, workspace: str, row: Row, room: Room) -> LoggedModelRow:

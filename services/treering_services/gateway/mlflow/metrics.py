@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -14,11 +15,12 @@ from treering.kernel.bounds import ITEMS_MAX, PARTS_MAX, Float64, Int64, MetricK
 from treering.kernel.gathered import GATHERED_MAX, too_many
 from treering.kernel.points import RunPoints, Series
 from treering.views.tracking.experiments import KeyValue
+from treering.views.tracking.logged_models import unknown_models
 from treering.views.tracking.metrics import new_names
 from treering.views.tracking.run_reads import RunHead
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow.access import send_to_run, writable_run
-from treering_services.gateway.mlflow.errors import MlflowError, missing_value
+from treering_services.gateway.mlflow.errors import MlflowError, absent, missing_value
 from treering_services.gateway.mlflow.limits import (
     check_batch,
     check_key,
@@ -27,7 +29,14 @@ from treering_services.gateway.mlflow.limits import (
     invalid_value,
     param_value,
 )
-from treering_services.gateway.mlflow.messages import LARGE_BYTES_MAX, Request, answer, finite, read
+from treering_services.gateway.mlflow.messages import (
+    LARGE_BYTES_MAX,
+    SHOWN_CHARACTERS_MAX,
+    Request,
+    answer,
+    finite,
+    read,
+)
 from treering_services.gateway.mlflow.place import workspace_of
 from treering_services.gateway.mlflow.run_messages import OfRun
 from treering_services.gateway.mlflow.runs import checked_tags
@@ -72,6 +81,7 @@ async def log_metric(call: Call) -> Response:
     request = await read(call, MetricRequest)
     series = gathered([request], single=True)
     head = await writable_run(call, request.id)
+    await check_models(call, series)
     await write_points(call, request.id, head, series)
     return answer()
 
@@ -90,6 +100,7 @@ async def log_batch(call: Call) -> Response:
     check_batch(len(request.metrics), len(request.params), len(request.tags))
     check_unique_params([param.key for param in request.params])
     head = await writable_run(call, request.id)
+    await check_models(call, series)
     if params or tags:
         await send_to_run(call, request.id, head, LogToRun(params, tags))
     if series:
@@ -133,6 +144,20 @@ def fault_of(metric: Metric, path: str) -> MlflowError:
         return missing_value(f"{path}timestamp")
     why = f"metric '{metric.key}' (value={metric.value}). Timestamp must be a nonnegative long (64-bit integer) "
     return invalid_value(f"{path}timestamp", metric.timestamp, why)
+
+
+async def check_models(call: Call, series: Sequence[Series]) -> None:
+    """MlflowError for a point of a logged model that never was. What the view does not have is looked for once more at
+    the head of the log."""
+    asked, tracking = {one.model_id for one in series} - {""}, call.gateway.tracking
+    if not asked:
+        return
+    query = partial(unknown_models, workspace=workspace_of(call), model_ids=asked)
+    await tracking.fresh_commits()
+    if await tracking.view.peek(query):
+        await tracking.commits.reached(await call.gateway.log.head())
+        if absent_ids := await tracking.view.peek(query):
+            raise absent(f"Logged model with ID '{absent_ids[0][:SHOWN_CHARACTERS_MAX]}' not found.")
 
 
 async def check_names(call: Call, head: RunHead, keys: Collection[str]) -> None:

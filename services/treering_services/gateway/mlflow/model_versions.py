@@ -172,7 +172,7 @@ async def transition(call: Call) -> Response:
             f"'{asked.stage}' is not an Active stage. Valid stages are {list(ACTIVE_STAGES)}",
         )
     _, row = await own_version(call, asked.name, asked.version)
-    registrar = Registrar(call, workspace_of(call))
+    registrar = Registrar(call, workspace_of(call), at_once=True)
     if stage in ACTIVE_STAGES:  # what other programs load by its stage, as by an alias, is the model's matter
         await must_own(call, Address(registrar.workspace, REGISTERED_MODEL.kind, row.key.rpartition(":")[0]))
     others = await others_in_stage(registrar, row, stage) if asked.archive_existing_versions else []

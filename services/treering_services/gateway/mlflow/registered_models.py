@@ -85,7 +85,7 @@ async def rename_model(call: Call) -> Response:
     if call.caller.is_bounded:
         await must_own_model_with_versions(call, workspace_of(call), await key_of(call, name, new_name))
     try:
-        await rename(Registrar(call, workspace_of(call)), name, new_name)
+        await rename(Registrar(call, workspace_of(call), at_once=True), name, new_name)
     except Refused as refused:
         if refused.code == "registered_model.exists":
             raise exists(f"Registered Model (name={new_name}) already exists.") from None
