@@ -53,7 +53,7 @@ def test_the_version_of_python_is_kept(tmp_path: Path, written: str, python: str
 
 
 def test_what_every_environment_has_is_not_required(tmp_path: Path) -> None:
-    assert read_conda(conda(tmp_path, "pip=20.2", "setuptools", "wheel", "cpuonly")).requirements == ()
+    assert read_conda(conda(tmp_path, "pip=20.2", "wheel", "cpuonly")).requirements == ()
 
 
 def test_what_conda_env_export_writes_is_read(tmp_path: Path) -> None:
@@ -156,3 +156,50 @@ def test_what_is_no_address_of_an_index_is_refused(tmp_path: Path, url: str) -> 
 def test_options_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("--prefer-binary\n--trusted-host a.example\n--only-binary=:all:\nnumpy\n")
     assert read_requirements(tmp_path / "r.txt").requirements == ("numpy",)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("blas=*=openblas", ()),
+        ("conda-forge::libblas=*=*mkl", ()),
+        ("cudatoolkit=11.3", ()),
+        ("_openmp_mutex=4.5=1_gnu", ()),
+        ("__glibc>=2.17", ()),
+        ("numpy=*", ("numpy",)),
+        ("pytorch=2.0.1=py3.10_cuda11.8_cudnn8.7.0_0", ("torch==2.0.1.*",)),
+        ("pytorch=2.0=*cuda*", ("torch==2.0.*",)),
+        ("https://conda.anaconda.org/conda-forge::numpy", ("numpy",)),
+        ("conda-forge/linux-64::numpy=1.24", ("numpy==1.24.*",)),
+        ("numpy[version='>=1.2,<2', build=py311_0]", ("numpy<2,>=1.2",)),
+        ("numpy>=1.21.*", ("numpy>=1.21",)),
+        ("numpy=1.24.3.post1", ("numpy==1.24.3.post1",)),
+        ("setuptools=65", ("setuptools==65.*",)),
+    ],
+)
+def test_builds_channels_and_brackets_are_read(tmp_path: Path, written: str, wanted: tuple[str, ...]) -> None:
+    assert read_conda(conda(tmp_path, f'"{written}"')).requirements == wanted
+
+
+@pytest.mark.parametrize("written", ["python=3.10.*", "python=3.10.*=*_cpython", "python 3.10.* *_cpython"])
+def test_a_build_of_python_is_of_no_interest(tmp_path: Path, written: str) -> None:
+    assert read_conda(conda(tmp_path, written)).python == "3.10"
+
+
+def test_everything_that_is_wrong_is_refused_at_once(tmp_path: Path) -> None:
+    path = conda(
+        tmp_path, "r-base=4.1", "numpy", "ffmpeg", "numpy=1|2", "'a b c'", "pip:\n    - x y\n    - git+https://x/y"
+    )
+    with pytest.raises(Refused) as refused:
+        read_conda(path)
+    lines = refused.value.detail.splitlines()
+    assert refused.value.code == "environment.conda"
+    assert [line.partition(": ")[0] for line in lines] == [f"{path}:{number}" for number in (4, 6, 7, 8, 10, 11)]
+    assert "'r-base'" in lines[0] and "it is for R" in lines[0] and "'ffmpeg'" in lines[1] and "a program" in lines[1]
+
+
+def test_of_very_many_faults_some_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        read_conda(conda(tmp_path, *(f"absent{number}" for number in range(100))))
+    lines = refused.value.detail.splitlines()
+    assert (len(lines), lines[-1]) == (31, "and 70 more")

@@ -88,3 +88,20 @@ def test_a_name_that_no_variable_can_have_is_refused(folder: Path, name: str) ->
         assert "no name of a variable" in problem.message or "is empty" in problem.message
     with pytest.raises(Refused, match=r"job\.variable"):
         load_environment(file(folder, "name: e\nimage: python\nconda_file: conda.yml\n"), ())
+
+
+def test_what_is_passed_over_of_a_conda_file_is_noted_and_kept_with_the_job(folder: Path) -> None:
+    (folder / "conda.yml").write_text(
+        "channels: [conda-forge, nodefaults, https://conda.corp.example/t/tk-canary/ours]\n"
+        "dependencies:\n- python=3.11\n- cudatoolkit=11.3\n- pytorch=2.0=*cuda*\n- numpy=1.26=py311h0\n- libffi=3.4\n"
+    )
+    path = file(folder, "command: echo\nenvironment: {image: python, conda_file: conda.yml}\n")
+    notes = [one.partition(": ")[2] for one in load_job(path).notes]
+    assert notes == [
+        "cudatoolkit is not installed: the wheels bring what they need of it",
+        "pytorch: its version is installed, not the build 'cuda'",
+        "'ours' is not asked: packages come from the package index",
+    ]
+    assert [one.line for one in judge(path).notes] == [4, 5, 1]
+    environment = file(folder, "name: e\nimage: python\nconda_file: conda.yml\n")
+    assert len(judge(environment).notes) == 3

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name
-
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
-from treering.specs.conda_names import pypi_name
+from treering.specs.conda_match import pep440, read_match
+from treering.specs.conda_names import OF_THE_WHEELS, instead_of, pypi_name
+from treering.specs.faults import Faults
 from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, Value, shown, variables
 from treering.specs.package_index import index_urls
 from treering.specs.requirement_lines import INCLUDES, Wanted, joined, line, option, read_requirements
@@ -23,13 +23,11 @@ from treering.specs.requirements import python_versions, requirement, requiremen
 from treering.specs.yaml_text import read_yaml
 
 KEYS = frozenset({"name", "channels", "dependencies", "variables", "prefix"})
-PACKAGE = re.compile(
-    r"(?:[A-Za-z0-9_./-]+::)?"  # the channel, which says nothing about a package of PyPI
-    r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)\s*"
-    r"(?P<versions>(?:[=<>!~]{1,2}\s*|(?<=\s))[0-9][A-Za-z0-9_.*+!<>=~, ]*)?"
-)
-BUILD = re.compile(r"(?P<version>=?=?\s*[0-9][^=<>!~,\s]*)[=\s]\s*[A-Za-z0-9_]+")
-VERSION = re.compile(r"(?P<operator>==|[<>!~]=|[=<>])?\s*(?P<version>[0-9][A-Za-z0-9_.+!]*(?:\.?\*)?)")
+PUBLIC = frozenset({
+    "defaults", "nodefaults", "main", "anaconda", "conda-forge", "pytorch", "pytorch-nightly", "nvidia", "fastai",
+    "huggingface", "intel", "msys2", "r", "free", "microsoft",
+})  # fmt: skip
+OF_BUILDS = ("cuda", "gpu", "cpu", "mkl", "openblas", "mpi")  # what builds are chosen for
 Written = Value | Mapping[str, "Written"] | Sequence["Written"]
 
 
@@ -56,16 +54,20 @@ def conda_spec(written: Mapping[str, Written], where: str, folder: Path) -> Envi
 
 
 def environment(root: MapNode, folder: Path, source: str) -> EnvironmentSpec:
+    """Everything that is wrong with the file is refused at once, a line each."""
+    faults = Faults()
     for key, at in root.places.items():
         if key not in KEYS:
-            raise invalid(at, f"{key!r} is no key of a conda file, which has {', '.join(sorted(KEYS))}")
+            faults.add(invalid(at, f"{key!r} is no key of a conda file, which has {', '.join(sorted(KEYS))}"))
     dependencies = root.entries.get("dependencies", ListNode((), root.at))
     if not isinstance(dependencies, ListNode):
         raise invalid(dependencies.at, f"dependencies: a list is needed, not {shown(dependencies)}")
-    found = [one for item in dependencies.items for one in dependency(item, folder)]
+    found = [one for item in dependencies.items for one in dependency(item, folder, faults)]
     pythons = sorted({one.python for one in found if one.python})
     if len(pythons) > 1:
-        raise invalid(dependencies.at, f"dependencies: python is wanted as {' and '.join(pythons)}; name one version")
+        said = f"dependencies: python is wanted as {' and '.join(pythons)}; name one version"
+        faults.add(invalid(dependencies.at, said))
+    faults.refuse("environment.conda")
     wanted = joined(one.wanted for one in found)
     return EnvironmentSpec(
         python=pythons[0] if pythons else "",
@@ -77,18 +79,26 @@ def environment(root: MapNode, folder: Path, source: str) -> EnvironmentSpec:
     )
 
 
-def dependency(item: Node, folder: Path) -> Iterator[Found]:
+def dependency(item: Node, folder: Path, faults: Faults) -> Iterator[Found]:
     """One item of ``dependencies``: a package, or ``pip:`` with a list of requirements."""
     if isinstance(item, Scalar) and isinstance(item.value, str):
-        yield package(item.value.strip(), item.at)
+        with faults.caught():
+            yield package(item.value.strip(), item.at)
         return
     pip = item.entries.get("pip") if isinstance(item, MapNode) and len(item.entries) == 1 else None
     if not isinstance(pip, ListNode):
-        raise invalid(item.at, f"dependencies: a package, or 'pip:' and a list, is needed, not {shown(item)}")
+        said = f"dependencies: a package, or 'pip:' and a list, is needed, not {shown(item)}"
+        faults.add(invalid(item.at, said))
+        return
     for one in pip.items:
-        if not isinstance(one, Scalar) or not isinstance(one.value, str):
-            raise invalid(one.at, f"pip: a requirement is text, not {shown(one)}")
-        yield Found(pip_line(one.value.strip(), one.at, folder))
+        with faults.caught():
+            yield Found(pip_item(one, folder))
+
+
+def pip_item(item: Node, folder: Path) -> Wanted:
+    if not isinstance(item, Scalar) or not isinstance(item.value, str):
+        raise invalid(item.at, f"pip: a requirement is text, not {shown(item)}")
+    return pip_line(item.value.strip(), item.at, folder)
 
 
 def pip_line(text: str, at: Place, folder: Path) -> Wanted:
@@ -104,17 +114,15 @@ def pip_line(text: str, at: Place, folder: Path) -> Wanted:
 
 def package(text: str, at: Place) -> Found:
     """A conda package in PyPI's words: ``scikit-learn=1.2`` is ``scikit-learn==1.2.*``."""
-    match = PACKAGE.fullmatch(text)
-    if match is None:
-        raise invalid(at, f"dependencies: {text[:100]!r} is not read; write NAME, NAME=1.2 or NAME>=1.2,<2")
-    name, versions = canonicalize_name(match["name"]).lstrip("-"), (match["versions"] or "").strip()
-    if name == "python":
-        return Found(python=python(versions, text, at))
-    known = pypi_name(name)
+    match = read_match(text, at)
+    if match.key == "python":
+        return Found(python=python(match.versions, text, at))
+    known = "" if match.name.startswith("__") else pypi_name(match.key)  # __glibc is what conda found on a machine
     if known is None:
-        message = f"the conda package {match['name']!r} is not known to be on PyPI under this name"
-        raise invalid(at, f"{message}; if it is, write it below 'pip:' as NAME==VERSION, else leave it out")
-    return Found(Wanted((requirement(known + pep440(versions, text, at), str(at)),))) if known else Found()
+        message = f"the conda package {match.name!r} is not known to be on PyPI under this name"
+        raise invalid(at, f"{message}; {instead_of(match.key)}")
+    versions = pep440(match.versions, text, at)
+    return Found(Wanted((requirement(known + versions, str(at)),))) if known else Found()
 
 
 def python(versions: str, text: str, at: Place) -> str:
@@ -126,21 +134,25 @@ def python(versions: str, text: str, at: Place) -> str:
     return wanted
 
 
-def pep440(versions: str, text: str, at: Place) -> str:
-    """conda's versions in Python's: ``=1.2`` means any 1.2, and what follows a further ``=`` names a build."""
-    without_build = match["version"] if (match := BUILD.fullmatch(versions)) else versions
-    parts = without_build.split(",") if without_build else []
-    return ",".join(one_version(part.strip(), text, at) for part in parts)
+def passed_over(root: MapNode) -> Iterator[tuple[Place, str]]:
+    """What is not carried out of a conda file that is accepted, and may matter to people: libraries that wheels bring
+    themselves, builds, and channels of their own."""
+    for item in items(root, "dependencies"):
+        if isinstance(item, Scalar) and isinstance(item.value, str):
+            match = read_match(item.value.strip(), item.at)
+            if match.key in OF_THE_WHEELS:
+                yield item.at, f"dependencies: {match.name} is not installed: the wheels bring what they need of it"
+            elif any(word in match.build for word in OF_BUILDS):
+                yield item.at, f"dependencies: {match.name}: its version is installed, not the build {match.build!r}"
+    for channel in items(root, "channels"):
+        name = str(channel.value).rstrip("/").rpartition("/")[2] if isinstance(channel, Scalar) else ""
+        if name not in PUBLIC:  # the last part of an address alone: before it there may be a token
+            yield channel.at, f"channels: {name[:80]!r} is not asked: packages come from the package index"
 
 
-def one_version(part: str, text: str, at: Place) -> str:
-    match = VERSION.fullmatch(part)
-    if match is None:
-        raise invalid(at, f"dependencies: the version in {text[:100]!r} is not read; write =1.2, ==1.2.3 or >=1.2,<2")
-    operator, version = match["operator"] or "=", match["version"]
-    if operator == "=":
-        return f"=={version.removesuffix('*').removesuffix('.')}.*"
-    return operator + version
+def items(root: MapNode, key: str) -> tuple[Node, ...]:
+    found = root.entries.get(key)
+    return found.items if isinstance(found, ListNode) else ()
 
 
 def variables_of(node: Node) -> dict[str, str]:

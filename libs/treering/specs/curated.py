@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
-from treering.specs.conda import conda_spec, read_conda
+from treering.specs.conda import conda_spec, mapping, passed_over, read_conda
 from treering.specs.dockerfile import read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft, from_map
 from treering.specs.honoured import note_keys
@@ -24,6 +24,7 @@ from treering.specs.requirements import python_versions, requirements
 from treering.specs.secret_texts import check_tree
 from treering.specs.sound import sound_part
 from treering.specs.submitted import environment_faults, faults
+from treering.specs.yaml_text import read_yaml
 
 __all__ = ["curated", "prepared_environment", "resolve_environment"]
 KIND = "environment"
@@ -49,6 +50,7 @@ def prepared_environment(root: MapNode, report: Report) -> EnvironmentSpec | Non
     found = resolve_environment(draft)
     if isinstance(found, EnvironmentSpec):
         note_indexes(found, root.at, "", report)
+        note_conda(draft, "", report)
     if isinstance(found, str):
         report.add(root.at, "", f"only refers to {found!r}; it must say what to install", "environment.invalid")
     return found if isinstance(found, EnvironmentSpec) else None
@@ -70,6 +72,13 @@ def environment_faults_of(draft: EnvironmentDraft) -> Iterator[Refused]:
         return
     if isinstance(found, EnvironmentSpec):
         yield from environment_faults(found)
+
+
+def note_conda(draft: EnvironmentDraft, key: str, report: Report) -> None:
+    """Note what is not carried out of a conda file that is accepted."""
+    root = read_yaml(draft.conda_file) if draft.conda_file else mapping(draft.conda or {}, draft.at)
+    for at, said in passed_over(root):
+        report.note(at, key, said)
 
 
 def resolve_environment(draft: EnvironmentDraft, code: Path | None = None) -> EnvironmentSpec | str:

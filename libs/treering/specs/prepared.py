@@ -18,7 +18,7 @@ from treering.domain.job_spec import MODEL_TYPES, NOTES_MAX, EnvironmentSpec, In
 from treering.kernel.blobs import PREFIX
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
-from treering.specs.curated import note_indexes, resolve_environment
+from treering.specs.curated import note_conda, note_indexes, resolve_environment
 from treering.specs.honoured import note_keys
 from treering.specs.job_draft import RUNNABLE, JobDraft, read_job
 from treering.specs.kind_of import kind_of
@@ -85,6 +85,8 @@ def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
         if output.name and not is_model_output(output):
             at = root.map("outputs").entries[name].at
             notes.note(at, f"outputs.{name}.name", NO_DATA)
+    if not report.problems:
+        note_conda(draft.environment, "environment", notes)
     report.notes.extend(notes.notes)
     return dataclasses.replace(draft, notes=tuple(f"{one.key} {one.message}" for one in notes.notes[:NOTES_MAX]))
 
