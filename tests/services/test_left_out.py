@@ -232,6 +232,43 @@ async def test_what_a_job_put_among_its_logs_does_not_cost_it_them(job: Job) -> 
     assert job.gaps() == [("logs", "user_logs/pipe", "tree.special_file")]
 
 
+async def test_what_a_script_wrote_into_logs_lies_beside_the_console(job: Job) -> None:
+    logs = job.attempt.code_folder / "logs"
+    (logs / "empty").mkdir(parents=True)
+    (logs / "user_logs").mkdir()
+    (logs / "user_logs" / "std_log.txt").write_text("not the console")
+    (logs / "last").symlink_to("gone")
+    await job.end()
+    assert job.gaps() == [("./logs", "last", "tree.symlink")]
+    assert job.said[0].startswith("left out of ./logs: last (tree.symlink)")
+    for console, files in (("", []), ("epoch 1\n", ["user_logs/std_log.txt"])):
+        job.attempt.log_file.parent.mkdir(parents=True, exist_ok=True)
+        job.attempt.log_file.write_text(console)
+        await store_logs(job.attempt, job.blobs)
+        tree = await read_manifest(job.blobs, job.attempt.logs)
+        assert [file.path for file in tree.files] == ["logs/user_logs/std_log.txt", *files]
+        assert tree.folders == ("logs/empty",)
+
+
+async def test_a_path_that_is_too_long_below_logs_is_left_out_and_named(job: Job) -> None:
+    folder = (job.attempt.code_folder / "logs").joinpath(*["n" * 200] * 5)  # 1,004 characters
+    folder.mkdir(parents=True)
+    for name in ("m" * 14, "m" * 15):
+        (folder / name).touch()
+    await job.end()
+    await store_logs(job.attempt, job.blobs)
+    [file] = (await read_manifest(job.blobs, job.attempt.logs)).files
+    assert file.path.endswith("/" + "m" * 14)
+    assert [(output, code) for output, _, code in job.gaps()] == [("./logs", "path.unsafe")]
+
+
+async def test_a_job_without_a_console_and_without_logs_has_none(job: Job) -> None:
+    (job.attempt.code_folder / "logs").mkdir()
+    await job.end()
+    await store_logs(job.attempt, job.blobs)
+    assert job.attempt.logs == ""
+
+
 async def test_data_folders_and_empty_folders_are_part_of_an_output(job: Job) -> None:
     for folder in ("x/.git", "__pycache__"):
         (job.named / folder).mkdir(parents=True)

@@ -1,6 +1,7 @@
-"""``job download``: outputs and logs into a folder, laid out as ``az ml job download`` does.
+"""``job download``: outputs, logs and artifacts into a folder, laid out as ``az ml job download`` does.
 
-``artifacts/user_logs`` for its logs and ``artifacts/outputs`` for ``./outputs``; with ``--all`` also
+Below ``artifacts`` stands what the output ``default`` is: ``user_logs`` for the console, ``outputs`` and ``logs`` for
+``./outputs`` and ``./logs``, and what the script logged with MLflow, where it put it. With ``--all`` also
 ``named-outputs/NAME`` for the outputs of the YAML.
 """
 
@@ -9,79 +10,111 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from treering.cli.lazy import Verb
 from treering.cli.names import named
 from treering.cli.session import Session
-from treering.cli.shapes import Shape
+from treering.cli.shapes import TERMINAL, Shape
 from treering.cli.terminal import put
 from treering.kernel.refusal import Refused
 
-DEFAULT = "default"  # the output that no YAML names: ./outputs
+if TYPE_CHECKING:
+    from treering.client.download import Downloaded
+    from treering.client.http import Client
+
+DEFAULT = "default"  # the output that no YAML names: the job's artifacts
+ALSO_DEFAULT = "artifacts"  # how references call it
+FOLDER = "artifacts"
+OF_DEFAULT = (DEFAULT, "logs", "./logs")
 
 
 @click.command("download", cls=Verb)
 @named
-@click.option("--output-name", help="Only this output, and no logs.")
+@click.option("--output-name", help="Only this output; `default` is ./outputs, the logs and what was logged.")
 @click.option("--download-path", "-p", "folder", type=click.Path(path_type=Path), default=Path("."), help="Where to.")
 @click.option("--all", "all_", is_flag=True, help="The outputs that the YAML names too.")
 @click.pass_obj
 def download(session: Session, name: str, output_name: str | None, folder: Path, all_: bool) -> None:
-    """Bring the logs of a job and its ./outputs here; with --all, all its outputs."""
-    from treering.client.download import download_tree
+    """Bring the logs of a job, its ./outputs and what it logged here; with --all, all its outputs."""
+    from treering.client.staged import staged
 
     with session.client() as client:
         job = client.get(session.path("job", name))
-        rows = []
-        for output, (digest, target) in wanted(job, output_name, all_).items():
-            done = download_tree(client, digest, folder / target)
-            rows.append({"output": output, "path": str(folder / target), "files": done.files, "bytes": done.size_bytes})
-    if not rows:
-        put(f"note: job {name} ({job['status']}) has nothing to download yet", file=sys.stderr)
-    for line in left_out(job, output_name):
+        asked = wanted(job, output_name, all_)
+        with staged(folder) as stage:
+            rows, missing = brought(client, job, asked, stage)
+    if job["status"] not in TERMINAL:
+        put(f"note: job {name} is {job['status']}: this is what it has so far", file=sys.stderr)
+    elif not rows:
+        put(f"note: job {name} ({job['status']}) left no files and logged none", file=sys.stderr)
+    for line in [*left_out(job, asked), *missing]:
         put(f"note: {line}", file=sys.stderr)
-    if more := named_outputs(job) if not (all_ or output_name) else []:
+    if more := [one for one in job["state"].get("outputs", {}) if one not in asked] if not output_name else []:
         put(f"note: not brought: {', '.join(more)}; --all brings them, or --output-name one", file=sys.stderr)
+    for row in rows:
+        row["path"] = str(folder / row["path"])
     session.table(rows, {"Output": "output", "Path": "path", "Files": "files", "Bytes": "bytes"})
 
 
-def left_out(job: Shape, output_name: str | None) -> Iterator[str]:
+def wanted(job: Shape, output_name: str | None, all_: bool) -> list[str]:
+    """The names of the outputs to bring. ``Refused``: ``output.absent``."""
+    made = job["state"].get("outputs", {})
+    if output_name is None:
+        return [DEFAULT, *(one for one in made if one != DEFAULT and all_)]
+    if output_name in made:
+        return [output_name]
+    if output_name in (DEFAULT, ALSO_DEFAULT):
+        return [DEFAULT]
+    if output_name in job["state"]["spec"].get("outputs", {}) and job["status"] not in TERMINAL:
+        why = f"job {job['name']} is {job['status']}; its output {output_name!r} is stored when it ends"
+        raise Refused("output.absent", why)
+    there = ", ".join(dict.fromkeys([*made, DEFAULT]))
+    raise Refused("output.absent", f"job {job['name']} ({job['status']}) has no output {output_name!r}; it has {there}")
+
+
+def brought(client: Client, job: Shape, asked: list[str], folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row for each thing that came, and sentences about what could not."""
+    from treering.client.download import download_tree
+    from treering.client.logged import download_logged
+    from treering.kernel.safe_path import SafePath
+
+    rows = []
+    for output, digest, target in trees(job, asked):
+        rows.append(row(output, target, download_tree(client, digest, folder / SafePath.parse(target).text)))
+    if DEFAULT not in asked:
+        return rows, []
+    done, left_out = download_logged(client, job["name"], folder / FOLDER)
+    rows += [row("logged", FOLDER, done)] if done.files else []
+    return rows, [f"not brought: {one}" for one in left_out]
+
+
+def trees(job: Shape, asked: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Name, digest and folder of each tree that the job's node stored."""
+    made = job["state"].get("outputs", {})
+    for output in asked:
+        if output in made:
+            yield output, made[output]["digest"], folder_of(output)
+    if DEFAULT in asked and (logs := job["state"].get("logs")):
+        yield "logs", logs, FOLDER
+
+
+def folder_of(output: str) -> str:
+    return f"{FOLDER}/outputs" if output == DEFAULT else f"named-outputs/{output}"
+
+
+def row(output: str, path: str, done: Downloaded) -> dict[str, Any]:
+    return {"output": output, "path": path, "files": done.files, "bytes": done.size_bytes}
+
+
+def left_out(job: Shape, asked: list[str]) -> Iterator[str]:
     """What the trees are without, because it could not be stored when the job ended."""
-    named = [one for one in job["state"].get("left_out", ()) if output_name in (None, one["output"])]
+    of = {*asked, *(OF_DEFAULT if DEFAULT in asked else ())}
+    named = [one for one in job["state"].get("left_out", ()) if one["output"] in of]
     for one in named:
         yield f"left out of {one['output']} when the job ended: {one['path']}: {one['reason']} ({one['code']})"
     count = job["state"].get("left_out_count", 0)
     if named and count > len(job["state"]["left_out"]):
         yield f"{count} files were left out in all; the job's log names them"
-
-
-def named_outputs(job: Shape) -> list[str]:
-    """Those of the YAML."""
-    return [name for name in job["state"].get("outputs", {}) if name != DEFAULT]
-
-
-def wanted(job: Shape, output_name: str | None, all_: bool) -> dict[str, tuple[str, str]]:
-    """Digest and folder of each tree to bring, by the name of the output."""
-    from treering.kernel.safe_path import SafePath
-
-    state = job["state"]
-    made = {name: data["digest"] for name, data in state.get("outputs", {}).items()}
-    if output_name is not None and output_name not in made:
-        there = ", ".join(made) or "none"
-        raise Refused(
-            "output.absent", f"job {job['name']} ({job['status']}) has no output {output_name!r}; it has {there}"
-        )
-    if output_name is not None:
-        made = {output_name: made[output_name]}
-    elif not all_:
-        made = {name: digest for name, digest in made.items() if name == DEFAULT}
-    trees = {name: (digest, folder_of(SafePath.parse(name).text)) for name, digest in made.items()}
-    if output_name is None and state.get("logs"):
-        trees["logs"] = (state["logs"], "artifacts")
-    return trees
-
-
-def folder_of(output: str) -> str:
-    return "artifacts/outputs" if output == DEFAULT else f"named-outputs/{output}"

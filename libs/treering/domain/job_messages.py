@@ -77,7 +77,8 @@ class OutputData(msgspec.Struct, frozen=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A file that is missing in an output ("default" is ./outputs, "logs" the logs) because it could not be stored."""
+    """A file that is missing in an output ("default" is ./outputs, "logs" the console, "./logs" what the script wrote
+    there) because it could not be stored."""
 
     output: Name
     path: Text  # for people: what is no text in it stands as escapes
@@ -91,7 +92,7 @@ AllLeftOut = Annotated[tuple[LeftOut, ...], Meta(max_length=LEFT_OUT_MAX)]  # th
 
 class CompleteJob(ExecutorCommand, frozen=True, tag="complete"):
     outputs: Annotated[dict[Name, OutputData], Meta(max_length=ITEMS_MAX)] = {}
-    logs: Name = ""  # digest of the tree of logs
+    logs: Name = ""  # digest of the tree of logs: the console, and ./logs
     seconds: Seconds = 0.0
     left_out: AllLeftOut = ()
     left_out_count: Count = 0

@@ -63,7 +63,8 @@ class Attempt:
     outputs: dict[str, OutputData] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)  # the first of left_out_count
     left_out_count: int = 0
-    logs: str = ""
+    own_logs: str = ""  # digest of what the script wrote into ./logs
+    logs: str = ""  # and of that and the console
     seconds: float = 0.0
 
     step: str = "claimed"

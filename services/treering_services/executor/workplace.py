@@ -16,7 +16,7 @@ from treering.adapters.remove_tree import remove_tree
 GATHER_SECONDS = 0.2
 WAITING_MAX = 200
 # What a job finds, each after its parent. Most jobs leave some of them empty, many all.
-FOLDERS = ("", "/code", "/code/outputs", "/home", "/tmp")
+FOLDERS = ("", "/code", "/code/outputs", "/code/logs", "/home", "/tmp")
 
 
 def make_folders(folder: Path) -> None:
