@@ -123,6 +123,29 @@ async def test_mlflow_clients_read_what_was_left_of_an_address_and_may_say_it_ag
     assert (await mlflow.shown(run))["data"]["params"] == [{"key": "p", "value": "https://h/x"}]
 
 
+async def test_what_was_left_of_an_address_is_found_by_the_whole_of_it(mlflow: Mlflow) -> None:
+    run, whole = await mlflow.run(), "https://u:p@h/x?sig=abc&a=1"
+    other = await mlflow.run()
+    for id, value in ((run, whole), (other, "https://u:p@h/y")):
+        await mlflow.done("runs/log-batch", run_id=id, params=[{"key": "p", "value": value}], tags=[])
+        await mlflow.done("runs/set-tag", run_id=id, key="t", value=value)
+    for filter in (f"params.p = '{whole}'", "params.p = 'https://h/x?a=1'", f"tags.t = '{whole}'"):
+        answer = await mlflow.done("runs/search", experiment_ids=["0"], filter=filter)
+        assert [one["info"]["run_id"] for one in answer["runs"]] == [run], filter
+    answer = await mlflow.done("runs/search", experiment_ids=["0"], filter=f"params.p != '{whole}'")
+    assert [one["info"]["run_id"] for one in answer["runs"]] == [other]
+
+
+async def test_a_parameter_whose_password_alone_is_another_is_the_same_and_any_other_change_is_refused(
+    mlflow: Mlflow,
+) -> None:
+    """The record has nothing of a password by which another one could be told."""
+    run = await mlflow.run()
+    for value, status in (("https://u:p@h/x", 200), ("https://u:q@h/x", 200), ("https://u:p@h/y", 400)):
+        answer = await mlflow.post("runs/log-parameter", run_id=run, key="p", value=value)
+        assert answer.status == status, (value, answer.body)
+
+
 def jobs(plant: Planter) -> list[dict[str, Any]]:
     """Jobs that are refused: what they are to run, or to run on, has a secret in it."""
     a, c = plant.address, plant.canary

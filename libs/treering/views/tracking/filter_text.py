@@ -11,6 +11,7 @@ import re
 from typing import Literal, NamedTuple
 
 from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import without_secrets
 
 CHARACTERS_MAX = 1024 * 1024
 CLAUSES_MAX = 60  # MLflow's own store joins a table for each, of which MySQL takes 61 and SQLite 64
@@ -24,6 +25,7 @@ SYMBOL = re.compile(r">=|<=|!=|=|>|<")
 WORD = re.compile(r"[A-Za-z]+")
 NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 NO_VALUES = frozenset({"true", "false", "null", "and", "or", "not"})
+EQUALITY = ("=", "!=")
 LISTS = ("IN", "NOT IN")
 NULLS = ("IS NULL", "IS NOT NULL")
 PHRASES = {
@@ -79,6 +81,11 @@ def wrong(detail: str) -> Refused:
     return Refused("filter.invalid", detail)
 
 
+def as_kept(value: Value) -> Value:
+    """What is looked for, as it is kept: without the user, password or signature of an address."""
+    return value._replace(text=without_secrets(value.text)) if value.kind == "string" else value
+
+
 class Scanner:
     """Where in the text we are."""
 
@@ -118,7 +125,7 @@ class Scanner:
         written = self.text[start : self.at]
         comparator = self.comparator(start)
         value = Value("none") if comparator in NULLS else self.value(start, comparator)
-        return Clause(entity, key, comparator, value, written)
+        return Clause(entity, key, comparator, as_kept(value) if comparator in EQUALITY else value, written)
 
     def identifier(self, start: int) -> tuple[str, str]:
         entity = self.skip(ENTITY)
