@@ -77,14 +77,23 @@ def test_a_list_of_models_says_the_latest_version_that_is_there_now_or_then(onli
         rows = answer(online, "model", "list", *arguments)
         return [(one["latest version"], one["labels"]) for one in rows if one["name"] == "latest"]
 
-    assert listed() == [(1, "")] and listed("--at", then) == [(3, "best=3")]
-    assert listed("--at", str(made[0]["position"])) == [(1, "")]
+    assert listed() == [("1", "")] and listed("--at", then) == [("3", "best=3")]
+    assert listed("--at", str(made[0]["position"])) == [("1", "")]
     versions = answer(online, "model", "list", "-n", "latest", "--at", then)
     assert [one["version"] for one in versions] == ["3", "2", "1"]
     for name in ("latest@best", "latest"):
         assert answer(online, "model", "show", "-n", name, "--at", then)["version"] == "3"
     refused(online, "model.absent", "model", "show", "-n", "latest@best")
     refused(online, "model.absent", "model", "show", "-n", "latest@best", "--at", str(made[0]["position"]))
+
+
+def test_the_id_of_a_version_is_a_reference_as_azure_writes_it(online: Treering, net: Path) -> None:
+    answer(online, "model", "create", "-n", "ids", "-p", str(net))
+    made = answer(online, "model", "create", "-n", "ids", "-v", "2024-01-01", "-p", str(net))
+    assert made["id"].endswith("/workspaces/main/models/ids/versions/2024-01-01") and made["version"] == "2024-01-01"
+    assert answer(online, "model", "create", "-n", "from-id", "-p", made["id"])["digest"] == made["digest"]
+    [listed] = [one for one in answer(online, "model", "list") if one["name"] == "ids"]
+    assert made["id"] == f"{listed['id']}/versions/2024-01-01" and listed["latest version"] == "2"
 
 
 def test_a_deleted_version_keeps_its_number_and_can_be_restored(online: Treering, net: Path) -> None:

@@ -13,6 +13,7 @@ from treering.cli.moments import MOMENT
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import MODEL, Shape, shape
+from treering.kernel.arm_names import model_id
 from treering.kernel.shared_limits import PAGE_MAX
 
 if TYPE_CHECKING:
@@ -89,4 +90,11 @@ def is_there(resource: Shape) -> bool:
 def model_row(shaped: Shape, resource: Shape, latest: dict[str, int]) -> dict[str, Any]:
     holding = resource["state"].get("holding", {})
     labels = ", ".join(f"{alias}={version}" for alias, version in sorted(holding.get("aliases", {}).items()))
-    return {**shaped, "latest version": latest.get(resource["name"], ""), "labels": labels}
+    name = holding.get("name", resource["name"])
+    return {
+        **shaped,
+        "name": name,
+        "id": model_id(resource["workspace"], name),
+        "latest version": str(latest.get(resource["name"], "")),
+        "labels": labels,
+    }

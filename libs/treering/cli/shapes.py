@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from treering.cli.times import between_seconds
-from treering.kernel.arm_names import LOCATION, RESOURCE_GROUP, compute_id, workspace_id
+from treering.kernel.arm_names import LOCATION, RESOURCE_GROUP, compute_id, model_id, workspace_id
 
+JOB_OF = re.compile(r"azureml://jobs/([^/]+)/")
 TERMINAL = ("Completed", "Failed", "Canceled")
 Shape = dict[str, Any]
 
@@ -108,11 +110,16 @@ def model(resource: Shape) -> Shape:
     state = resource["state"]
     spec = state.get("spec") or {}
     facts = ("digest", "unpinned", "run_id", "model_id")
+    key, _, number = resource["name"].partition(":")
+    name, version = spec.get("name", key), spec.get("label") or number
+    job_name = JOB_OF.match(spec.get("path", ""))
     return {
-        "name": spec.get("name", resource["name"].partition(":")[0]),
-        "version": spec.get("label") or str(spec.get("version", "")),
+        "name": name,
+        "version": version,
         **({"number": spec["version"]} if spec.get("label") else {}),  # as MLflow has it
-        "id": f"azureml:{resource['name']}",
+        "id": model_id(resource["workspace"], name, version),
+        "resourceGroup": RESOURCE_GROUP,
+        **({"job_name": job_name[1]} if job_name else {}),
         "type": spec.get("type", "mlflow_model"),
         "status": resource["status"],
         "path": spec.get("path") or spec.get("source", ""),

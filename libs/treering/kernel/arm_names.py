@@ -10,5 +10,11 @@ def workspace_id(name: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}/providers/{PROVIDER}/workspaces/{name}"
 
 
+def model_id(workspace: str, name: str, version: str = "") -> str:
+    """Of a model or one of its versions, as a reference: ``azureml:/subscriptions/...``."""
+    of_model = f"azureml:{workspace_id(workspace)}/models/{name}"
+    return f"{of_model}/versions/{version}" if version else of_model
+
+
 def compute_id(workspace: str, name: str) -> str:
     return f"{workspace_id(workspace)}/computes/{name}"
