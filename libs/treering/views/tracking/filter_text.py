@@ -2,12 +2,14 @@
 
 One pass over the characters, no look-back, bounded in every direction; what a clause means is for its reader. The
 grammar is that of MLflow's searches (mlflow/utils/search_utils.py): an identifier is ``[entity.]key``, odd keys stand
-in backticks or double quotes, strings in single or double quotes, LIKE, IN, AND and their like in any case.
+in backticks or quotes, strings in single or double quotes, LIKE, IN, AND and their like in any case. Two quotes in a
+row, or one after a backslash, do not end a text, and are part of it as they stand there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from treering.kernel.refusal import Refused
@@ -20,8 +22,13 @@ PATTERNS_CHARACTERS_MAX = 4000  # of all LIKE together: for each, a long value t
 SHOWN_MAX = 300
 SPACE = re.compile(r"\s*")
 BARE = re.compile(r"[^\s=<>!(),;'\"`]+")
-ENTITY = re.compile(r"[A-Za-z_]+(?=\.)")
-SYMBOL = re.compile(r">=|<=|!=|=|>|<")
+ENTITY = re.compile(r"[A-Za-z_]+\.|`[A-Za-z_]+`\.")
+SYMBOL = re.compile(r">=|<=|!=|==|<>|!<|!>|=|>|<")
+QUOTED = {
+    "'": re.compile(r"'((?:[^'\\]++|''|\\'|\\)*)'"),
+    '"': re.compile(r'"((?:[^"\\]++|""|\\"|\\)*)"'),
+    "`": re.compile(r"`((?:[^`]++|``)*)`"),
+}
 WORD = re.compile(r"[A-Za-z]+")
 NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 NO_VALUES = frozenset({"true", "false", "null", "and", "or", "not"})
@@ -128,28 +135,21 @@ class Scanner:
         return Clause(entity, key, comparator, as_kept(value) if comparator in EQUALITY else value, written)
 
     def identifier(self, start: int) -> tuple[str, str]:
-        entity = self.skip(ENTITY)
-        if entity:
-            self.at += 1  # the point
+        entity = self.skip(ENTITY).strip("`.")
         quote = self.peek()
-        key = self.quoted(quote, start) if quote in ("`", '"') else self.skip(BARE)
+        is_quoted = quote in ("`", '"') or (quote == "'" and entity)
+        key = self.quoted(quote, start) if is_quoted else self.skip(BARE)
         if not key:
             raise self.invalid(start)
         return entity, key
 
     def quoted(self, quote: str, start: int) -> str:
-        """The text between two quotes; a doubled quote is one within."""
-        end = self.at + 1
-        while True:
-            end = self.text.find(quote, end)
-            if end < 0:
-                raise self.invalid(start)
-            if not self.text.startswith(quote, end + 1):
-                break
-            end += 2
-        content = self.text[self.at + 1 : end].replace(quote * 2, quote)
-        self.at = end + 1
-        return content
+        """The text between two quotes."""
+        found = QUOTED[quote].match(self.text, self.at)
+        if found is None:
+            raise self.invalid(start)
+        self.at = found.end()
+        return found[1]
 
     def comparator(self, start: int) -> str:
         self.skip(SPACE)
@@ -163,6 +163,8 @@ class Scanner:
             if first == "IS" and said == "NOT":
                 self.skip(SPACE)
                 words, said = ["IS", "NOT", "NULL"], self.skip(WORD).upper()
+            if first == "NOT" and said in ("LIKE", "ILIKE"):  # which its reader refuses by its name
+                return f"NOT {said}"
             if said != wanted:
                 raise self.invalid(start)
         if not words:
@@ -220,6 +222,11 @@ class Scanner:
     def number_or_word(self, start: int) -> None:
         if not self.skip(BARE):
             raise self.invalid(start)
+
+
+def as_set(names: Iterable[str]) -> str:
+    """How MLflow's texts write the names that may be: a set, here in order."""
+    return f"{{{', '.join(map(repr, sorted(names)))}}}"
 
 
 def list_error(expected: str, found: str) -> Refused:

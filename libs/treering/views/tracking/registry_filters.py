@@ -11,7 +11,7 @@ from typing import Any
 
 from treering.kernel.refusal import Refused
 from treering.views.tracking.filter_sql import SYMBOLS, Sql, compared
-from treering.views.tracking.filter_text import NULLS, Clause, parse_filter
+from treering.views.tracking.filter_text import NULLS, Clause, as_set, parse_filter
 from treering.views.tracking.registry import PROMPT
 
 TAGS = ("tag", "tags")
@@ -59,9 +59,9 @@ def conditions(table: Searchable, text: str) -> list[Sql]:
 def check(table: Searchable, clause: Clause) -> None:
     if clause.entity not in ENTITIES:
         raise wrong(f"Invalid entity type '{clause.entity[:100]}'. Valid entity types are ('attribute', 'tag', 'tags')")
-    valid = sorted({*table.texts, *table.numbers})
+    valid = {*table.texts, *table.numbers}
     if clause.entity not in TAGS and clause.key not in valid:
-        raise wrong(f"Invalid attribute key '{clause.key[:100]}' specified. Valid keys are '{valid}'")
+        raise wrong(f"Invalid attribute key '{clause.key[:100]}' specified. Valid keys are '{as_set(valid)}'")
     if clause.comparator in NULLS:
         raise wrong(f"IS NULL / IS NOT NULL is not supported for {table.words} search.")
 
@@ -96,7 +96,7 @@ def text_condition(table: Searchable, clause: Clause) -> Sql:
     if not is_list and clause.comparator not in TEXT_COMPARATORS:
         raise wrong(f"Invalid comparator for attribute: {clause.comparator}")
     if is_list and clause.key not in table.lists:
-        raise wrong(f"Invalid comparator for attribute: {clause.comparator}")
+        raise wrong(f"Only {sorted(table.lists)} attributes support comparison with a list of quoted string values.")
     if value.kind == "number" and table.numbers:
         raise wrong(f"Only the '{sorted(table.numbers)}' attributes support comparison with numeric values.")
     if value.kind != ("list" if is_list else "string"):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from treering.views.tracking import filter_text
-from treering.views.tracking.filter_text import LISTS, NULLS, Value, wrong
+from treering.views.tracking.filter_text import LISTS, NULLS, Value, as_set, wrong
 
 ORDERS_MAX = 20
 PATTERN_CHARACTERS_MAX = 1000  # of LIKE: what it costs grows with the pattern times the value
@@ -100,7 +100,7 @@ def meant(clause: filter_text.Clause, grammar: Grammar) -> Clause:
     value = typed(name, clause.value, grammar)
     allowed = grammar.comparators(*name)
     if comparator not in allowed or isinstance(value, tuple) != (comparator in LISTS):
-        raise wrong(f"Invalid comparator '{comparator}' not one of '{sorted(allowed)}'")
+        raise wrong(f"Invalid comparator '{comparator}' not one of '{as_set(allowed)}'")
     if comparator in ("LIKE", "ILIKE") and len(str(value)) > PATTERN_CHARACTERS_MAX:
         raise wrong(f"a pattern may have at most {PATTERN_CHARACTERS_MAX} characters")
     return Clause(*name, comparator, value)
@@ -112,11 +112,12 @@ def checked(entity: str, key: str, grammar: Grammar) -> Name:
         raise wrong(f"Invalid entity type '{entity[:100]}'. Valid values are {list(grammar.entities)}")
     if known == "attribute":
         key = grammar.renamed.get(key, key)
-        valid = sorted(grammar.strings | grammar.numbers)
+        valid = grammar.strings | grammar.numbers
         if key not in valid:
-            raise wrong(f"Invalid attribute key '{key[:100]}' specified. Valid keys are '{valid}'")
+            names = as_set({*valid, *grammar.renamed})
+            raise wrong(f"Invalid attribute key '{key[:100]}' specified. Valid keys are '{names}'")
     elif known == "dataset" and key not in DATASET_KEYS:
-        raise wrong(f"Invalid dataset key '{key[:100]}' specified. Valid keys are '{sorted(DATASET_KEYS)}'")
+        raise wrong(f"Invalid dataset key '{key[:100]}' specified. Valid keys are '{as_set(DATASET_KEYS)}'")
     return Name(known, key)
 
 
