@@ -24,7 +24,11 @@ from treering_services.gateway.route import Route
 from treering_services.gateway.tickets import ticket_caller, ticket_in
 
 NOT_GOOD = "this token is not good for this request"
-NEEDED = "a valid token is needed: Authorization: Bearer <the text of the token file>"
+NEEDED = (
+    "a valid token is needed, in the header Authorization: Bearer TOKEN. MLflow's clients send what is in"
+    " MLFLOW_TRACKING_TOKEN; the owner's token is in the file `token` of the folder that `treering up` keeps"
+    " (export MLFLOW_TRACKING_TOKEN=$(cat ~/.treering/token)), a job's is set where it runs"
+)
 
 
 async def authenticate(call: Call, *, tickets: bool = False) -> Caller:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treering_services.gateway.mlflow import artifact_proxy as proxy
 from treering_services.gateway.mlflow import artifact_reads as reads
-from treering_services.gateway.mlflow import handshake, multipart
+from treering_services.gateway.mlflow import handshake, landing, multipart
 from treering_services.gateway.policy import CHANGE, OPEN, READ
 from treering_services.gateway.route import Route
 
@@ -48,6 +48,8 @@ ROUTES: tuple[Route, ...] = (
           query=reads.RunPath, response=bytes, media_type=BINARY),
     Route("GET", "/model-versions/get-artifact", reads.get_version_artifact, READ,
           "Read an artifact of a model version", query=reads.VersionPath, response=bytes, media_type=BINARY),
+    Route("GET", "/", landing.landing, OPEN, "How to see a run, for whom MLflow's client has sent here",
+          response=landing.Landing, or_media_type=landing.HTML),
     Route("GET", "/health", handshake.health, OPEN, "Is the process alive", response=str, media_type=TEXT),
     Route("GET", "/version", handshake.version, OPEN, "Which MLflow's API this is", response=str, media_type=TEXT),
     Route("GET", "/api/3.0/mlflow/server-info", handshake.server_info, OPEN, "What this server can do",
