@@ -67,7 +67,12 @@ async def test_a_job_without_a_name_gets_one_and_a_retry_finds_it(api: Api) -> N
         (changed(code="../../etc/passwd"), 400, "blob.digest_invalid"),
         (changed(environment="azureml:none:1"), 404, "environment.absent"),
         (changed(environment="azureml:none@latest"), 404, "environment.absent"),
-        (changed(environment="azureml://registries/azureml/environments/e/versions/1"), 400, "environment.reference"),
+        (
+            changed(environment="azureml://registries/azureml/environments/e/versions/1"),
+            400,
+            "environment.image_unknown",
+        ),
+        (changed(environment="nvcr.io/nvidia/pytorch:24.01-py3"), 400, "environment.image_unknown"),
         (changed(environment="http://evil/x"), 400, "environment.reference"),
         (changed(environment={"indexes": ["https://feed.example/s"]}), 403, "environment.index_forbidden"),
         (changed(environment={"indexes": ["https://me:pw@feed.example/s"]}), 400, "job.secret_in_text"),

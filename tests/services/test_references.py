@@ -13,8 +13,10 @@ from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 
 from treering.adapters.trees import Manifest, TreeFile
 from treering.domain.job_messages import CompleteJob, FailJob, OutputData
+from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.blobs import digest_of
 from treering.kernel.refusal import Refused
+from treering.specs.images import curated
 from treering.specs.model_draft import load_model
 from treering.specs.prepared import load_job
 from treering.specs.validate import judge
@@ -294,7 +296,8 @@ async def test_a_version_that_is_no_number_is_a_label_of_the_number_it_gets(api:
     for changed in (True, False):  # said again, it is the same version
         made = await api.ask("POST", f"{WS}/models", body, key)
         assert (made.json["name"], made.json["changed"]) == ("dated:1", changed), made.body
-    assert (await api.ask("POST", f"{WS}/models", body)).code == "model.exists"
+    assert (await api.ask("POST", f"{WS}/models", body)).json["changed"] is False
+    assert (await api.ask("POST", f"{WS}/models", {**body, "properties": {"a": "b"}})).code == "model.exists"
     assert (await done(api, "POST", f"{WS}/models", {**body, "version": "1.0.0-rc.1"}))["name"] == "dated:2"
     for text, name in (
         ("azureml:dated:2024-01-01", "azureml:dated:1"),
@@ -308,3 +311,22 @@ async def test_a_version_that_is_no_number_is_a_label_of_the_number_it_gets(api:
     assert seen["model_version"]["version"] == "1"
     for bad in ("latest", "a/b", "0", "1" * 12):
         assert (await api.ask("POST", f"{WS}/models", {**body, "version": bad})).code == "model.version", bad
+
+
+@pytest.mark.parametrize(
+    ("text", "package", "notes"),
+    [
+        ("azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "scikit-learn", 0),
+        ("azureml://registries/azureml/environments/sklearn-1.0/versions/7", "scikit-learn", 1),
+        ("mcr.microsoft.com/azureml/curated/lightgbm-3.3:12", "lightgbm", 0),
+    ],
+)
+async def test_a_curated_environment_is_known_to_the_server_as_to_the_command_line(
+    api: Api, text: str, package: str, notes: int
+) -> None:
+    job = await done(api, "POST", f"{WS}/jobs", {"spec": {**SPEC, "environment": text}})
+    spec = job["state"]["spec"]
+    assert spec["environment"]["source"] == text
+    assert msgspec.convert(spec["environment"], EnvironmentSpec) == curated(text)
+    assert any(one.startswith(package) for one in spec["environment"]["requirements"])
+    assert len(spec.get("notes", [])) == notes

@@ -14,7 +14,7 @@ from treering.specs.conda import conda_spec, mapping, passed_over, read_conda
 from treering.specs.dockerfile import read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft, from_map
 from treering.specs.honoured import note_keys
-from treering.specs.images import FAMILIES, curated
+from treering.specs.images import curated, known
 from treering.specs.kinds import KINDS
 from treering.specs.nodes import MapNode, Place, Report
 from treering.specs.package_index import index_urls
@@ -125,12 +125,12 @@ def read(draft: EnvironmentDraft) -> EnvironmentSpec:
 def referred(draft: EnvironmentDraft) -> EnvironmentSpec | str:
     if parse_reference(draft.reference).form not in ("registry", "local"):
         return draft.reference
-    return known(draft, draft.reference)
+    return known(draft.reference, str(draft.at))
 
 
 def installed(draft: EnvironmentDraft) -> EnvironmentSpec:
     """treering's own keys ``python`` and ``requirements``, on top of the image when one is named."""
-    base = known(draft, draft.image) if draft.image else EnvironmentSpec(source=str(draft.at))
+    base = known(draft.image, str(draft.at)) if draft.image else EnvironmentSpec(source=str(draft.at))
     python_versions(draft.python)
     where = f"{draft.at}: requirements"
     if draft.requirements_file is not None:
@@ -144,15 +144,3 @@ def installed(draft: EnvironmentDraft) -> EnvironmentSpec:
         indexes=index_urls(wanted.indexes, where),
         modules=tuple(map(str, wanted.modules)),
     )
-
-
-def known(draft: EnvironmentDraft, named: str) -> EnvironmentSpec:
-    found = curated(named)
-    if found is None:
-        message = (
-            f"{draft.at}: {named!r} is not known, and treering runs no containers; "
-            "say what to install: conda_file, or python and requirements; or take an image such as python:3.11, or "
-            f"azureml://registries/azureml/environments/NAME/labels/latest with NAME one of {FAMILIES}"
-        )
-        raise Refused("environment.image_unknown", message)
-    return found

@@ -35,7 +35,7 @@ SYSTEM = r"(?:-ubuntu[\d.]+)?(?:-py3\.?\d+)?(?:-(?:cpu|gpu|cuda[\d.]+(?:-gpu)?))
 VERSIONED = re.compile(rf"(?P<family>sklearn|lightgbm|tensorflow|pytorch)-(?P<version>\d+\.\d+){SYSTEM}(?:-inference)?")
 TABULAR_RAI = re.compile(rf"responsibleai(?:-\d+\.\d+)?(?:-tabular)?{SYSTEM}")
 MINIMAL = re.compile(rf"minimal{SYSTEM}(?:-inference)?")
-MLFLOW_SERVED = re.compile(rf"mlflow{SYSTEM}-inference")
+MLFLOW_SERVED = re.compile(rf"mlflow(?:-model)?{SYSTEM}-inference")
 
 
 class Family(NamedTuple):

@@ -11,6 +11,7 @@ import re
 from msgspec.structs import replace
 
 from treering.domain.job_spec import EnvironmentSpec
+from treering.kernel.refusal import Refused
 from treering.specs.curated_families import MLFLOW, TABULAR, by_family, replaced_note
 from treering.specs.references import parse_reference
 
@@ -55,6 +56,20 @@ def curated(reference_or_image: str) -> EnvironmentSpec | None:
         return replace(found, source=text) if found else None
     found = by_image(text.removeprefix("treering://"))
     return replace(found, image=text, source=text) if found else None
+
+
+def known(reference_or_image: str, where: str = "") -> EnvironmentSpec:
+    """``curated``, or ``Refused("environment.image_unknown")`` with what may be named, after ``where``."""
+    found = curated(reference_or_image)
+    if found is None:
+        named = f"{where}: {reference_or_image[:200]!r}" if where else repr(reference_or_image[:200])
+        message = (
+            f"{named} is not known, and treering runs no containers; "
+            "say what to install: conda_file, or python and requirements; or take an image such as python:3.11, or "
+            f"azureml://registries/azureml/environments/NAME/labels/latest with NAME one of {FAMILIES}"
+        )
+        raise Refused("environment.image_unknown", message)
+    return found
 
 
 def by_name(name: str) -> EnvironmentSpec | None:

@@ -19,7 +19,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.resource_name import ResourceName
 from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
-from treering.specs.images import FAMILIES, curated
+from treering.specs.images import FAMILIES, curated, known
 from treering.specs.references import parse_reference
 from treering.views.states import Resource, load, newest
 from treering_services.gateway.call import Call
@@ -110,10 +110,13 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
     """What ``azureml:NAME:VERSION``, ``azureml:NAME@latest`` or ``azureml:NAME@LABEL`` stands for now.
 
     A label is the name of a tag; the newest version that has it is meant. ``azureml:AzureML-NAME`` stands for Azure's
-    curated environment unless the workspace has one of that name. Raises ``Refused``: ``reference.invalid``,
-    ``environment.reference`` or ``environment.absent``.
+    curated environment unless the workspace has one of that name, and an image or a reference into a registry for what
+    the command line reads it as. Raises ``Refused``: ``reference.invalid``, ``environment.reference``,
+    ``environment.image_unknown`` or ``environment.absent``.
     """
     reference = parse_reference(text)
+    if reference.form in ("registry", "local"):
+        return Known(known(text), frozenset())
     if reference.form not in ("asset", "arm") or reference.kind not in ("", ENVIRONMENTS):
         raise Refused("environment.reference", f"{text[:200]!r} is not in this workspace; write azureml:NAME:VERSION")
     await elsewhere(gateway, workspace, reference)
@@ -126,8 +129,8 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
         labelled = [one for one in await by_label(gateway, workspace, name) if not label or label in one.labels]
         found = labelled[0] if labelled else None
     if found is None:
-        if known := curated(text):
-            return Known(known, frozenset())
+        if standing_for := curated(text):
+            return Known(standing_for, frozenset())
         advice = "create it, or name a curated one: azureml://registries/azureml/environments/NAME/labels/latest"
         detail = f"there is no environment {text!r} in workspace {workspace!r}; {advice}, NAME being one of {FAMILIES}"
         raise Refused("environment.absent", detail)
