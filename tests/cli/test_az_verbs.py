@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from treering.cli.az_verbs import ABSENT
+from treering.cli.az_verbs import ABSENT, NOUNS
+from treering.cli.lazy import whole_names
 from treering.cli.main import root
 from treering.kernel.refusal import Refused
 
+# Options that a decorator makes into one, or reads itself.
+ARCHIVED = {"include_archived": "archived", "archived_only": "archived", "said": "name"}
+GIVEN_ON = ("label",)
 EVERYWHERE = (
     "--resource-group -g --workspace-name -w --subscription --query --output -o --debug --verbose --only-show-errors"
 )
@@ -24,7 +32,8 @@ AZ = {
     "job connect-ssh": "",
     "job create": "--file -f --name -n --save-as -a --set --skip-validation --stream -s --web -e",
     "job download": "--name -n --all --download-path -p --output-name",
-    "job list": "--max-results -r --archived-only --include-archived --parent-job-name -p --tag",
+    "job list": "--all-results --asset-name --max-results -r "
+    "--archived-only --include-archived --parent-job-name -p --tag",
     "job restore": "--name -n",
     "job show": "--name -n --web -e",
     "job show-services": "",
@@ -58,7 +67,7 @@ AZ = {
     "compute delete": "--name -n --yes -y --no-wait",
     "compute detach": "",
     "compute enable-sso": "",
-    "compute list": "--type --max-results -r",
+    "compute list": "--type -t --max-results -r",
     "compute list-nodes": "--name -n",
     "compute list-sizes": "",
     "compute list-usage": "",
@@ -79,7 +88,10 @@ AZ = {
     "workspace provision-network": "",
     "workspace show": "--name -n",
     "workspace sync-keys": "",
-    "workspace update": f"{UPDATE} --no-wait",
+    "workspace update": f"{UPDATE} --no-wait --file -f --display-name -d --description --application-insights -a "
+    "--container-registry -c --image-build-compute -i --managed-network -m --public-network-access --network-acls "
+    "--primary-user-assigned-identity --system-datastores-auth-mode --allow-roleassignment-on-rg "
+    "--update-dependent-resources -u --provision-network-now",
 }
 
 
@@ -106,6 +118,75 @@ def test_every_verb_of_az_is_there_with_every_option(words: str) -> None:
         return
     missing = {*AZ[words].split(), *EVERYWHERE.split()} - set(options_of(command))
     assert not missing, f"`treering {words}` does not take {sorted(missing)}"
+
+
+@pytest.mark.parametrize("words", [words for words in AZ if words.split()[1] not in ABSENT[words.split()[0]]])
+def test_no_option_is_taken_and_ignored(words: str) -> None:
+    command = command_of(words)
+    assert command.callback is not None
+    function = inspect.unwrap(command.callback)
+    read = {node.id for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))) if is_read(node)}
+    taken = inspect.signature(function).parameters
+    rest = next((name for name, one in taken.items() if one.kind is one.VAR_KEYWORD), "")
+    for option in command.params:
+        if isinstance(option, click.Option) and option.expose_value and option.name not in GIVEN_ON:
+            name = ARCHIVED.get(str(option.name), str(option.name))
+            said = name if name in taken else rest
+            assert said in read, f"`treering {words} {option.opts[0]}` is taken and ignored"
+
+
+def is_read(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+@pytest.mark.parametrize("verb", ["list", "create", "show", "delete"])
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_noun_that_is_not_here_says_what_there_is_instead(noun: str, verb: str) -> None:
+    answer = CliRunner().invoke(root, [noun, verb, "-n", "x", "--file", "y"], standalone_mode=False)
+    assert isinstance(answer.exception, Refused) and answer.exception.code == "noun.absent"
+    assert answer.exception.detail == f"{noun}: {NOUNS[noun]}"
+
+
+def test_who_types_ml_is_told_the_command_without_it() -> None:
+    answer = CliRunner().invoke(root, ["ml", "job", "create", "-f", "job.yml"], standalone_mode=False)
+    assert isinstance(answer.exception, Refused)
+    assert answer.exception.detail == "ml: leave ml out: treering job create -f job.yml"
+
+
+@pytest.mark.parametrize(("words", "said"), [("jobs list", "did you mean job?"), ("job creat", "did you mean create?")])
+def test_a_word_that_is_no_command_is_told_with_the_one_it_may_have_been(words: str, said: str) -> None:
+    answer = CliRunner().invoke(root, words.split(), standalone_mode=False)
+    assert isinstance(answer.exception, click.UsageError) and said in answer.exception.message
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ("--max 3", "--max-results 3"),
+        ("--max=3", "--max-results=3"),
+        ("--all", "--all-results"),
+        ("--all false", "--all-results false"),
+        ("--status --max", "--status --max"),  # a value, whatever it looks like
+        ("--tag=--max", "--tag=--max"),
+        ("--nope", "--nope"),
+        ("-- --max", "-- --max"),
+    ],
+)
+def test_the_beginning_of_a_long_option_is_that_option(words: str, whole: str) -> None:
+    assert whole_names(words.split(), command_of("job list").params) == whole.split()
+
+
+def test_a_beginning_that_several_options_have_is_refused_with_them() -> None:
+    with pytest.raises(click.UsageError, match=r"--a may be any of --all-results, --archived-only, .*: write it out"):
+        whole_names(["--a"], command_of("job list").params)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_only_show_errors_leaves_notes_out(place: str) -> None:
+    own = ["environment", "create", "-n", "e", "--os-type", "Linux", "--dockerfile-path", "D"]
+    quiet = ["--only-show-errors"]
+    assert "note: --os-type" in CliRunner().invoke(root, own).stderr
+    assert "note:" not in CliRunner().invoke(root, [*quiet, *own] if place == "before" else [*own, *quiet]).stderr
 
 
 @pytest.mark.parametrize(("noun", "verb"), [(noun, verb) for noun, verbs in ABSENT.items() for verb in verbs])

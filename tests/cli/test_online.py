@@ -195,6 +195,38 @@ def test_an_environment_gets_versions_and_the_latest_is_shown(online: Treering, 
     assert answer(online, "environment", "show", "-n", "lib", "--version", "1", "--query", "name") == "lib"
 
 
+def test_a_workspace_is_updated_by_its_options_its_yaml_and_set(online: Treering, tmp_path: Path) -> None:
+    answer(online, "workspace", "create", "-n", "updated", "--description", "old")
+    said = answer(online, "workspace", "update", "updated", "--display-name", "Ö", "--description", "")
+    assert (said["display_name"], said["description"]) == ("Ö", "")
+    (tmp_path / "w.yml").write_text("description: from the file\nlocation: eastus\n")
+    done = online("workspace", "update", "-n", "updated", "-f", str(tmp_path / "w.yml"), "--set", "tags.a=1")
+    assert done.returncode == 0 and "note: location is about a cloud" in done.stderr
+    said = answer(online, "workspace", "show", "updated")
+    assert (said["display_name"], said["description"], said["tags"]) == ("Ö", "from the file", {"a": "1"})
+    assert online("workspace", "update", "-n", "updated").returncode == 2
+
+
+def test_a_job_is_written_where_save_as_says_and_can_be_submitted_from_there(
+    online: Treering, job_file: Path, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.yml"
+    answer(online, "job", "create", "-f", str(job_file), "-n", "saved", "--save-as", str(saved))
+    assert answer(online, "job", "create", "-f", str(saved), "-n", "again")["experiment_name"] == "cli"
+    refused = online("job", "create", "-f", str(job_file), "-n", "unsaved", "-a", str(tmp_path / "no" / "x.yml"))
+    assert "(file.unwritable)" in refused.stderr
+    assert online("job", "show", "unsaved").returncode == 1
+
+
+def test_lists_take_the_words_of_az(online: Treering) -> None:
+    everything = answer(online, "job", "list", "--all-results", "--include-archived", "true")
+    assert len(everything) >= len(answer(online, "job", "list", "--all-results", "false", "-r", "1")) == 1
+    assert answer(online, "job", "list", "--archived-only", "true", "--query", "[?!archived]") == []
+    assert answer(online, "compute", "list", "--type", "AmlCompute", "--query", "[?compute_type!='nodes']") == []
+    assert answer(online, "compute", "list", "-t", "local", "--query", "[].name") == ["local"]
+    assert online("compute", "list", "-t", "kubernetes", "-o", "tsv").stdout == ""
+
+
 def test_a_compute_target_is_created_as_with_az(online: Treering) -> None:
     created = answer(online, "compute", "create", "-n", "c1", "--type", "amlcompute", "--max-instances", "3")
     assert created["nodes_max"] == 3

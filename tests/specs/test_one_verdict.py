@@ -9,8 +9,10 @@ import pytest
 from tests.specs.test_corpus import CORPUS, EXPECTED
 
 from treering.kernel.refusal import Refused
+from treering.specs.compute_draft import load_compute
 from treering.specs.prepared import load_job
 from treering.specs.validate import judge
+from treering.specs.workspace_draft import load_workspace
 
 JOB = {"command": "command: echo", "environment": "environment: {python: '3.11'}"}
 BAD = {
@@ -124,3 +126,41 @@ def test_one_verdict_on_every_example_of_azure_ml() -> None:
     jobs = [file for file in files if judge(file, need_files=False).kind.startswith("job/")]
     assert len(jobs) > 50
     assert [file for file in jobs if created(file) != judge(file).submittable] == []
+
+
+CLUSTER = "name: c\ntype: amlcompute\n"
+BAD_COMPUTES = {
+    "a bad name": "name: a b\ntype: amlcompute\n",
+    "too many nodes": f"{CLUSTER}max_instances: 10001\n",
+    "a minimum above the maximum": f"{CLUSTER}min_instances: 3\nmax_instances: 2\n",
+    "an unknown key": f"{CLUSTER}maxinstances: 2\n",
+    "a placeholder": "name: <Enter the name>\ntype: amlcompute\n",
+    "a virtual machine": "name: c\ntype: virtualmachine\nresource_id: /s\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD_COMPUTES)
+def test_validate_and_compute_create_refuse_the_same_targets(tmp_path: Path, name: str) -> None:
+    (tmp_path / "c.yml").write_text(BAD_COMPUTES[name])
+    assert not judge(tmp_path / "c.yml").accepted
+    with pytest.raises(Refused):
+        load_compute(tmp_path / "c.yml", ())
+
+
+def test_validate_and_compute_create_say_the_same_notes(tmp_path: Path) -> None:
+    (tmp_path / "c.yml").write_text(f"{CLUSTER}size: Standard_DS3\nmin_instances: 0\nmax_instances: 4\n")
+    judged = judge(tmp_path / "c.yml")
+    draft = load_compute(tmp_path / "c.yml", ())
+    assert judged.submittable and draft.body["nodes_max"] == 4
+    assert draft.notes == tuple(f"{one.key} {one.message}" for one in judged.notes)
+    assert [one.key for one in judged.notes] == ["size", "min_instances"]
+
+
+@pytest.mark.parametrize(
+    "text", ["name: a/b\n", "name: w\ntags: [a]\n", "name: <Enter the name>\n", "display_nme: x\n"]
+)
+def test_validate_and_workspace_create_refuse_the_same_workspaces(tmp_path: Path, text: str) -> None:
+    (tmp_path / "w.yml").write_text(f"$schema: workspace.schema.json\n{text}")
+    assert not judge(tmp_path / "w.yml").accepted
+    with pytest.raises(Refused):
+        load_workspace(tmp_path / "w.yml", ())

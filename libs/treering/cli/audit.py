@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +11,9 @@ from treering.cli.audit_follow import followed
 from treering.cli.history import ROW, with_names
 from treering.cli.lazy import LazyGroup
 from treering.cli.moments import MOMENT
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.terminal import put
 
 AUDIT = {"At": "at", "Event": "event", "Of": "of", "By": "by", "Position": "position", "Cause": "cause"}
 COUNTS = ("type", "kind", "workspace", "actor", "name", "day", "hour")
@@ -129,7 +128,7 @@ def sql(session: Session, sql: str, max_results: int) -> None:
     columns = distinct(answer["columns"])
     session.table([dict(zip(columns, row, strict=True)) for row in answer["rows"]], {name: name for name in columns})
     if answer["truncated"]:
-        put(f"note: there are more rows than the {len(answer['rows'])} shown", file=sys.stderr)
+        note(f"there are more rows than the {len(answer['rows'])} shown")
 
 
 def distinct(names: list[str]) -> list[str]:

@@ -1,28 +1,30 @@
 """Options that az ml has and that mean nothing here: taken with a note, or refused with what to do instead.
+from treering.cli.notes import note
 
 A script made for Azure ML goes on working, and whoever wrote it is told what is not carried out.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from treering.cli.terminal import put
+from treering.cli.notes import note
 from treering.kernel.refusal import Refused
 
+CLOUD = "it is about a cloud; here everything is on your own machines, so it means nothing"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def passed_over(note: str, *options: str, flags: tuple[str, ...] = ()) -> Callable[[Decorated], Decorated]:
-    """Take ``options`` (with a value) and ``flags``, and print the note on standard error for each that is given."""
+def passed_over(why: str, *options: str, flags: tuple[str, ...] = ()) -> Callable[[Decorated], Decorated]:
+    """Take ``options`` (with a value) and ``flags``, and print ``why`` on standard error for each that is given."""
 
     def say(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value not in (None, False, ()):
-            put(f"note: {max(parameter.opts, key=len)}: {note}", file=sys.stderr)
+            note(f"{max(parameter.opts, key=len)}: {why}")
 
     return added(say, options, flags)
 
@@ -47,6 +49,24 @@ def no_lists(function: Decorated) -> Decorated:
     """Of updates: az has other words for what ``--set`` does."""
     why = "write --set KEY=VALUE; an empty tag is removed"
     return refused(why, "--add", "--remove", flags=("--force-string",))(function)
+
+
+def yes_or_no(*names: str, help: str = "") -> Callable[[Decorated], Decorated]:
+    """A flag that may be followed by a word, as with az: ``--all-results`` and ``--all-results false``."""
+    return click.option(*names, is_flag=False, flag_value="true", default="false", type=click.BOOL, help=help)
+
+
+def archived_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a list ``archived``: whether it is of what was archived ("true"), of all ("any"), or (None) of the rest."""
+
+    @yes_or_no("--include-archived", help="Also those that were archived.")
+    @yes_or_no("--archived-only", help="Only those.")
+    @wraps(function)
+    def with_archived(*arguments: Any, include_archived: bool, archived_only: bool, **options: Any) -> None:
+        archived = "true" if archived_only else "any" if include_archived else None
+        function(*arguments, archived=archived, **options)
+
+    return with_archived
 
 
 def at_once(function: Decorated) -> Decorated:

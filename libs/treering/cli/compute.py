@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,17 @@ from treering.cli.az_options import passed_over
 from treering.cli.compute_delete import delete
 from treering.cli.compute_state import check_there
 from treering.cli.job_wait import listed, no_node_hint
-from treering.cli.kinds import COMPUTE, group_of, said
+from treering.cli.kinds import COMPUTE, TYPES, group_of, said
 from treering.cli.names import named, one_name, pairs, sets_option
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
-from treering.cli.terminal import put
 from treering.client.http import Client
 
 compute = group_of(COMPUTE)
 compute.add_command(delete)
 
-TYPES = {"local": "local", "nodes": "nodes", "amlcompute": "nodes", "computeinstance": "nodes"}
 NODES_MAX = 100
 COLUMNS = {"Name": "name", "Stands for": "alias_of"}
 ALIASES_MAX = 10_000
@@ -55,7 +53,7 @@ def create(
     with session.client() as client:
         said(session, client, COMPUTE, key, "create", body)
         if not any(one["state"]["compute"] == key for one in listed(session, client, "node", "online")):
-            put(f"note: jobs on {key!r} wait until a node joins it: {no_node_hint(key)}", file=sys.stderr)
+            note(f"jobs on {key!r} wait until a node joins it: {no_node_hint(key)}")
 
 
 def from_options(name: str, sets: tuple[str, ...], said_: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -77,15 +75,12 @@ def from_options(name: str, sets: tuple[str, ...], said_: dict[str, Any]) -> tup
 def from_file(file: Path, sets: tuple[str, ...], name: str, said_: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     from treering.specs.compute_draft import load_compute
 
-    draft = load_compute(file, sets, {"name": name, "description": said_["description"]})
-    if draft.passed_over:
-        keys = ", ".join(draft.passed_over)
-        put(f"note: nodes join by themselves; these keys mean nothing here: {keys}", file=sys.stderr)
-    nodes_max = draft.nodes_max if said_["max_instances"] is None else max(1, said_["max_instances"])
-    tags = {**draft.tags, **pairs(said_["tags"], "--tags")}
-    return draft.name, {
-        "compute_type": "nodes", "nodes_max": nodes_max, "description": draft.description, "tags": tags,
-    }  # fmt: skip
+    texts = {"name": name, "description": said_["description"]}
+    draft = load_compute(file, sets, texts, pairs(said_["tags"], "--tags"))
+    for one in draft.notes:
+        note(one)
+    most = said_["max_instances"]
+    return draft.name, draft.body if most is None else {**draft.body, "nodes_max": max(1, most)}
 
 
 @compute.command("alias")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,8 +14,8 @@ from treering.cli.job_wait import Resource, compute_of, listed
 from treering.cli.kinds import COMPUTE, said
 from treering.cli.lazy import Verb
 from treering.cli.names import named
+from treering.cli.notes import note
 from treering.cli.session import Session
-from treering.cli.terminal import put
 from treering.kernel.shared_limits import PAGE_MAX
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def delete(session: Session, name: str, yes: bool) -> None:
     with session.client() as client:
         before = client.get(session.path("compute", name))
         if before["status"] == "deleted":
-            put(f"note: compute {name!r} was deleted before", file=sys.stderr)
+            note(f"compute {name!r} was deleted before")
         else:
             used = users_of(session, client, name)
             what = f"the alias {name!r} of {before['state']['alias_of']!r}" if is_alias(before) else f"compute {name!r}"
@@ -50,7 +49,7 @@ def delete(session: Session, name: str, yes: bool) -> None:
         said(session, client, COMPUTE, name, "delete", {})
     if before["status"] != "deleted":
         for line in advice(before, used):
-            put(f"note: {line}", file=sys.stderr)
+            note(line)
 
 
 def users_of(session: Session, client: Client, name: str) -> Users:

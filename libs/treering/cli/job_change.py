@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import islice
 
 import click
@@ -11,10 +10,10 @@ from treering.cli.az_options import at_once, no_lists, no_pages
 from treering.cli.job_submitted import submitted_by
 from treering.cli.lazy import Verb
 from treering.cli.names import named, sets_option
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import Shape, shape
-from treering.cli.terminal import put
 
 SHOWN_MAX = 5
 
@@ -60,11 +59,11 @@ def cancel(session: Session, name: str, reason: str, with_submitted: bool) -> No
         if with_submitted:
             for one in submitted_by(session, client, name):
                 client.post(session.path("job", one, "cancel"), body)
-                put(f"note: job {one}, which it submitted, is canceled too", file=sys.stderr)
+                note(f"job {one}, which it submitted, is canceled too")
         elif going := list(islice(submitted_by(session, client, name), SHOWN_MAX + 1)):
             more = " and more" if len(going) > SHOWN_MAX else ""
             said = f"{', '.join(going[:SHOWN_MAX])}{more}"
-            put(f"note: jobs that it submitted go on: {said}; --with-submitted cancels them too", file=sys.stderr)
+            note(f"jobs that it submitted go on: {said}; --with-submitted cancels them too")
 
 
 @click.command("archive", cls=Verb)

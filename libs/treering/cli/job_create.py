@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +12,22 @@ from treering.cli.az_options import no_pages, passed_over
 from treering.cli.job_wait import ask_for_node
 from treering.cli.lazy import Verb
 from treering.cli.names import sets_option
+from treering.cli.notes import note
+from treering.cli.output import as_yaml
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.shapes import shape
-from treering.cli.terminal import put
+from treering.cli.shapes import Shape, shape
+from treering.kernel.refusal import Refused
+
+if TYPE_CHECKING:
+    from treering.specs.job_draft import JobDraft
+
+SAVED = (
+    "name", "type", "status", "display_name", "experiment_name", "description", "compute", "command", "environment",
+    "environment_variables", "inputs", "outputs", "resources", "limits", "identity", "network", "tags",
+    "creation_context",
+)  # fmt: skip
+INPUT = ("type", "mode", "path")
 
 
 @click.command("create", cls=Verb)
@@ -28,7 +40,7 @@ from treering.cli.terminal import put
     help="A secret environment variable, by its name from the environment of this command; may be repeated.",
 )  # fmt: skip
 @no_pages
-@passed_over("the job is kept here; `treering job show` says all of it", "--save-as|-a")
+@click.option("--save-as", "-a", "kept", type=click.Path(path_type=Path), help="Write the job there, as YAML.")
 @passed_over("nothing is submitted that cannot run", flags=("--skip-validation",))
 @click.pass_context
 def create(
@@ -38,6 +50,7 @@ def create(
     name: str,
     watched: bool,
     secrets: tuple[str, ...],
+    kept: Path | None,
 ) -> None:
     """Submit a job from its YAML."""
     from treering.client.submission import submit
@@ -45,16 +58,42 @@ def create(
     from treering.specs.prepared import load_job
 
     session = context.ensure_object(Session)
+    check_writable(kept)
     draft = with_secrets(load_job(file, sets), secrets, os.environ)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
-        for note in submitted.resource["state"]["spec"].get("notes", ()):
-            put(f"note: {note}", file=sys.stderr)
+        for one in submitted.resource["state"]["spec"].get("notes", ()):
+            note(one)
+        shown = shape(submitted.resource, names_of(session.home))
+        if kept is not None:
+            kept.write_text(as_yaml(saved(shown, draft)), encoding="utf-8")
         if not watched:
             if why := ask_for_node(session, client, submitted.resource):
-                put(f"note: {why}", file=sys.stderr)
-            session.show(shape(submitted.resource, names_of(session.home)))
+                note(why)
+            session.show(shown)
             return
         from treering.cli.job_watch import watch
 
         context.exit(watch(session, client, submitted.resource["name"]))
+
+
+def saved(shown: Shape, draft: JobDraft) -> Shape:
+    """The job as a YAML that can be submitted again from this machine."""
+    kept = {name: shown[name] for name in SAVED if shown.get(name) not in (None, "", {})}
+    if draft.code is not None:
+        kept["code"] = str(draft.code.resolve())
+    for name, given in kept.get("inputs", {}).items():
+        if isinstance(given, dict):
+            here = {"path": str(draft.local_inputs[name].resolve())} if name in draft.local_inputs else {}
+            kept["inputs"][name] = {key: one for key, one in {**given, **here}.items() if key in INPUT}
+    if isinstance(shown["environment"], dict):
+        kept["environment"] = {name: one for name, one in shown["environment"].items() if name != "source"}
+    return kept
+
+
+def check_writable(file: Path | None) -> None:
+    """Before the job is submitted: afterwards it would run, and whoever was refused would submit it again."""
+    if file is None:
+        return
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise Refused("file.unwritable", f"--save-as {str(file)!r} cannot be written; nothing was submitted")

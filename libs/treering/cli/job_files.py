@@ -7,7 +7,6 @@ Below ``artifacts`` stands what the output ``default`` is: ``user_logs`` for the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,9 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.names import named
+from treering.cli.notes import note
 from treering.cli.session import Session
 from treering.cli.shapes import TERMINAL, Shape
-from treering.cli.terminal import put
 from treering.kernel.refusal import Refused
 
 if TYPE_CHECKING:
@@ -47,13 +46,13 @@ def download(session: Session, name: str, output_name: str | None, folder: Path,
         with staged(folder) as stage:
             rows, missing = brought(client, job, asked, stage)
     if job["status"] not in TERMINAL:
-        put(f"note: job {name} is {job['status']}: this is what it has so far", file=sys.stderr)
+        note(f"job {name} is {job['status']}: this is what it has so far")
     elif not rows:
-        put(f"note: job {name} ({job['status']}) left no files and logged none", file=sys.stderr)
+        note(f"job {name} ({job['status']}) left no files and logged none")
     for line in [*left_out(job, asked), *missing]:
-        put(f"note: {line}", file=sys.stderr)
+        note(line)
     if more := [one for one in job["state"].get("outputs", {}) if one not in asked] if not output_name else []:
-        put(f"note: not brought: {', '.join(more)}; --all brings them, or --output-name one", file=sys.stderr)
+        note(f"not brought: {', '.join(more)}; --all brings them, or --output-name one")
     for row in rows:
         row["path"] = str(folder / row["path"])
     session.table(rows, {"Output": "output", "Path": "path", "Files": "files", "Bytes": "bytes"})

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treering.cli.az_options import no_pages
+from treering.cli.az_options import archived_options, no_pages, refused, yes_or_no
 from treering.cli.job_wait import ask_why_waiting
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
 from treering.cli.names import named
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import JOB, TERMINAL, Shape, duration_seconds, shape
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WAITING = ("Queued", "Preparing")
 UNDER_WAY = ("Preparing", "Running", "Finalizing", "CancelRequested")
+JOBS_MAX = 100_000
 COLUMNS = {
     "Name": "name",
     "Status": "status",
@@ -60,15 +62,20 @@ def show(session: Session, name: str, at: str | None) -> None:
 @click.option("--tag", metavar="KEY[=VALUE]", help="Only those with this tag.")
 @click.option("--prefix", help="Only names that begin so.")
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--include-archived", "archived", flag_value="any")
-@click.option("--archived-only", "archived", flag_value="true")
+@refused("`treering model show NAME:VERSION` says which job made a model", "--asset-name")
+@yes_or_no("--all-results", help="Not only so many.")
+@archived_options
 @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
 @click.pass_obj
-def list_jobs(session: Session, /, max_results: int, **filters: Any) -> None:
+def list_jobs(session: Session, /, max_results: int, all_results: bool, **filters: Any) -> None:
     """List jobs, the newest first."""
+    if all_results:
+        max_results = JOBS_MAX
     people = names_of(session.home)
     with session.client() as client:
         found = list(session.listed(client, session.path("job"), max_results, **filters))
+        if all_results and len(found) == JOBS_MAX:
+            note(f"the first {JOBS_MAX} are shown; --experiment, --tag and --status ask for fewer")
         then = moment_of(client, filters["at"])
     rows = [{**shape(one, people), "run_seconds": run_seconds(one, then)} for one in found]
     session.table(rows, COLUMNS, csv_columns=JOB)

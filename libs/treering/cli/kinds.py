@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from itertools import islice
 from typing import Any
 
 import click
 
-from treering.cli.az_options import at_once, no_lists, no_registry, passed_over
+from treering.cli.az_options import archived_options, at_once, no_lists, no_registry
 from treering.cli.compute_state import check_there
 from treering.cli.lazy import LazyGroup
 from treering.cli.moments import MOMENT
@@ -23,6 +24,10 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import plural
 
 WORKSPACES_MAX = 10_000
+LISTED_MAX = 10_000
+# What az calls the types of compute, and what they are here; there is none of the others.
+TYPES = {"local": "local", "nodes": "nodes", "amlcompute": "nodes", "computeinstance": "nodes"}
+TYPES_ABSENT = ("kubernetes", "virtualmachine", "synapsespark")
 VERSIONS_MAX = 10_000
 CREATED = {"Created": "creation_context.created_at"}
 
@@ -68,7 +73,7 @@ def group_of(kind: Kind) -> LazyGroup:
     add_list(group, kind)
     for command in kind.commands:
         add_command(group, kind, command)
-    if kind.updates:
+    if kind.updates and kind is not WORKSPACE:
         add_update(group, kind)
     return group
 
@@ -79,10 +84,22 @@ def with_version(kind: Kind) -> Callable[[Callable[..., None]], Callable[..., No
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         if kind.versions:
             label = click.option("-l", "--label", type=click.Choice(["latest"]), help="The version created last.")
-            return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(function)))
+            return named(click.option("-v", "--version", help="Or NAME:VERSION.")(label(one_of(function))))
         return named_or_own(function) if kind.name == "workspace" else named(function)
 
     return decorate
+
+
+def one_of(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with a version or a label; a usage error for both, of which one would be ignored."""
+
+    @wraps(function)
+    def with_one(*arguments: Any, name: str, version: str | None, label: str | None, **options: Any) -> None:
+        if label and (version or ":" in name):
+            raise click.UsageError(f"--label {label} and version {version or name.partition(':')[2]}: give one of them")
+        function(*arguments, name=name, version=version, label=label, **options)
+
+    return with_one
 
 
 def add_show(group: LazyGroup, kind: Kind) -> None:
@@ -91,7 +108,7 @@ def add_show(group: LazyGroup, kind: Kind) -> None:
     @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As it was then.")
     @no_registry
     @click.pass_obj
-    def show(session: Session, name: str, at: str | None, version: str | None = None, label: str | None = None) -> None:
+    def show(session: Session, /, name: str, at: str | None, version: str | None = None, **_: Any) -> None:
         with session.client() as client:
             found = client.get(session.path(kind.name, key_of(session, client, kind, name, version)), at=at)
             if kind is COMPUTE and not at:
@@ -113,13 +130,19 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
     @group.command("list", help=f"List them, the newest first ({kind.name}s).")
     @click.option("-n", "--name", "prefix", help="Only names that begin so.")
     @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
-    @click.option("--include-archived", "archived", flag_value="any")
-    @click.option("--archived-only", "archived", flag_value="true")
+    @archived_options
     @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
     @no_registry
-    @passed_over("all of them are listed", "--type")
+    @of_type(kind)
     @click.pass_obj
-    def list_all(session: Session, prefix: str | None, max_results: int, archived: str | None, at: str | None) -> None:
+    def list_all(
+        session: Session,
+        prefix: str | None,
+        max_results: int,
+        archived: str | None,
+        at: str | None,
+        compute_type: str | None = None,
+    ) -> None:
         people = names_of(session.home)
         with session.client() as client:
             path = session.path(kind.name)
@@ -127,12 +150,29 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
                 found = [one for one in client.get(path, at=at)["items"] if kept(one, prefix, archived)][:max_results]
             else:
                 asked: dict[str, Any] = {"prefix": prefix, "archived": archived, "at": at}
-                found = list(islice(listed_of(session, client, kind, max_results, asked), max_results))
+                every = listed_of(session, client, kind, max_results if not compute_type else LISTED_MAX, asked)
+                found = list(islice((one for one in every if is_of_type(one, compute_type)), max_results))
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
         rows = [{**placed(kind, one), **shaped(session, client, one, people)} for one in found]
         place = ("workspace",) if kind.everywhere else ()
         columns = dict.fromkeys((*place, "name", "type", "status", *kind.columns, "description", "tags", *HISTORY))
         session.table(rows, {**headings, **CREATED}, csv_columns=[*columns])
+
+
+def of_type(kind: Kind) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """``--type`` of compute targets; other kinds have none."""
+    if kind is not COMPUTE:
+        return lambda function: function
+    kinds = click.Choice([*TYPES, *TYPES_ABSENT], case_sensitive=False)
+    return click.option("-t", "--type", "compute_type", type=kinds, help="Only targets of this type.")
+
+
+def is_of_type(resource: dict[str, Any], compute_type: str | None) -> bool:
+    """Of nodes are all that Azure ML calls a cluster or an instance. An alias is of no type."""
+    state = resource["state"]
+    if compute_type is None:
+        return True
+    return not state.get("alias_of") and state.get("compute_type", "nodes") == TYPES.get(compute_type.lower())
 
 
 def listed_of(

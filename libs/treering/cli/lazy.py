@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def common_options() -> list[click.Parameter]:
         option("--home", "home", type=click.Path(path_type=Path), help="Of the installation; default ~/.treering."),
         option("--debug", "debug", is_flag=True, help="Show where an unexpected error comes from."),
         option("-g", "--resource-group", "resource_group", hidden=True),
-        option("--only-show-errors", "quiet", is_flag=True, hidden=True),
+        option("--only-show-errors", "quiet", is_flag=True, is_eager=True, hidden=True),
         option("--verbose", "verbose", is_flag=True, hidden=True),
         option("--subscription", "subscription", hidden=True),
     ]
@@ -49,8 +49,34 @@ class Verb(click.Command):
         self.params += common_options()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        known = {option for parameter in self.params for option in parameter.opts}
-        return super().parse_args(ctx, spread(args, known & SPREAD))
+        return super().parse_args(ctx, spread(whole_names(args, self.params), self.names() & SPREAD))
+
+    def names(self) -> set[str]:
+        return {option for parameter in self.params for option in parameter.opts}
+
+
+def whole_names(words: list[str], parameters: Sequence[click.Parameter]) -> list[str]:
+    """The words with the beginnings of long options written out where only one option begins so, as with az."""
+    options = {name: one for one in parameters if isinstance(one, click.Option) for name in one.opts}
+    found: list[str] = []
+    is_value = False  # of the option before it, whatever it looks like
+    for place, word in enumerate(words):
+        if word == "--" and not is_value:
+            return [*found, *words[place:]]
+        name, equals, value = word.partition("=")
+        if not is_value and name.startswith("--") and name not in options:
+            meant = {max(one.opts, key=len) for known, one in options.items() if known.startswith(name)}
+            if len(meant) > 1:
+                raise click.UsageError(f"{name} may be any of {', '.join(sorted(meant))}: write it out")
+            name = next(iter(meant), name)
+        found.append(name + equals + value)
+        option = options.get(name)
+        is_value = not is_value and option is not None and not equals and takes_value(option)
+    return found
+
+
+def takes_value(option: click.Option) -> bool:
+    return not option.is_flag and not isinstance(option.flag_value, str)  # a flag may have a word for its value
 
 
 def spread(words: list[str], options: set[str]) -> list[str]:
@@ -92,6 +118,17 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=3)
+            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            ctx.fail(f"there is no command {args[0][:80]!r}: {meant}`{ctx.command_path} --help` lists those there are")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, written without importing any of the lazy ones."""

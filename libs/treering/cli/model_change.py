@@ -11,6 +11,7 @@ from treering.cli.az_options import no_lists, refused
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, split, version_path
 from treering.cli.names import named, sets_option
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -79,11 +80,13 @@ def restore(session: Session, name: str, version: str | None, label: str | None)
 
 @click.command("delete", cls=Verb)
 @model_named
-@click.option("-y", "--yes", is_flag=True, hidden=True)
+@click.option("-y", "--yes", is_flag=True, hidden=True, expose_value=False)  # it is not asked: restore undoes it
 @click.pass_obj
-def delete(session: Session, name: str, version: str | None, label: str | None, yes: bool) -> None:
+def delete(session: Session, name: str, version: str | None, label: str | None) -> None:
     """Delete a version or, when none is named, the model with all its versions; it can be restored."""
     sent(session, name, version, label, "delete")
+    which = f" --label {label}" if label else f" -v {version}" if version else ""
+    note(f"`treering model restore -n {name}{which}` shows it again")
 
 
 def sent(session: Session, name: str, version: str | None, label: str | None, command: str) -> None:

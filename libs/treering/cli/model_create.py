@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,10 +9,10 @@ import click
 from treering.cli.az_options import at_once, no_registry, passed_over
 from treering.cli.lazy import Verb
 from treering.cli.names import pairs, sets_option
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
-from treering.cli.terminal import put
 
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 
@@ -55,7 +54,7 @@ def create(
     draft = load_model(file, sets, options, pairs(tags, "--tags"))
     with session.client() as client:
         written = create_model(client, session.path("model"), draft, allow_failed)
-        for note in (*draft.notes, *written.get("notes", ())):
-            put(f"note: {note}", file=sys.stderr)
+        for one in (*draft.notes, *written.get("notes", ())):
+            note(one)
         found = client.get(session.path("model", written["name"]), after=written["position"])
     session.show(shape(found, names_of(session.home)))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_named, version_path
+from treering.cli.notes import note
 from treering.cli.session import Session
-from treering.cli.terminal import put
 
 
 @click.command("download", cls=Verb)
@@ -32,4 +31,4 @@ def download(session: Session, name: str, version: str | None, label: str | None
             done = download_artifacts(client, spec.get("storage") or spec["source"], target)
     session.show({"model": found["name"], "path": str(target), "files": done.files, "bytes": done.size_bytes})
     if not done.files:
-        put("note: this version has no files", file=sys.stderr)
+        note("this version has no files")

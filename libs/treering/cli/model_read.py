@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treering.cli.az_options import no_registry, refused
+from treering.cli.az_options import archived_options, no_registry, refused
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
 from treering.cli.moments import MOMENT
@@ -50,8 +50,7 @@ def show(session: Session, name: str, version: str | None, label: str | None, at
 @click.command("list", cls=Verb)
 @click.option("-n", "--name", help="The versions of this model; without it, every model.")
 @click.option("--max-results", "-r", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--include-archived", "archived", flag_value="any")
-@click.option("--archived-only", "archived", flag_value="true")
+@archived_options
 @click.option("--at", type=MOMENT, metavar="POSITION|TIME|AGO", help="As the list was then.")
 @no_registry
 @refused("a stage is MLflow's: search for it with its client", "--stage|-s")

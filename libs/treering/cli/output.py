@@ -44,7 +44,7 @@ def emit(
         case "yaml" | "yamlc":
             put(as_yaml(value), end="")
         case "tsv":
-            put("\n".join(tsv_lines(value)))
+            put("".join(f"{line}\n" for line in tsv_lines(value)), end="")
         case "table":
             put("\n".join(table_lines(as_rows(value), columns, None if whole else CELL_CHARACTERS_MAX)))
         case "jsonl":

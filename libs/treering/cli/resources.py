@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from treering.cli.az_options import at_once, no_registry, passed_over
+from treering.cli.az_options import CLOUD, at_once, no_registry, passed_over
 from treering.cli.kinds import ENVIRONMENT, EXPERIMENT, WORKSPACE, group_of, said
 from treering.cli.names import named, one_name, pairs, sets_option
+from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
-from treering.cli.terminal import put
+from treering.cli.workspace_update import update
 
-CLOUD = "it is about a cloud; here everything is on your own machines, so it means nothing"
 workspace = group_of(WORKSPACE)
+workspace.add_command(update)
 experiment = group_of(EXPERIMENT)
 environment = group_of(ENVIRONMENT)
 
@@ -49,8 +49,8 @@ def create_workspace(
 
         draft = load_workspace(file, sets, {**texts, "name": name}, tags)
         name, body = draft.name, draft.body
-        if draft.passed_over:
-            put(f"note: {', '.join(draft.passed_over)}: {CLOUD}", file=sys.stderr)
+        for one in draft.notes:
+            note(one)
     elif sets:
         raise click.UsageError("--set changes the YAML that --file names")
     if not name:
@@ -108,8 +108,8 @@ def create_environment(
     sets = (*sets, *(f"build.{key}='{value}'" for key, value in build.items() if value))
     notes: list[str] = []
     body = load_environment(file, sets, options, pairs(said_["tags"], "--tags"), notes)
-    for note in notes:
-        put(f"note: {note}", file=sys.stderr)
+    for one in notes:
+        note(one)
     with session.client() as client:
         written = client.post(session.path("environment"), body)
         found = client.get(session.path("environment", written["name"]), after=written["position"])

@@ -10,10 +10,10 @@ import msgspec
 
 from treering.kernel.refusal import Refused
 from treering.specs.curated import KIND, prepared_environment
+from treering.specs.given_file import folder_of, read_given
 from treering.specs.kind_of import kind_of
 from treering.specs.nodes import MapNode, Place, Report, Scalar, words
 from treering.specs.overrides import apply, given
-from treering.specs.yaml_text import read_yaml
 
 
 def load_environment(
@@ -29,11 +29,11 @@ def load_environment(
 
     Raises ``Refused``: ``yaml.*``, ``set.invalid``, ``environment.*``.
     """
-    root = given(apply(read_yaml(path) if path else MapNode({}, {}, Place("")), overrides), options, tags)
+    root = given(apply(read_given(path) if path else MapNode({}, {}, Place("")), overrides), options, tags)
     kind = (kind_of(root) if path else "") or KIND
     if kind != KIND:
         raise Refused("environment.invalid", f"{path} is a {kind}, not an environment")
-    report = Report(path.parent if path else Path())
+    report = Report(folder_of(path) if path else Path())
     spec = prepared_environment(root, report)
     report.refuse("environment.invalid")
     if notes is not None:

@@ -3,51 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from treering.domain.compute import Compute, CreateCompute, decide
+from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
+from treering.specs.given_file import folder_of, read_given
+from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.nodes import MapNode, Report, Scalar, words
 from treering.specs.overrides import apply, given
+from treering.specs.placeholders import report_placeholders
 from treering.specs.secret_texts import check_tree
-from treering.specs.yaml_text import read_yaml
 
 CLUSTER, INSTANCE = "compute/amlcompute", "compute/computeinstance"
-READ = ("$schema", "name", "type", "description", "tags", "max_instances")
 
 
 @dataclass(frozen=True)
 class ComputeDraft:
-    """``passed_over``: the keys that nothing here carries out."""
+    """``body`` is what the installation is asked for; ``notes`` say what nothing here carries out."""
 
     name: str
-    nodes_max: int
-    description: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    passed_over: tuple[str, ...] = ()
+    body: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
-def load_compute(path: Path, overrides: Sequence[str], texts: Mapping[str, str] = {}) -> ComputeDraft:
-    """Read a compute YAML; ``texts`` stand before its own. Raises ``Refused``: ``yaml.*``, ``set.invalid``,
-    ``compute.invalid``."""
-    root = given(apply(read_yaml(path), overrides), texts)
+def load_compute(
+    path: Path, overrides: Sequence[str], texts: Mapping[str, str] = {}, tags: Mapping[str, str] = {}
+) -> ComputeDraft:
+    """Read a compute YAML; ``texts`` and ``tags`` stand before its own. Raises ``Refused``: ``yaml.*``,
+    ``set.invalid``, ``compute.invalid``."""
+    root = given(apply(read_given(path), overrides), texts, tags)
     kind = kind_of(root) or CLUSTER
     if kind not in (CLUSTER, INSTANCE):
         raise Refused("compute.invalid", f"{path} is a {kind}; a compute target here is an amlcompute that nodes join")
-    report = Report(path.parent)
+    report = Report(folder_of(path))
+    draft = prepared_compute(root, kind, report)
+    report.refuse("compute.invalid")
+    assert draft is not None  # nothing is wrong with it
+    return draft
+
+
+def prepared_compute(root: MapNode, kind: str, report: Report) -> ComputeDraft | None:
+    """The draft of a compute target, else None, and the report says why.
+
+    The one verdict of ``validate`` and ``compute create`` on what needs no server.
+    """
     KINDS[kind](root, "", report)
     check_tree(root, report)
+    if not report.problems:
+        report_placeholders(root, report)
     if report.problems:
-        raise Refused("compute.invalid", "\n".join(map(str, report.problems)))
-    return ComputeDraft(
-        root.text("name"),
-        1 if kind == INSTANCE else nodes_max(root),
-        root.text("description"),
-        words(root.map("tags")),
-        tuple(sorted(key for key in root.entries if key not in READ)),
-    )
+        return None
+    note_keys(root, kind, report)
+    body = {
+        "compute_type": "nodes",
+        "nodes_max": 1 if kind == INSTANCE else nodes_max(root),
+        "description": root.text("description"),
+        "tags": words(root.map("tags")),
+    }
+    try:
+        checked_name(root.text("name"), "name")
+        decide(Compute(), decode(msgspec.json.encode({"type": "create", **body}), CreateCompute))
+    except Refused as refused:
+        report.refused(root.at, "", refused)
+        return None
+    return ComputeDraft(root.text("name"), body, tuple(f"{one.key} {one.message}" for one in report.notes))
 
 
 def nodes_max(root: MapNode) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from treering.specs.checks import folded
 from treering.specs.kinds.computes import CLUSTER, INSTANCE
+from treering.specs.kinds.workspaces import WORKSPACE
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar, text_of
 from treering.specs.secret_texts import note_left_out
 
@@ -147,10 +148,14 @@ def compute(fields: Set[str], honoured: frozenset[str]) -> Table:
     return Table(honoured, dict.fromkeys(sorted(fields - honoured - READ_OVER), NO_NODE))
 
 
+WORKSPACE_KEYS = frozenset({"name", "display_name", "description", "tags"})
+NO_CLOUD = no("is about a cloud, and means nothing here")
+WORKSPACE_TABLE = Table(WORKSPACE_KEYS, dict.fromkeys(sorted(WORKSPACE.keys() - WORKSPACE_KEYS - READ_OVER), NO_CLOUD))
 TABLES = {
     "job/command": JOB,
     "environment": ENVIRONMENT,
     "compute/amlcompute": compute(CLUSTER.keys(), COMPUTE_KEYS | {"max_instances"}),
+    **dict.fromkeys(("workspace", "workspace/partial"), WORKSPACE_TABLE),
     "compute/computeinstance": compute(INSTANCE.keys(), COMPUTE_KEYS),
 }
 

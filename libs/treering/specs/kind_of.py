@@ -33,6 +33,18 @@ SCHEMAS = {
     "pipelinecomponentbatchdeployment": "batch_deployment/pipeline",
     "schedule": "schedule/job",
     "workspace": "workspace",
+    # Those that treering does not read, but calls by their name.
+    "kubernetescompute": "compute/kubernetes",
+    "virtualmachinecompute": "compute/virtualmachine",
+    "vmcompute": "compute/virtualmachine",
+    "synapsesparkcompute": "compute/synapsespark",
+    "workspaceconnection": "connection",
+    "registry": "registry",
+    "featurestore": "feature_store",
+    "featureset": "feature_set",
+    "featurestoreentity": "feature_store_entity",
+    "importschedule": "schedule/import",
+    "monitorschedule": "schedule/monitor",
 }
 JOB_TYPES = {"command": "job/command", "pipeline": "job/pipeline", "sweep": "job/sweep"}
 TYPES = {
@@ -50,6 +62,12 @@ TYPES = {
     "azure_data_lake_gen2": "datastore/azure_data_lake_gen2",
     "amlcompute": "compute/amlcompute",
     "computeinstance": "compute/computeinstance",
+    "kubernetes": "compute/kubernetes",
+    "virtualmachine": "compute/virtualmachine",
+    "synapsespark": "compute/synapsespark",
+    "feature_store": "feature_store",
+    **dict.fromkeys(("azure_open_ai", "azure_ai_services", "azure_sql_db", "azure_synapse_analytics"), "connection"),
+    **dict.fromkeys(("container_registry", "custom", "git", "python_feed", "s3", "snowflake"), "connection"),
 }
 # Keys that, without a ``$schema`` and a telling ``type``, only this kind has; the first that fits is taken.
 KEYS = (
@@ -71,6 +89,9 @@ KEYS = (
     ({"requirements"}, "environment"),
     ({"name", "path"}, "model"),  # or data: neither needs its type
 )
+# Jobs that treering does not read, and keys that only jobs have.
+JOBS_UNREAD = {"automl", "spark", "parallel", "finetuning", "distillation", "import", "data_transfer", "base"}
+KEYS_OF_JOBS = {"experiment_name", "jobs", "command", "trial", "task", "entry", "training_data"}
 BATCH_KEYS = {"mini_batch_size", "output_action", "job_definition", "retry_settings"}
 COMPONENT_KEYS = {"version", "is_deterministic", "additional_includes"}
 JOB_KEYS = {"compute", "experiment_name"}  # which no component has
@@ -104,10 +125,12 @@ def from_keys(root: MapNode) -> str:
         return "batch_deployment"
     if said in ("command", "pipeline", "") and {"command", "jobs"} & root.entries.keys() and is_component(root):
         return f"component/{said or 'command'}"
+    if said == "kubernetes" and "auth_mode" in root.entries:
+        return "online_endpoint/kubernetes"
     if said in TYPES:
         return TYPES[said]
     if said and said not in ("command", "managed"):
-        return f"job/{said}"
+        return f"job/{said}" if said in JOBS_UNREAD or KEYS_OF_JOBS & root.entries.keys() else said
     return next((kind for keys, kind in KEYS if keys <= root.entries.keys()), "")
 
 

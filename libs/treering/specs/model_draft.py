@@ -8,6 +8,7 @@ from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
@@ -20,7 +21,6 @@ from treering.specs.readable import why_unreadable
 from treering.specs.references import parse_reference
 from treering.specs.secret_texts import check_tree
 from treering.specs.sound import sound_part
-from treering.specs.yaml_text import read_yaml
 
 DEFAULT_TYPE = "custom_model"
 
@@ -49,12 +49,12 @@ def load_model(
 
     Raises ``Refused``: ``yaml.*``, ``set.invalid``, ``model.invalid``, ``path.*``.
     """
-    root = apply(read_yaml(file) if file else MapNode({}, {}, Place("")), overrides)
+    root = apply(read_given(file) if file else MapNode({}, {}, Place("")), overrides)
     kind = kind_of(root) if file else ""
     if kind and not kind.startswith("model"):
         raise Refused("model.invalid", f"{file} is a {kind}, not a model")
     root = given(root, options, tags)
-    report = Report(file.parent if file else Path())
+    report = Report(folder_of(file) if file else Path())
     draft = prepared_model(root, report)
     report.refuse("model.invalid")
     assert draft is not None  # nothing is wrong with it

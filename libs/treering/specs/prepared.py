@@ -19,6 +19,7 @@ from treering.kernel.blobs import PREFIX
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.specs.curated import note_conda, note_indexes, resolve_environment
+from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
 from treering.specs.job_draft import RUNNABLE, JobDraft, read_job
 from treering.specs.kind_of import kind_of
@@ -33,7 +34,6 @@ from treering.specs.secret_texts import check_tree
 from treering.specs.secret_variables import split_job
 from treering.specs.sound import sound_part
 from treering.specs.submitted import faults, job_faults
-from treering.specs.yaml_text import read_yaml
 
 STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
 IN_YAML = {"timeout_seconds": "limits.timeout", "experiment": "experiment_name"}  # where a job has another key
@@ -46,12 +46,13 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
     Raises ``Refused``: ``yaml.*`` (not YAML), ``set.invalid``, ``job.type_unsupported`` for a job or resource of
     another kind, ``job.invalid``, or the code of the one thing that is wrong (``environment.*``, ``job.*``, ...).
     """
-    root = apply(read_yaml(path), overrides)
+    root = apply(read_given(path), overrides)
     kind = kind_of(root) or RUNNABLE
     if kind != RUNNABLE:
-        message = f"{path} is a {kind}; it can be validated, but only command jobs can be submitted so far"
+        so_far = "it can be validated, but" if kind in KINDS else "treering does not know this kind:"
+        message = f"{path} is a {kind}; {so_far} only command jobs can be submitted so far"
         raise Refused("job.type_unsupported", message)
-    report = Report(path.parent)
+    report = Report(folder_of(path))
     draft = prepared_job(root, path, report)
     report.refuse("job.invalid")
     assert draft is not None  # nothing is wrong with it

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treering.kernel.refusal import Refused
+from treering.specs.compute_draft import CLUSTER, INSTANCE, prepared_compute
 from treering.specs.curated import prepared_environment
+from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys, table_of
 from treering.specs.job_draft import RUNNABLE
 from treering.specs.kind_of import kind_of
@@ -17,7 +19,9 @@ from treering.specs.nodes import MapNode, Problem, Report
 from treering.specs.overrides import apply
 from treering.specs.prepared import prepared_job
 from treering.specs.secret_texts import check_tree
-from treering.specs.yaml_text import Unreadable, read_yaml
+from treering.specs.workspace_draft import KIND as WORKSPACE
+from treering.specs.workspace_draft import PARTIAL, prepared_workspace
+from treering.specs.yaml_text import Unreadable
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def judge(path: Path, overrides: Sequence[str] = (), *, need_files: bool = True)
     loader on the YAML. Raises nothing: a file that cannot be read is a problem too.
     """
     try:
-        root = apply(read_yaml(path), overrides)
+        root = apply(read_given(path), overrides)
     except Unreadable as unreadable:
         return Judgement("", (Problem(unreadable.at.file, unreadable.at.line, "", unreadable.message),))
     except Refused as refused:
@@ -57,7 +61,7 @@ def judge(path: Path, overrides: Sequence[str] = (), *, need_files: bool = True)
 def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
     """Judge a tree that was read from ``path``."""
     kind = kind_of(root)
-    report = Report(path.parent, need_files=need_files)
+    report = Report(folder_of(path), need_files=need_files)
     if kind in KINDS:
         prepare(root, kind, path, report) if need_files else KINDS[kind](root, "", report)
     elif kind:
@@ -75,6 +79,10 @@ def prepare(root: MapNode, kind: str, path: Path, report: Report) -> None:
         prepared_environment(root, report)
     elif kind.startswith("model/"):
         prepared_model(root, report)
+    elif kind in (CLUSTER, INSTANCE):
+        prepared_compute(root, kind, report)
+    elif kind in (WORKSPACE, PARTIAL):
+        prepared_workspace(root, kind, report)
     else:
         KINDS[kind](root, "", report)
         check_tree(root, report)

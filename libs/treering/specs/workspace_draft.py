@@ -6,39 +6,70 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
+from treering.domain.workspace import CreateWorkspace
+from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
+from treering.kernel.subjects import checked_name
+from treering.specs.given_file import folder_of, read_given
+from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
-from treering.specs.nodes import Report, words
+from treering.specs.nodes import MapNode, Report, words
 from treering.specs.overrides import apply, given
+from treering.specs.placeholders import report_placeholders
 from treering.specs.secret_texts import check_tree
-from treering.specs.yaml_text import read_yaml
 
-KIND = "workspace"
-READ = ("$schema", "name", "display_name", "description", "tags", "type")
+KIND, PARTIAL = "workspace", "workspace/partial"
+TEXTS = ("display_name", "description")
 
 
 class WorkspaceDraft(NamedTuple):
-    """``body`` is what the installation is asked for; ``passed_over`` are the keys that nothing here carries out."""
+    """``body`` is what the installation is asked for; ``notes`` say what nothing here carries out."""
 
     name: str
     body: dict[str, Any]
-    passed_over: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def load_workspace(
-    path: Path, overrides: Sequence[str], texts: Mapping[str, str], tags: Mapping[str, str]
+    path: Path, overrides: Sequence[str], texts: Mapping[str, str] = {}, tags: Mapping[str, str] = {}
 ) -> WorkspaceDraft:
     """``texts`` and ``tags`` stand before those of the file; ``Refused``: ``yaml.*``, ``set.invalid``,
-    ``workspace.invalid``."""
-    root = given(apply(read_yaml(path), overrides), texts, tags)
-    kind = kind_of(root) or KIND
-    if kind != KIND:
+    ``workspace.invalid``. Of a file for an update ``body`` has only what it says."""
+    root = given(apply(read_given(path), overrides), texts, tags)
+    kind = kind_of(root) or PARTIAL
+    if kind not in (KIND, PARTIAL):
         raise Refused("workspace.invalid", f"{path} is a {kind}, not a workspace")
-    report = Report(path.parent)
-    KINDS[KIND](root, "", report)
-    check_tree(root, report)
+    report = Report(folder_of(path))
+    draft = prepared_workspace(root, kind, report)
     report.refuse("workspace.invalid")
-    body = {"display_name": root.text("display_name"), "description": root.text("description")}
-    left = tuple(sorted(key for key in root.entries if key not in READ))
-    return WorkspaceDraft(root.text("name"), {**body, "tags": words(root.map("tags"))}, left)
+    assert draft is not None  # nothing is wrong with it
+    return draft
+
+
+def prepared_workspace(root: MapNode, kind: str, report: Report) -> WorkspaceDraft | None:
+    """The draft of a workspace, else None, and the report says why.
+
+    The one verdict of ``validate``, ``workspace create`` and ``update`` on what needs no server.
+    """
+    KINDS[kind](root, "", report)
+    check_tree(root, report)
+    if not report.problems:
+        report_placeholders(root, report)
+    if report.problems:
+        return None
+    note_keys(root, kind, report)
+    body: dict[str, Any] = {key: root.text(key) for key in TEXTS if key in root.entries}
+    if "tags" in root.entries:
+        body["tags"] = words(root.map("tags"))
+    name = root.text("name")
+    try:
+        if name:
+            checked_name(name, "name")
+        decode(msgspec.json.encode({"type": "create", **body}), CreateWorkspace)
+    except Refused as refused:
+        report.refused(root.at, "", refused)
+        return None
+    return WorkspaceDraft(name, body, tuple(f"{one.key} {one.message}" for one in report.notes))

@@ -42,22 +42,33 @@ def read_yaml(path: Path) -> MapNode:
 
 def read_text(path: Path) -> str:
     """The text of a file of at most BYTES_MAX bytes of UTF-8; raises ``Unreadable``."""
-    at = Place(str(path))
     try:
         if not path.is_file():  # a FIFO would wait for ever, and a device has no end
             why = "is not a regular file; give the path of one" if path.exists() else "there is no such file"
-            raise Unreadable("yaml.unreadable", at, why)
-        with path.open("rb") as file:
+            raise Unreadable("yaml.unreadable", Place(str(path)), why)
+    except OSError as error:
+        raise cannot_read(str(path), error) from error
+    return read_from(path, str(path))
+
+
+def read_from(source: Path | str | int, name: str) -> str:
+    """The text of a file or descriptor that is there; ``name`` is what messages call it."""
+    try:
+        with open(source, "rb", closefd=not isinstance(source, int)) as file:
             raw = file.read(BYTES_MAX + 1)
     except OSError as error:
-        raise Unreadable("yaml.unreadable", at, f"cannot be read: {error.strerror}") from error
+        raise cannot_read(name, error) from error
     if len(raw) > BYTES_MAX:
-        raise Unreadable("yaml.too_large", at, f"has more than {BYTES_MAX} bytes")
+        raise Unreadable("yaml.too_large", Place(name), f"has more than {BYTES_MAX} bytes")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise Unreadable("yaml.not_utf8", Place(str(path), line), "is not UTF-8 text") from error
+        raise Unreadable("yaml.not_utf8", Place(name, line), "is not UTF-8 text") from error
+
+
+def cannot_read(name: str, error: OSError) -> Unreadable:
+    return Unreadable("yaml.unreadable", Place(name), f"cannot be read: {error.strerror}")
 
 
 def parse_yaml(text: str, file: str) -> MapNode:
