@@ -70,7 +70,7 @@ def test_several_values_in_one_option(
 def test_a_name_may_stand_on_either_side(path: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     context = WITH_SET[path].make_context(path[-1], list(arguments), resilient_parsing=True)
     assert context.params["sets"] == ("a=1", "b=2")
-    assert "x" in (context.params["place"], context.params["said"])
+    assert "x" in context.params.values()
 
 
 def test_a_file_behind_the_values_is_a_file() -> None:
