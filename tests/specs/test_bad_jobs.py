@@ -180,3 +180,21 @@ def test_the_loader_of_azure_ml_asks_for_nothing_to_run_in(tmp_path: Path) -> No
     path.write_text("command: echo\nenvironment: {name: x, version: null}\n")
     assert judge(path, need_files=False).accepted
     assert not judge(path).accepted
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("wasbs://data@acc.blob.core.windows.net/a/iris.csv", "https://acc.blob.core.windows.net/data/a/iris.csv"),
+        ("abfss://fs@acc.dfs.core.windows.net/x.csv", "https://acc.blob.core.windows.net/fs/x.csv"),
+    ],
+)
+def test_a_file_in_a_cloud_store_is_told_with_its_web_address(tmp_path: Path, path: str, address: str) -> None:
+    (found,) = messages(tmp_path, f"{GOOD}inputs:\n  a: {{type: uri_file, path: '{path}'}}\n")
+    assert found.startswith("4: inputs.a: ")
+    assert f"a file that is public is also {address}, with type uri_file" in found
+
+
+def test_a_folder_in_a_cloud_store_has_no_web_address(tmp_path: Path) -> None:
+    (found,) = messages(tmp_path, f"{GOOD}inputs:\n  a: {{path: 'wasbs://data@acc.blob.core.windows.net/'}}\n")
+    assert "https://" not in found

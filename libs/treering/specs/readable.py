@@ -24,6 +24,9 @@ CHARACTERS_SHOWN_MAX = 200
 LOCAL = "give a path of your machine, and the client uploads it"
 OUTPUT = "azureml://jobs/JOB/outputs/NAME of a job that ran here"
 CLOUD = f"it is in a store of a cloud, from which nothing is read here yet: download it and {LOCAL}"
+BLOB = re.compile(
+    r"(?:wasbs?|abfss?)://(?P<container>[^/@]+)@(?P<account>[^/@.]+)\.(?:blob|dfs)\.(?P<host>[^/@]+)/(?P<path>.*[^/])"
+)
 INSTEAD: Mapping[Form, str] = {
     "registry": f"it is in a registry, and there are none here: download it and {LOCAL}",
     "datastore": f"it is on a datastore, and there are none here yet: {LOCAL}, or write {OUTPUT}",
@@ -64,6 +67,9 @@ def why_unreadable(reference: Reference, wanted: Assets, *, for_input: bool) -> 
         why = {"models": "", "data": data}.get(kind, f"it names one of the {reference.kind!r}, which have no files")
     elif output_of(reference) is not None:
         return ""
+    elif for_input and (match := BLOB.fullmatch(reference.text)):
+        why += f"; a file that is public is also https://{match['account']}.blob.{match['host']}/"
+        why += f"{match['container']}/{match['path'][:CHARACTERS_SHOWN_MAX]}, with type uri_file"
     return f"{reference.text[:CHARACTERS_SHOWN_MAX]!r} cannot be read: {why}" if why else ""
 
 
