@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,53 @@ def test_a_file_in_a_cloud_store_is_told_with_its_web_address(tmp_path: Path, pa
 def test_a_folder_in_a_cloud_store_has_no_web_address(tmp_path: Path) -> None:
     (found,) = messages(tmp_path, f"{GOOD}inputs:\n  a: {{path: 'wasbs://data@acc.blob.core.windows.net/'}}\n")
     assert "https://" not in found
+
+
+LONG = "n" * 300
+NAMED = {
+    "code": "code: '{}'",
+    "inputs.a.path": "inputs: {{a: {{type: uri_file, path: '{}'}}}}",
+    "environment.conda_file": "environment: {{image: python, conda_file: '{}'}}",
+    "environment.requirements": "environment: {{requirements: '{}'}}",
+    "environment.build.path": "environment: {{build: {{path: '{}'}}}}",
+    "environment": "environment: file:{}",
+}
+
+
+@pytest.mark.parametrize("key", NAMED)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("absent", "there is no"),
+        ("loop", "there is no"),
+        ("file/x", "there is no"),
+        (LONG, "cannot be looked at: File name too long"),
+        ("pipe", "is a FIFO; only files and folders can be taken"),
+        ("/dev/zero", "is a character device; only files and folders can be taken"),
+    ],
+)
+def test_whatever_lies_at_a_path_that_is_named_its_line_and_key_are_told(
+    tmp_path: Path, key: str, name: str, why: str
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    rest = "" if key.startswith("environment") else "environment: {image: python}\n"
+    (found,) = messages(tmp_path, f"command: ls\n{NAMED[key].format(name)}\n{rest}")
+    assert found.startswith(f"2: {key}: ")
+    assert why in found
+    assert len(found) < 600
+
+
+def test_a_folder_where_a_file_is_needed_is_called_one(tmp_path: Path) -> None:
+    (found,) = messages(tmp_path, "command: ls\nenvironment: {image: python, conda_file: '.'}\n")
+    assert found == "2: environment.conda_file: '.' is a folder; a file is needed here"
+
+
+def test_a_model_whose_path_no_disk_takes_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    text = "$schema: x/model.schema.json\nname: m\ntype: custom_model\npath: ./{}\n"
+    for name, why in ((LONG, "File name too long"), ("pipe", "is a FIFO")):
+        if not (tmp_path / "pipe").exists():
+            os.mkfifo(tmp_path / "pipe")
+        (found,) = messages(tmp_path, text.format(name))
+        assert why in found

@@ -17,8 +17,9 @@ from pathspec import GitIgnoreSpec
 
 from treering.adapters.gaps import LeaveOut, refuse
 from treering.adapters.links_within import within
-from treering.adapters.regular_files import kind_of, open_regular, require_regular
+from treering.adapters.regular_files import open_regular, require_regular
 from treering.adapters.tree_walk import FILES_MAX, Bounds, entries, readable, shown
+from treering.kernel.file_kinds import kind_of
 from treering.kernel.meter import begin, tick
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath

@@ -12,13 +12,10 @@ import stat
 from pathlib import Path
 from typing import cast
 
+from treering.kernel.file_kinds import kind_of
 from treering.kernel.refusal import Refused
 
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-KINDS = {
-    stat.S_IFCHR: "a character device", stat.S_IFBLK: "a block device", stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link",
-}  # fmt: skip
 
 
 class Whole(io.FileIO):
@@ -33,7 +30,10 @@ class Whole(io.FileIO):
     readall = io.RawIOBase.readall
 
     def readinto(self, buffer: object) -> int:
-        count = cast(int, super().readinto(buffer) or 0)  # type: ignore[arg-type]
+        try:
+            count = cast(int, super().readinto(buffer) or 0)  # type: ignore[arg-type]
+        except OSError as error:  # of a read it does not say which file
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         self.left_bytes -= count
         if self.left_bytes < 0:
             why = f"{str(self.path)!r} grew while it was read; try again when nothing writes to it"
@@ -60,7 +60,3 @@ def open_regular(path: Path) -> io.BufferedReader:
 def require_regular(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise Refused("tree.special_file", f"{str(path)!r} is {kind_of(mode)}; only files and folders can be taken")
-
-
-def kind_of(mode: int) -> str:
-    return KINDS.get(stat.S_IFMT(mode), "something else")

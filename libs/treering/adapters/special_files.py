@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from treering.adapters.home_files import Row, row_of
-from treering.adapters.regular_files import kind_of
 from treering.config import Home
+from treering.kernel.file_kinds import kind_of
 from treering.kernel.refusal import Refused
 
 LOOKED_THROUGH = ("keys", "copy", "nats", "nats/store", "notifier", "views", "sums")  # each may be a link to a folder

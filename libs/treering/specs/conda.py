@@ -17,6 +17,7 @@ from treering.specs.conda_match import pep440, read_match
 from treering.specs.conda_names import OF_THE_WHEELS, instead_of, pypi_name
 from treering.specs.faults import Faults
 from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, Value, shown, variables
+from treering.specs.on_disk import real
 from treering.specs.package_index import index_urls
 from treering.specs.requirement_lines import INCLUDES, Wanted, joined, line, option, read_requirements
 from treering.specs.requirements import python_versions, requirement, requirements
@@ -107,7 +108,7 @@ def pip_line(text: str, at: Place, folder: Path) -> Wanted:
     if name not in INCLUDES:
         return line(text, str(at), folder)
     path = folder / value
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not real(path).is_relative_to(real(folder)):
         raise Refused("environment.requirement", f"{at}: {text[:100]!r} lies outside the folder of the conda file")
     return read_requirements(path)
 

@@ -11,6 +11,7 @@ from treering.domain.job_spec import InputSpec, LiteralType, OutputSpec
 from treering.specs.checks import folded, join
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Node, Report, Scalar, boolean_of, text_of, variable
+from treering.specs.on_disk import misplaced
 from treering.specs.references import parse_reference
 
 FOLDER_TYPES = ("uri_folder", "mltable", "triton_model")
@@ -70,8 +71,8 @@ def local_data(node: MapNode, spec: InputSpec, key: str, report: Report) -> Path
 
 def misfit(path: Path, spec: InputSpec) -> str:
     """What is wrong with local data for its type; "" when nothing is."""
-    if not path.exists():
-        return f"there is no {spec.path!r} in {str(path.parent)!r}"
+    if why := misplaced(path, spec.path, path.parent):
+        return why
     if spec.type == "uri_file" and path.is_dir():
         return f"{spec.path!r} is a folder; its type is uri_folder"
     if spec.type in FOLDER_TYPES and not path.is_dir():

@@ -15,6 +15,7 @@ from treering.kernel.refusal import Refused
 from treering.specs.dockerfile_text import Instruction, instructions
 from treering.specs.images import curated
 from treering.specs.install_commands import Installed, install, packages
+from treering.specs.on_disk import FILE, lies_at, real
 from treering.specs.package_index import index_urls
 from treering.specs.requirement_lines import joined
 from treering.specs.requirements import requirements
@@ -141,7 +142,7 @@ class Reader:
             return text
         inside = written.lstrip("/")
         for candidate in (self.context / inside, self.context / PurePosixPath(inside).name):
-            if candidate.is_file() and candidate.resolve().is_relative_to(self.context.resolve()):
+            if lies_at(candidate) == FILE and real(candidate).is_relative_to(real(self.context)):
                 return candidate
         raise Refused("environment.dockerfile", f"{shown}: there is no {written!r} in {str(self.context)!r}")
 
@@ -153,7 +154,7 @@ def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> Environmen
     ``read_requirements`` and ``read_conda`` raise.
     """
     file = context / dockerfile
-    if not file.resolve().is_relative_to(context.resolve()):
+    if not real(file).is_relative_to(real(context)):
         raise Refused("environment.dockerfile", f"dockerfile_path: {dockerfile!r} lies outside {str(context)!r}")
     return Reader(file, context).read()
 

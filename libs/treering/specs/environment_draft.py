@@ -8,6 +8,7 @@ from pathlib import Path
 from treering.specs.checks import join
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import ListNode, MapNode, Node, Place, Plain, Report, Scalar, plain, text_of
+from treering.specs.on_disk import FOLDER, misplaced, real
 from treering.specs.references import parse_reference
 
 
@@ -36,7 +37,7 @@ def read_environment(node: Node, report: Report) -> EnvironmentDraft:
         if not text.startswith("file:"):
             return EnvironmentDraft(node.at, reference=text)
         path = resolved(text, report)
-        followed = report.opened[path.resolve()]
+        followed = report.opened[real(path)]
         assert followed is not None  # else the judgement would have had a problem
         return from_map(followed, report.in_folder(path.parent))
     assert isinstance(node, MapNode)
@@ -75,6 +76,6 @@ def build_context(build: MapNode, report: Report) -> tuple[Path | None, str]:
     if parse_reference(written).form != "local":
         return None, written
     folder = resolved(written, report)
-    if not folder.is_dir():
-        report.add(build.entries["path"].at, join("environment", "build.path"), f"there is no folder {written!r}")
+    if why := misplaced(folder, written, report.folder, FOLDER):
+        report.add(build.entries["path"].at, join("environment", "build.path"), why)
     return folder, ""

@@ -19,6 +19,7 @@ from treering.specs.data_draft import read_inputs, read_outputs
 from treering.specs.environment_draft import EnvironmentDraft, read_environment, texts
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Place, Report, variables, words
+from treering.specs.on_disk import misplaced
 from treering.specs.references import parse_reference
 
 RUNNABLE = "job/command"
@@ -109,8 +110,8 @@ def read_code(root: MapNode, report: Report) -> tuple[Path | None, str]:
     if parse_reference(written).form != "local":
         return None, written
     path = resolved(written, report)
-    if not path.exists():
-        report.add(root.entries["code"].at, "code", f"there is no folder {written!r} in {str(report.folder)!r}")
+    if why := misplaced(path, written, report.folder):
+        report.add(root.entries["code"].at, "code", why.replace("there is no", "there is no folder"))
     return path, ""
 
 

@@ -16,6 +16,7 @@ from treering.specs.kinds.files import resolved
 from treering.specs.mlmodel import MLMODEL
 from treering.specs.model_versions import written_version
 from treering.specs.nodes import MapNode, Place, Plain, Report, Scalar, plain, words
+from treering.specs.on_disk import misplaced
 from treering.specs.overrides import apply, given
 from treering.specs.readable import why_unreadable
 from treering.specs.references import parse_reference
@@ -116,8 +117,8 @@ def drafted(draft: ModelDraft) -> ModelDraft:
 
 
 def check_files(draft: ModelDraft, local: Path) -> None:
-    if not local.exists():
-        raise Refused("model.path", f"there is no {draft.path!r} in {str(local.parent)!r}")
+    if why := misplaced(local, draft.path, local.parent):
+        raise Refused("model.path", why)
     if draft.type == "mlflow_model" and not (local / MLMODEL).is_file():
         detail = f"{str(local)!r} has no file {MLMODEL}: an mlflow_model is the folder that MLflow saved"
         raise Refused("model.path", detail)

@@ -26,6 +26,7 @@ from treering.specs.kind_of import kind_of
 from treering.specs.kinds import KINDS
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Node, Place, Report, Scalar
+from treering.specs.on_disk import real
 from treering.specs.overrides import apply
 from treering.specs.placeholders import report_placeholders
 from treering.specs.readable import Assets, is_handed_on, why_unreadable
@@ -35,6 +36,7 @@ from treering.specs.secret_variables import split_job
 from treering.specs.sound import sound_part
 from treering.specs.submitted import faults, job_faults
 
+BUILD = "environment.build.path"
 STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
 IN_YAML = {"timeout_seconds": "limits.timeout", "experiment": "experiment_name"}  # where a job has another key
 NO_DATA = "is not carried out: only models are registered so far, no data assets"
@@ -95,12 +97,14 @@ def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
 def with_environment(root: MapNode, report: Report) -> MapNode:
     """The job with the environment of a file of its own in its place."""
     said = root.text("environment")
-    found = report.opened.get(resolved(said, report).resolve()) if said.startswith("file:") else None
+    found = report.opened.get(real(resolved(said, report))) if said.startswith("file:") else None
     return MapNode({**root.entries, "environment": found}, root.places, root.at) if found else root
 
 
 def environment_of(draft: JobDraft, report: Report) -> EnvironmentSpec:
     """What is to be installed; nothing for what only the server can look up, or cannot be made."""
+    if any(one.key == BUILD for one in report.problems):
+        return EnvironmentSpec()  # where there is no folder, there is no Dockerfile to speak of
     try:
         found = resolve_environment(draft.environment, draft.code)
     except Refused as refused:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from treering.kernel.refusal import Refused
 from treering.specs.local_package import local_package
+from treering.specs.on_disk import real
 from treering.specs.package_index import index_url
 from treering.specs.requirements import requirement
 from treering.specs.yaml_text import read_text
@@ -55,14 +56,14 @@ def read_requirements(path: Path) -> Wanted:
     Raises ``Refused``: ``environment.`` ``requirement``, ``index``, ``local_package`` with file and line, or
     ``yaml.unreadable`` and its kin.
     """
-    return joined(read_files(path, path.resolve().parent, set()))
+    return joined(read_files(path, real(path).parent, set()))
 
 
 def read_files(path: Path, folder: Path, seen: set[Path]) -> Iterable[Wanted]:
     """A file that was read already is not read again."""
-    if path.resolve() in seen:
+    if real(path) in seen:
         return
-    seen.add(path.resolve())
+    seen.add(real(path))
     if len(seen) > FILES_MAX:
         raise Refused("environment.requirement", f"{path}: more than {FILES_MAX} files include one another")
     for number, text in logical_lines(read_text(path)):
@@ -129,6 +130,6 @@ def without_comment(line: str) -> str:
 
 def included(written: str, path: Path, folder: Path, where: str) -> Path:
     target = path.parent / written
-    if not target.resolve().is_relative_to(folder):
+    if not real(target).is_relative_to(folder):
         raise Refused("environment.requirement", f"{where}: {written!r} lies outside the folder of the first file")
     return target

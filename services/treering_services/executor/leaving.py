@@ -19,9 +19,9 @@ from treering.adapters.builds import Say
 from treering.adapters.free_space import room_in
 from treering.adapters.gaps import Gaps
 from treering.adapters.links_within import within
-from treering.adapters.regular_files import kind_of
 from treering.adapters.trees import Limits, Manifest, Tree, put_tree, read_manifest
 from treering.domain.job_messages import LEFT_OUT_MAX, LeftOut, OutputData
+from treering.kernel.file_kinds import kind_of
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import CHARACTERS_MAX
 from treering_services.executor.attempt import Attempt

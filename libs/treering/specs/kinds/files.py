@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from treering.specs.nodes import MapNode, Place, Report
+from treering.specs.on_disk import FILE, misplaced, real
 from treering.specs.references import local_path
 from treering.specs.yaml_text import Unreadable, read_yaml
 
@@ -22,7 +23,7 @@ def opened(written: str, at: Place, key: str, report: Report) -> MapNode | None:
     A file is read once however often it is named.
     """
     path = resolved(written, report)
-    known = path.resolve()
+    known = real(path)
     if known not in report.opened:
         report.opened[known] = first_opened(path, written, at, key, report)
     return report.opened[known]
@@ -30,11 +31,10 @@ def opened(written: str, at: Place, key: str, report: Report) -> MapNode | None:
 
 def is_absent(path: Path, written: str, at: Place, key: str, report: Report) -> bool:
     """Whether a file is not there, which is reported where files are needed."""
-    if path.is_file():
-        return False
-    if report.need_files:
-        report.add(at, key, f"there is no file {written!r} in {str(report.folder)!r}")
-    return True
+    why = misplaced(path, written, report.folder, FILE)
+    if why and report.need_files:
+        report.add(at, key, why)
+    return bool(why)
 
 
 def first_opened(path: Path, written: str, at: Place, key: str, report: Report) -> MapNode | None:

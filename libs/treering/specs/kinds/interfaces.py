@@ -8,6 +8,7 @@ from treering.specs.checks import is_binding, is_true, join, nearest
 from treering.specs.kinds import components
 from treering.specs.kinds.files import resolved
 from treering.specs.nodes import MapNode, Node, Report, Scalar, shown
+from treering.specs.on_disk import real
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def interface(step: MapNode, report: Report) -> Interface:
     """The interface of a step: its component's, or for an inline command what the step itself declares."""
     component = step.entries.get("component") or step.entries.get("trial")
     if isinstance(component, Scalar) and is_file(component):
-        component = report.opened.get(resolved(str(component.value), report).resolve())
+        component = report.opened.get(real(resolved(str(component.value), report)))
         if component is None or is_flow(component):
             return Interface()
     if isinstance(component, MapNode):

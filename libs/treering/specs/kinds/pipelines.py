@@ -16,6 +16,7 @@ from treering.specs.kinds.graph import check_graph
 from treering.specs.kinds.interfaces import is_file, is_flow
 from treering.specs.kinds.parts import JOB_HEAD
 from treering.specs.nodes import MapNode, Node, Report, Scalar, text_of
+from treering.specs.on_disk import real
 from treering.specs.shapes import both, map_of, open_record, record, shaped, tagged
 
 STEP_NAMES = re.compile(r"[a-z_][a-z0-9_]*")
@@ -47,7 +48,7 @@ def component_file(node: Node, key: str, report: Report) -> None:
     if not isinstance(node, Scalar) or not is_file(node):
         registered(node, key, report)
         return
-    known = resolved(str(node.value), report).resolve()
+    known = real(resolved(str(node.value), report))
     is_new = known not in report.opened
     found = opened(str(node.value), node.at, key, report)
     if found is not None and is_new:
