@@ -248,4 +248,5 @@ def test_a_model_whose_path_no_disk_takes_is_refused_with_a_sentence(tmp_path: P
         if not (tmp_path / "pipe").exists():
             os.mkfifo(tmp_path / "pipe")
         (found,) = messages(tmp_path, text.format(name))
+        assert found.startswith("4: path: ")
         assert why in found

@@ -103,7 +103,7 @@ def create_environment(
         raise click.UsageError("--dockerfile-path is within a --build-context")
     options = {"name": name, "version": version, "image": said_["image"], "description": said_["description"]}
     if said_["conda_file"]:
-        options["conda_file"] = str(said_["conda_file"].resolve())
+        options["conda_file"] = str(said_["conda_file"].absolute())
     build = {"path": said_["build_context"], "dockerfile_path": said_["dockerfile_path"]}
     sets = (*sets, *(f"build.{key}='{value}'" for key, value in build.items() if value))
     notes: list[str] = []

@@ -78,7 +78,8 @@ def prepared_model(root: MapNode, report: Report) -> ModelDraft | None:
         draft = read_model(sound, report)
         return replace(draft, notes=tuple(f"{one.key} {one.message}" for one in report.notes))
     except Refused as refused:
-        report.refused(root.at, "", refused)
+        about = sound.entries.get("path") if refused.code == "model.path" else None
+        report.refused(about.at if about else root.at, "path" if about else "", refused)
         return None
 
 

@@ -38,5 +38,5 @@ def misplaced(path: Path, written: str, folder: Path, wanted: str = "") -> str:
     shown = repr(written if len(written) <= CHARACTERS_SHOWN_MAX else written[:CHARACTERS_SHOWN_MAX] + "...")
     if not found:
         kind = wanted.removeprefix("a ") + " " if wanted else ""
-        return f"there is no {kind}{shown} in {str(folder)!r}"
+        return f"there is no {kind}{shown}" + ("" if os.path.isabs(written) else f" in {str(folder)!r}")
     return f"{shown} is {found}; {wanted} is needed here" if found in (FILE, FOLDER) else f"{shown} {found}"
