@@ -121,11 +121,14 @@ async def test_what_is_written_over_or_deleted_afterwards_changes_no_version(
     assert (await spec_of(api, copy))["digest"] == spec["digest"]
 
 
-async def test_a_version_of_what_a_run_logged_is_still_shown_to_be_the_runs(api: Api, logged: Logged) -> None:
-    key = await by_reference(api, "runs:/j/net")
+@pytest.mark.parametrize("door", ["runs", "an address", "a logged model", "MLflow's address"])
+async def test_a_version_of_what_a_run_logged_is_still_shown_to_be_the_runs(
+    api: Api, logged: Logged, door: str
+) -> None:
+    key = await DOORS[door](api, logged)
     await done(api, "DELETE", at(f"{logged.root}/net"))
     lineage = await done(api, "GET", f"{WS}/models/{key}/lineage")
-    assert (lineage["run"]["run_id"], lineage["source"]) == ("j", "runs:/j/net")
+    assert (lineage["run"]["run_id"], lineage["job"]["name"]) == ("j", "j")
     assert "said_by" not in lineage["run"] and lineage["digest"] == (await spec_of(api, key))["digest"]
 
 

@@ -88,6 +88,21 @@ def test_of_a_model_and_of_a_compute(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "m", "path": "azureml://jobs/j"}, "--path: path: 'azureml://jobs/j' is no reference"),
+        ({"name": "a/b", "path": "azureml:m:1"}, "name 'a/b' is not allowed"),
+    ],
+)
+def test_one_fault_of_a_model_without_a_file_is_one_line_that_begins_with_what_is_wrong(
+    options: dict[str, str], said: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        load_model(None, (), options)
+    assert refused.value.detail.startswith(said) and len(refused.value.detail.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
     ("name", "value", "why"),
     [
         ("bad name", "x", "use letters"), ("", "x", "is empty"), ("A=B", "x", "use letters"), ("1A", "x", "no digit"),

@@ -18,6 +18,7 @@ STAND_INS: Mapping[str, Node] = {
     "command": Scalar("true", AT, "true"),
     "environment": PYTHON,
     "name": Scalar("name", AT, "name"),
+    "path": Scalar("azureml:name:1", AT, "azureml:name:1"),
 }
 # Without one of these, what is around it means something else.
 CARRYING = frozenset({"path", "value", "type", "image", "build", "conda_file", "requirements", "python"})

@@ -12,6 +12,7 @@ from treering.adapters.tree_walk import FILES_MAX
 from treering.adapters.trees import MANIFEST_BYTES_MAX, Manifest, TreeFile, read_manifest
 from treering.domain.job import JOB, TERMINAL, Job
 from treering.domain.job_messages import OutputData
+from treering.domain.run import RUN
 from treering.kernel.blobs import PREFIX
 from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
@@ -20,7 +21,7 @@ from treering.specs.references import Reference
 from treering.views.tracking.run_reads import run_head
 from treering_services.gateway.core import Gateway, checked_address
 from treering_services.gateway.mlflow.errors import MlflowError
-from treering_services.gateway.mlflow.source_files import tree_at
+from treering_services.gateway.mlflow.source_files import owner_of, tree_at
 
 TREES = "mlflow-artifacts:/trees"  # where MLflow's clients find a tree of files by its digest
 ROOT = "artifacts"  # as an output of a job: all its run has, what the job left and what its script logged
@@ -197,9 +198,10 @@ async def of_source(gateway: Gateway, workspace: str, source: str, run_id: str =
 
 
 async def of_artifact(gateway: Gateway, workspace: str, reference: Reference, wanted: Wanted) -> Origin:
-    """What lies at an address of the artifact store, as MLflow's clients know it."""
+    """What lies at an address of the artifact store, as MLflow's clients know it, and the run whose it is."""
     await gateway.tracking.commits.reached(await gateway.log.head())
     found = await of_source(gateway, workspace, reference.text)
     if found is None:
         raise empty(wanted, reference.text[:200], "nothing is kept there")
-    return found
+    owner = await gateway.tracking.peek(lambda db: owner_of(db, workspace, reference.text))
+    return found._replace(run_id=owner.key if owner and owner.kind == RUN.kind else "")

@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 from treering.adapters.sqlite_view import Database
 from treering.adapters.trees import Manifest, TreeFile
 from treering.kernel.blobs import PREFIX
+from treering.kernel.subjects import Address
 from treering.views.tracking.artifacts import Artifact, files_below, trees
 from treering_services.gateway.core import Gateway, OpenTree
 from treering_services.gateway.mlflow.artifact_paths import TREE, owned
@@ -30,6 +31,12 @@ async def tree_at(gateway: Gateway, workspace: str, source: str) -> Manifest:
 async def is_elsewhere(gateway: Gateway, workspace: str, source: str) -> bool:
     """Whether a source leads to a store that this server does not serve."""
     return await gateway.tracking.peek(lambda db: source_folder(db, workspace, source) is None)
+
+
+def owner_of(db: Database, workspace: str, source: str) -> Address | None:
+    """Whose artifacts a source names; None where it leads elsewhere."""
+    folder = source_folder(db, workspace, source)
+    return None if folder is None else owned(db, workspace, folder).owner
 
 
 def together(kept: Kept, trees: Mapping[str, OpenTree]) -> Manifest:
