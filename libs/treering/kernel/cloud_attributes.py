@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 from typing import Any
 
 from treering.kernel.bounds import CONTROLS
@@ -53,9 +54,14 @@ def check_value(name: str, value: Any) -> None:
         raise Refused(CODE, f"the attribute {name!r} {why}; write it as a text")
 
 
+@lru_cache(256)
+def is_media_type(said: str) -> bool:
+    return MEDIA_TYPE.fullmatch(said) is not None
+
+
 def check_media_type(said: str) -> None:
     """``Refused`` for a datacontenttype that RFC 2046 does not know."""
-    if not MEDIA_TYPE.fullmatch(said):
+    if not is_media_type(said):
         raise Refused(CODE, f"datacontenttype is {said[:100]!r}; it must be a media type such as text/plain")
 
 

@@ -13,6 +13,7 @@ from treering.kernel.bounds import INT64_MAX, FreeForm
 from treering.kernel.refusal import Refused
 
 Path = tuple[str, ...]
+NESTED = (dict, list)
 
 
 def check_free(value: Any, code: str) -> None:
@@ -31,8 +32,9 @@ def check_form(value: Any, form: FreeForm, field: str, code: str) -> None:
     other, the values of this layer are; an empty one counts like a full one."""
     layer, depth, values = [value], 0, 0
     while layer:
+        inner = [one for one in layer if one.__class__ in NESTED]
         values += len(layer)
-        levels = depth + any(one.__class__ in (dict, list) for one in layer)
+        levels = depth + bool(inner)
         if levels > form.depth_max or values > form.values_max:
             what = f"{levels} levels" if levels > form.depth_max else f"{values} values"
             allowed = f"{form.depth_max} levels and {form.values_max} values"
@@ -40,7 +42,7 @@ def check_form(value: Any, form: FreeForm, field: str, code: str) -> None:
         for one in layer:
             if one.__class__ is int and not -INT64_MAX - 1 <= one <= INT64_MAX:
                 raise Refused(code, f"{field} has the integer {str(one)[:60]} in it; it must fit into 64 bits, signed")
-        layer = [part for one in layer if one.__class__ in (dict, list) for part in parts(one)]
+        layer = [part for one in inner for part in parts(one)]
         depth += 1
 
 

@@ -68,7 +68,8 @@ class CommandsWithRoom(Commands):
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         self.check_room()
-        masked = await self.words.masked(address.workspace, scrubbed(address.kind, command), context)
+        command = await scrubbed(address.kind, command)
+        masked = await self.words.masked(address.workspace, command, context)
         written = await super().send(address, masked, context)
         self.wrote(written.position)
         return written

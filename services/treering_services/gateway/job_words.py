@@ -19,7 +19,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.secret_names import is_secret_variable
 from treering.kernel.subjects import Address
 from treering.specs.secret_variables import is_certain
-from treering_services.gateway.scrubbing import changed
+from treering_services.gateway.scrubbing import AT_ONCE_BYTES_MAX, changed
 
 if TYPE_CHECKING:
     from treering_services.gateway.core import Gateway
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ACTOR = "job:"
 KNOWN_MAX = 1000
-AT_ONCE_BYTES_MAX = 256 * 1024  # a larger one is looked through beside the event loop
 TOKEN_START = b"trj."  # each job has a token, which scripts log with all of their environment
 
 

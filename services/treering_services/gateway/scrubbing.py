@@ -6,6 +6,7 @@ do without (a job's command and inputs) was refused before, so that nothing of t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,16 +16,25 @@ from msgspec.structs import replace
 
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
+from treering.kernel.log import encoder
 from treering.kernel.url_secrets import without_secrets
 
 T = TypeVar("T")
+AT_ONCE_BYTES_MAX = 256 * 1024
 # What a publisher says is the publisher's, and is handed on as it came.
 AS_THEY_ARE = frozenset({EVENT.kind, EVENT_SCHEMA.kind})
 
 
-def scrubbed(kind: str, command: T) -> T:
-    """The command, the same object when there is nothing in it."""
-    return command if kind in AS_THEY_ARE else changed(command, left)
+async def scrubbed(kind: str, command: T) -> T:
+    """The command, the same object when there is nothing in it. An address takes some microseconds, and a megabyte
+    holds 250,000: a large command is looked through beside the event loop."""
+    if kind in AS_THEY_ARE:
+        return command
+    if len(encoder.encode(command)) > AT_ONCE_BYTES_MAX:
+        beside: T = await asyncio.to_thread(changed, command, left)
+        return beside
+    here: T = changed(command, left)
+    return here
 
 
 def left(text: str) -> str:
