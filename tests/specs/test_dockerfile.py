@@ -54,10 +54,23 @@ def installed(folder: Path, text: str) -> tuple[str, ...]:
         ("RUN cat > /tmp/r.txt <<EOF\nnumpy\nEOF\nRUN pip install -r /tmp/r.txt", ("numpy",)),
         ("ARG V=1.26\nRUN pip install numpy==$V", ("numpy==1.26",)),
         ("ARG V\nRUN pip install numpy==${V:-1.25}", ("numpy==1.25",)),
+        ("RUN\tpip install numpy", ("numpy",)),
+        ("RUN pip install -qU -rr.txt", ("pandas",)),
+        ("RUN pip install -Ur r.txt", ("pandas",)),
+        ("RUN bash -lc 'source activate e && pip install numpy'", ("numpy",)),
+        ("RUN /bin/sh -o pipefail -c \"pip install 'numpy<2'\"", ("numpy<2",)),
+        ('RUN eval "$(conda shell.bash hook)" && conda activate e && pip install numpy || exit 1', ("numpy",)),
+        ("RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install numpy", ("numpy",)),
+        ("RUN useradd -m app && ln -s /usr/bin/python3 /usr/bin/python && pip install numpy", ("numpy",)),
+        ("RUN conda update -n base conda && micromamba install -y -n base -f env.yml", ("six",)),
+        ("RUN pip install 'setuptools==65.5' numpy", ("numpy", "setuptools==65.5")),
+        ('HEALTHCHECK CMD ["true"]\nVOLUME /data\nRUN pip install numpy', ("numpy",)),
         ('ENV V=1.24\nRUN pip install "numpy==${V}"', ("numpy==1.24",)),
     ],
 )
 def test_a_line_is_read_as_a_shell_reads_it(tmp_path: Path, line: str, wanted: tuple[str, ...]) -> None:
+    (tmp_path / "r.txt").write_text("pandas\n")
+    (tmp_path / "env.yml").write_text("dependencies: [six]\n")
     assert installed(tmp_path, line) == wanted
 
 
@@ -75,6 +88,9 @@ def test_a_line_is_read_as_a_shell_reads_it(tmp_path: Path, line: str, wanted: t
         "RUN pip uninstall numpy",
         "RUN pip install --no-deps numpy",
         "RUN [pip]",
+        "RUN [ -f r.txt ] && pip install numpy",
+        "RUN bash -c 'apt-get install git'",
+        "RUN cat r.txt | xargs pip install",
         "RUN apt-get update && apt-get install -y gcc",
     ],
 )
@@ -103,3 +119,48 @@ def test_a_conda_file_of_the_context_is_read(tmp_path: Path) -> None:
 def test_the_command_that_cannot_be_done_is_named_though_its_line_begins_otherwise(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"Dockerfile:2: 'RUN set -eux; .*: 'apt-get install -y gcc' cannot be done"):
         installed(tmp_path, "RUN set -eux; \\\n  apt-get install -y gcc")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"RUN PIP_EXTRA_INDEX_URL={INDEX} pip install torch",
+        f"ENV PIP_INDEX_URL={INDEX}\nRUN pip install torch",
+        f"ARG PIP_EXTRA_INDEX_URL={INDEX}\nRUN pip install torch",
+        f"RUN pip config set global.extra-index-url {INDEX} && pip install torch",
+        f"RUN UV_INDEX=pytorch={INDEX} uv pip install torch",
+    ],
+)
+def test_an_index_is_named_by_variables_and_settings_of_pip(tmp_path: Path, text: str) -> None:
+    found = build(tmp_path, f"FROM python:3.11\n{text}\n")
+    assert (found.requirements, found.indexes, found.variables) == ((SHIPPED, "torch"), (INDEX,), {})
+
+
+def test_variables_of_the_image_are_not_those_of_the_job(tmp_path: Path) -> None:
+    text = "ENV PYTHONPATH=$PYTHONPATH:/app\nENV VIRTUAL_ENV=/v HOME=/root PATH=/v/bin:$PATH PIP_NO_CACHE_DIR=1 A=1\n"
+    assert build(tmp_path, f"FROM python:3.11\n{text}").variables == {"PYTHONPATH": "/app", "A": "1"}
+
+
+def test_every_line_that_cannot_be_done_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("numpy\na b\ngit+https://x.example/y\n")
+    with pytest.raises(Refused) as refused:
+        installed(tmp_path, "RUN apt-get install -y git\nRUN pip install -r r.txt\nRUN curl x | bash\nONBUILD RUN y")
+    said = [line.partition(": ")[0].rpartition("/")[2] for line in refused.value.detail.splitlines()]
+    assert (refused.value.code, said) == (
+        "environment.dockerfile", ["Dockerfile:2", "r.txt:2", "r.txt:3", "Dockerfile:4", "Dockerfile:5"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "git+https://me:pw@git.example/x.git@main", "https://x.example/x-1.0-py3-none-any.whl", "dist/x-1.0.tar.gz",
+        "'torch @ https://x.example/torch.whl'", "/wheels/*.whl", "-e git+https://git.example/x#egg=x",
+    ],
+)  # fmt: skip
+def test_what_is_installed_from_no_index_is_called_that(tmp_path: Path, written: str) -> None:
+    with pytest.raises(
+        Refused, match=r"environment\.requirement: .*is installed from no index; write NAME==VERSION"
+    ) as refused:
+        installed(tmp_path, f"RUN pip install {written}")
+    assert "pw@" not in refused.value.detail

@@ -1,7 +1,7 @@
 """Reads the Dockerfiles people write to get a Python with packages, as an environment.
 
 ``FROM`` a known image, ``ARG``, ``ENV``, ``COPY`` and what ``RUN`` installs with pip and conda are understood. Anything
-else would do what an environment cannot, so the first such line is refused.
+else would do what an environment cannot, so every such line is refused.
 """
 
 from __future__ import annotations
@@ -12,20 +12,29 @@ from pathlib import Path, PurePosixPath
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import without_secrets
 from treering.specs.dockerfile_text import Instruction, instructions
+from treering.specs.faults import Faults
 from treering.specs.images import curated
-from treering.specs.install_commands import Installed, install, packages
+from treering.specs.install_commands import Installed, indexes_of, install, packages, script_of, settings_of
 from treering.specs.on_disk import FILE, lies_at, real
 from treering.specs.package_index import index_urls
-from treering.specs.requirement_lines import joined
+from treering.specs.requirement_lines import Wanted, joined
 from treering.specs.requirements import requirements
 from treering.specs.shell_words import commands, with_values
 from treering.specs.yaml_text import read_text
 
-NO_EFFECT = frozenset({"COPY", "ADD", "WORKDIR", "LABEL", "CMD", "EXPOSE", "MAINTAINER", "SHELL", "STOPSIGNAL", "USER"})
-OF_THE_IMAGE = re.compile(r"PATH|LD_LIBRARY_PATH|CONDA_.*|AZUREML_CONDA_.*|DEBIAN_FRONTEND")
+# They are about files of the image, or about how a container of it is run: a job has a command of its own.
+NO_EFFECT = frozenset({
+    "COPY", "ADD", "WORKDIR", "LABEL", "CMD", "EXPOSE", "HEALTHCHECK", "MAINTAINER", "SHELL",
+    "STOPSIGNAL", "USER", "VOLUME",
+})  # fmt: skip
+OF_THE_IMAGE = re.compile(
+    r"PATH|LD_LIBRARY_PATH|HOME|PYTHONHOME|VIRTUAL_ENV|CONDA_.*|AZUREML_CONDA_.*|DEBIAN_FRONTEND|PIP_.*|UV_.*|POETRY_.*"
+)
 BUILDKIT = re.compile(r"(?:--(?:mount|network|security)=\S+\s+)+")
 SHELLS = frozenset({"", "sh", "bash", "/bin/sh", "/bin/bash"})
+SHELLS_MAX = 5  # one within another
 SETUPTOOLS = "setuptools<81; python_version < '3.12'"
 KNOWN = "start from one image such as python:3.11 or mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
@@ -38,18 +47,21 @@ class Reader:
         self.context = context
         self.base: EnvironmentSpec | None = None
         self.found: list[Installed] = []
-        self.arguments: dict[str, str] = {}
+        self.indexes: list[Wanted] = []  # that variables and settings of pip name
+        self.arguments = {"PYTHONPATH": ""}  # which no image sets, and many lines put before or after another
         self.variables: dict[str, str] = {}
         self.written: dict[str, str] = {}  # files that the Dockerfile itself writes, by their path in the image
 
     def read(self) -> EnvironmentSpec:
-        text = read_text(self.file)
+        text, faults = read_text(self.file), Faults()
         for one in instructions(text):
-            line = text.splitlines()[one.line - 1].strip()
-            self.instruction(one, f"{self.file}:{one.line}: {line[:100]!r}")
+            line = without_secrets(text.splitlines()[one.line - 1].strip())
+            with faults.caught():
+                self.instruction(one, f"{self.file}:{one.line}: {line[:100]!r}")
+        faults.refuse("environment.dockerfile")
         if self.base is None:
             raise Refused("environment.dockerfile", f"{self.file}: has no FROM")
-        wanted = joined(one.wanted for one in self.found)
+        wanted = joined([*(one.wanted for one in self.found), *self.indexes])
         return EnvironmentSpec(
             python=next((one.python for one in reversed(self.found) if one.python), self.base.python),
             requirements=requirements([*self.base.requirements, *wanted.requirements, *self.shipped()], str(self.file)),
@@ -62,13 +74,16 @@ class Reader:
 
     def shipped(self) -> list[str]:
         """What the official Python images bring up to 3.11, and packages of that time count on."""
-        return [SETUPTOOLS] if any(one.by_pip for one in self.found) else []
+        named = any(text.startswith("setuptools") for one in self.found for text in one.wanted.requirements)
+        return [SETUPTOOLS] if any(one.by_pip for one in self.found) and not named else []
 
     def instruction(self, one: Instruction, shown: str) -> None:
         if one.word == "FROM":
             self.start(with_values(one.rest, self.arguments), shown)
         elif one.word == "ARG":
-            self.arguments |= self.pairs(one.rest, shown)
+            found = self.pairs(one.rest, shown)
+            self.arguments |= found
+            self.indexes.append(indexes_of(found, shown))
         elif one.word == "ENV":
             self.set_variables(one.rest, shown)
         elif one.word == "RUN":
@@ -97,6 +112,9 @@ class Reader:
     def set_variables(self, rest: str, shown: str) -> None:
         """Variables of the image's own folders mean nothing outside of it."""
         found = self.pairs(rest, shown)
+        self.indexes.append(indexes_of(found, shown))
+        if "PYTHONPATH" in found:
+            found["PYTHONPATH"] = found["PYTHONPATH"].strip(":")
         self.arguments |= {name: value for name, value in found.items() if "$" not in value}
         kept = {name: value for name, value in found.items() if not OF_THE_IMAGE.fullmatch(name)}
         if any("$" in value for value in kept.values()):
@@ -105,8 +123,8 @@ class Reader:
 
     def run(self, rest: str, documents: tuple[str, ...], shown: str) -> None:
         """A line of shell, the list of its words in JSON, or here-documents: scripts, or files that ``cat`` writes."""
-        if rest.startswith("["):
-            self.command(exec_form(rest, shown), shown)
+        if (words := exec_form(rest)) is not None:
+            self.command(words, shown)
             return
         if documents and rest in SHELLS:
             for line in "\n".join(documents).replace("\\\n", " ").splitlines():
@@ -122,7 +140,12 @@ class Reader:
         for words in self.words(line, shown):
             self.command(words, shown)
 
-    def command(self, words: list[str], shown: str) -> None:
+    def command(self, words: list[str], shown: str, depth: int = 0) -> None:
+        if (script := script_of(words)) is not None and depth < SHELLS_MAX:
+            for inner in self.words(script, shown):
+                self.command(inner, shown, depth + 1)
+            return
+        self.indexes.append(indexes_of(settings_of(words), shown))
         found = packages(words)
         if found is None:
             raise unmapped(shown, " ".join(words))
@@ -150,7 +173,7 @@ class Reader:
 def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> EnvironmentSpec:
     """The environment a build amounts to.
 
-    Raises ``Refused``: ``environment.dockerfile`` naming the first line that cannot be mapped, or what
+    Raises ``Refused``: ``environment.dockerfile`` naming the lines that cannot be mapped, or what
     ``read_requirements`` and ``read_conda`` raise.
     """
     file = context / dockerfile
@@ -159,14 +182,15 @@ def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> Environmen
     return Reader(file, context).read()
 
 
-def exec_form(rest: str, shown: str) -> list[str]:
+def exec_form(rest: str) -> list[str] | None:
+    """The words of ``["pip", "install", "x"]``; None of what is no such list, and so a line of shell."""
+    if not rest.startswith("["):
+        return None
     try:
         found = json.loads(rest)
     except ValueError:
-        found = None
-    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
-        raise Refused("environment.dockerfile", f"{shown}: a list of texts in double quotes is needed")
-    return found
+        return None
+    return found if isinstance(found, list) and all(isinstance(word, str) for word in found) else None
 
 
 def unmapped(shown: str, command: str = "") -> Refused:

@@ -39,7 +39,8 @@ def instructions(text: str) -> Iterator[Instruction]:
 
 def instruction(line: str, start: int, following: Iterator[tuple[int, str]]) -> Instruction:
     """Take the here-documents of an instruction from the lines after it."""
-    word, _, rest = line.partition(" ")
+    word, *others = line.split(maxsplit=1)
+    rest = "".join(others)
     if word.upper() not in WITH_DOCUMENTS:
         return Instruction(word.upper(), rest.strip(), start)
     documents = tuple(document(match, following) for match in HERE_DOCUMENT.finditer(rest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise, takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -16,16 +17,20 @@ PIP = re.compile(r"pip(?:3(?:\.\d+)?)?")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 CONDA = frozenset({"conda", "mamba", "micromamba"})
 # They leave nothing that a Python environment would lack.
-TIDYING = frozenset(
-    {"rm", "mkdir", "chmod", "chown", "echo", "printf", "true", ":", "set", "cd", "export", "ls", "which"}
-)
+TIDYING = frozenset({
+    "rm", "mkdir", "chmod", "chown", "echo", "printf", "true", ":", "set", "cd", "export", "ls", "which", "exit",
+    "source", "touch", "ln", "date", "pwd", "id", "whoami", "uname", "cat", "ldconfig", "useradd", "adduser",
+    "groupadd", "addgroup", "usermod", "virtualenv", "nvidia-smi",
+})  # fmt: skip
+SHELL = frozenset({"sh", "bash", "dash"})
+SCRIPT = re.compile(r"-[a-z]*c")
 ASKING = frozenset({"--version", "-V", "list", "freeze", "check", "cache", "config", "show", "debug"})
 CONDA_ASKING = frozenset({"clean", "init", "activate", "deactivate", "config", "info", "list", "--version", "tos"})
 FLAGS = frozenset({
     "-U", "--upgrade", "-q", "-qq", "--quiet", "-v", "--verbose", "-y", "--yes", "--no-cache-dir", "--no-cache",
     "--user", "--pre", "--ignore-installed", "-I", "--force-reinstall", "--prefer-binary",
     "--disable-pip-version-check", "--compile", "--no-warn-script-location", "--break-system-packages",
-    "--system", "--no-input", "--prune", "--force", "--override-channels",
+    "--system", "--no-input", "--prune", "--force", "--override-channels", "--no-warn-conflicts", "--all",
 })  # fmt: skip
 # Options whose value is the next word, unless it follows a "=".
 WITH_VALUE = frozenset({
@@ -33,7 +38,13 @@ WITH_VALUE = frozenset({
     "--only-binary", "--python", "--cache-dir", "--use-feature", "--upgrade-strategy",
 })  # fmt: skip
 CONDA_OPTIONS = frozenset({"-p", "--prefix", "-n", "--name", "-c", "--channel"})
-OF_EVERY_ENVIRONMENT = re.compile(r"(?:pip|setuptools|wheel|uv)(?:[=<>!~].*)?")
+CLUSTER = re.compile(r"-(?P<flags>[UqvyI]+)(?P<rest>r?)")  # -qU, and -Ur FILE
+HOOK = re.compile(r"\S*(?:conda|mamba|micromamba)\S* shell[. ].*", re.DOTALL)
+OF_EVERY_ENVIRONMENT = re.compile(r"setuptools|(?:pip|wheel|uv)(?:[=<>!~].*)?")
+INDEX_VARIABLES = frozenset(
+    {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX"}
+)
+INDEX_SETTING = re.compile(r"(?:\w+\.)?(?:extra-)?index-url")
 Copied = Callable[[str, str], Path | str]
 
 
@@ -56,7 +67,7 @@ class Installed(NamedTuple):
 def packages(words: list[str]) -> Packages | tuple[()] | None:
     """What a command installs; an empty tuple when it installs nothing, None when it does what is not understood."""
     program, rest = without_wrappers(words)
-    if not program or program in TIDYING:
+    if not program or program in TIDYING or (program == "eval" and HOOK.search(" ".join(rest))):
         return ()
     if program == "uv" and rest[:1] == ["pip"]:
         return by_pip(rest[1:])
@@ -65,8 +76,18 @@ def packages(words: list[str]) -> Packages | tuple[()] | None:
     if PYTHON.fullmatch(program):
         if rest[:2] == ["-m", "pip"]:
             return by_pip(rest[2:])
-        return () if rest[:1] in (["--version"], ["-V"]) else None
+        return () if rest[:1] in (["--version"], ["-V"]) or rest[:2] in (["-m", "venv"], ["-m", "virtualenv"]) else None
     return by_conda(rest) if program in CONDA else None
+
+
+def script_of(words: list[str]) -> str | None:
+    """The line of shell that ``bash -c LINE`` runs; None of another command."""
+    program, rest = without_wrappers(words)
+    while program in SHELL and rest and rest[0].startswith("-"):
+        if SCRIPT.fullmatch(rest[0]):
+            return rest[1] if len(rest) > 1 else ""
+        rest = rest[2:] if rest[0] in ("-o", "+o") else rest[1:]
+    return None
 
 
 def without_wrappers(words: list[str]) -> tuple[str, list[str]]:
@@ -93,6 +114,21 @@ def after_options(words: list[str]) -> list[str]:
     return []
 
 
+def indexes_of(settings: Mapping[str, str], shown: str) -> Wanted:
+    """The package indexes that variables of pip or uv name; several stand between blanks."""
+    urls = [url for name in INDEX_VARIABLES & settings.keys() for url in settings[name].split()]
+    return joined(line(f"--extra-index-url {url.rpartition('=')[2]}", shown, Path()) for url in urls)
+
+
+def settings_of(words: list[str]) -> dict[str, str]:
+    """The variables that stand before a command, and what ``pip config set`` sets for those after it."""
+    found = dict(word.split("=", 1) for word in takewhile(ASSIGNMENT.fullmatch, words))
+    position = next((at for at in range(len(words) - 3) if words[at : at + 2] == ["config", "set"]), -1)
+    if position >= 0 and INDEX_SETTING.fullmatch(words[position + 2]):
+        found["PIP_INDEX_URL"] = words[position + 3]
+    return found
+
+
 def by_pip(rest: list[str]) -> Packages | tuple[()] | None:
     if rest[:1] == ["install"]:
         return Packages("pip", tuple(rest[1:]))
@@ -101,10 +137,19 @@ def by_pip(rest: list[str]) -> Packages | tuple[()] | None:
 
 def by_conda(rest: list[str]) -> Packages | tuple[()] | None:
     if rest[:1] in (["install"], ["create"]):
-        return Packages("conda", tuple(rest[1:]))
+        return Packages("file" if names_conda_file(rest) else "conda", tuple(rest[1:]))
+    if rest[:1] == ["update"] and all(word.startswith("-") or word in ("base", "conda") for word in rest[1:]):
+        return ()  # of conda itself
     if rest[:2] in (["env", "create"], ["env", "update"]):
         return Packages("file", tuple(rest[2:]))
     return () if rest and rest[0] in CONDA_ASKING else None
+
+
+def names_conda_file(words: list[str]) -> bool:
+    """Whether it is what is in a YAML that is installed, as with ``micromamba install -f env.yml``."""
+    files = [word for before, word in pairwise(words) if before in ("-f", "--file")]
+    files += [word.partition("=")[2] for word in words if word.startswith("--file=")]
+    return any(word.endswith((".yml", ".yaml")) for word in files)
 
 
 def install(found: Packages, copied: Copied, context: Path, shown: str) -> Installed:
@@ -120,7 +165,7 @@ def install(found: Packages, copied: Copied, context: Path, shown: str) -> Insta
 
 
 def pip_words(words: tuple[str, ...], copied: Copied, context: Path, shown: str) -> Iterator[Wanted]:
-    remaining = iter(words)
+    remaining = iter(spread(words))
     for word in remaining:
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name in INCLUDES:
@@ -132,6 +177,17 @@ def pip_words(words: tuple[str, ...], copied: Copied, context: Path, shown: str)
                 next(remaining, "")
         elif word not in FLAGS and not OF_EVERY_ENVIRONMENT.fullmatch(word):
             yield line(word, shown, context)
+
+
+def spread(words: tuple[str, ...]) -> Iterator[str]:
+    """The words with ``-qU`` as its two options and ``-rFILE`` as two words."""
+    for word in words:
+        if match := CLUSTER.fullmatch(word):
+            yield from (f"-{letter}" for letter in match["flags"] + match["rest"])
+        elif word.startswith("-r") and len(word) > 2:
+            yield from ("-r", word[2:])
+        else:
+            yield word
 
 
 def required(found: Path | str, context: Path, shown: str) -> Iterator[Wanted]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from treering.kernel.refusal import Refused
+from treering.specs.faults import Faults
 from treering.specs.local_package import local_package
 from treering.specs.on_disk import real
 from treering.specs.package_index import index_url
-from treering.specs.requirements import requirement
+from treering.specs.requirements import FROM_ELSEWHERE, requirement
 from treering.specs.yaml_text import read_text
 
 FILES_MAX = 20
@@ -56,11 +57,14 @@ def read_requirements(path: Path) -> Wanted:
     Raises ``Refused``: ``environment.`` ``requirement``, ``index``, ``local_package`` with file and line, or
     ``yaml.unreadable`` and its kin.
     """
-    return joined(read_files(path, real(path).parent, set()))
+    faults = Faults()
+    found = joined(read_files(path, real(path).parent, set(), faults))
+    faults.refuse("environment.requirement")
+    return found
 
 
-def read_files(path: Path, folder: Path, seen: set[Path]) -> Iterable[Wanted]:
-    """A file that was read already is not read again."""
+def read_files(path: Path, folder: Path, seen: set[Path], faults: Faults) -> Iterable[Wanted]:
+    """A file that was read already is not read again. What is wrong with a line is left in ``faults``."""
     if real(path) in seen:
         return
     seen.add(real(path))
@@ -69,10 +73,11 @@ def read_files(path: Path, folder: Path, seen: set[Path]) -> Iterable[Wanted]:
     for number, text in logical_lines(read_text(path)):
         where = f"{path}:{number}"
         name, value = option(text)
-        if name in INCLUDES:
-            yield from read_files(included(value, path, folder, where), folder, seen)
-        else:
-            yield line(text, where, path.parent)
+        with faults.caught():
+            if name in INCLUDES:
+                yield from read_files(included(value, path, folder, where), folder, seen, faults)
+            else:
+                yield line(text, where, path.parent)
 
 
 def line(text: str, where: str, folder: Path) -> Wanted:
@@ -92,12 +97,8 @@ def line(text: str, where: str, folder: Path) -> Wanted:
 
 
 def of_folder(written: str, where: str, folder: Path) -> Wanted:
-    if "://" in written or written.endswith((".whl", ".tar.gz", ".zip")):
-        raise Refused(
-            "environment.requirement",
-            f"{where}: {written.split('@')[-1][:100]!r} is installed from no index; write NAME==VERSION of a package "
-            "on the index, or '-e .' for the package in this folder",
-        )
+    if FROM_ELSEWHERE.search(written):
+        return Wanted((requirement(written, where),))  # which says what to write instead
     found = local_package(written, folder, where)
     return Wanted(tuple(requirement(one, where) for one in found.needs), modules=(found.modules,))
 

@@ -6,6 +6,7 @@ refused: they would install something else tomorrow, or from elsewhere than the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,9 +15,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import without_secrets
 
 CHARACTERS_MAX = 1000
 REQUIREMENTS_MAX = 1000
+# An address, a repository, or a file that packages are packed in.
+FROM_ELSEWHERE = re.compile(
+    r"^\s*(?:[a-z]+\+)?[a-z]+://|(?<![@\w])[^;]*\.(?:whl|tar\.gz|zip)\s*$|^\s*[^;@]*@\s*[a-z+]+:"
+)
+INSTEAD = "write NAME==VERSION of a package on an index, or put its source into the job's code and write '-e ./FOLDER'"
 OPTIONS = "of options -r, -e and --extra-index-url are read, in files"
 
 
@@ -25,6 +32,9 @@ def requirement(text: str, where: str) -> str:
     shown = f"{where}: {text.strip()[:100]!r}"
     if text.lstrip().startswith("-"):
         raise Refused("environment.requirement", f"{shown} is an option that is not carried out; {OPTIONS}")
+    if FROM_ELSEWHERE.search(text):
+        plain = without_secrets(text.strip())[:100]
+        raise Refused("environment.requirement", f"{where}: {plain!r} is installed from no index; {INSTEAD}")
     if len(text) > CHARACTERS_MAX:
         raise Refused("environment.requirement", f"{shown}... has more than {CHARACTERS_MAX} characters")
     try:
@@ -33,8 +43,6 @@ def requirement(text: str, where: str) -> str:
         reason = str(error).splitlines()[0]
         hint = "write NAME or NAME==VERSION; URLs and folders are not installed"
         raise Refused("environment.requirement", f"{shown} is no requirement: {reason}; {hint}") from None
-    if parsed.url:
-        raise Refused("environment.requirement", f"{shown} names a URL; write NAME==VERSION of a package on an index")
     parsed.name = canonicalize_name(parsed.name)
     if not str(parsed).isprintable():  # a quoted text in a marker may hold a line break, and uv reads lines
         raise Refused("environment.requirement", f"{shown} has a control character")
