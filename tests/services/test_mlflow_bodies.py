@@ -51,6 +51,18 @@ async def test_experiments_may_be_numbers_in_a_search(mlflow: Mlflow) -> None:
     assert [one["info"]["run_id"] for one in found["runs"]] == [run]
 
 
+async def test_fields_may_be_in_camel_case_as_protobuf_writes_them(mlflow: Mlflow) -> None:
+    experiment = await mlflow.experiment("camels")
+    made = await mlflow.done("runs/create", experimentId=experiment, runName="dromedary", startTime=5)
+    info = made["run"]["info"]
+    assert (info["experiment_id"], info["run_name"], info["start_time"]) == (experiment, "dromedary", 5)
+    await mlflow.run(experiment)
+    found = await mlflow.done("runs/search", experimentIds=[experiment], maxResults=1, orderBy=["start_time DESC"])
+    assert [one["info"]["run_id"] for one in found["runs"]] == [info["run_id"]]
+    tagged = await mlflow.run(experiment, tags=[{"key": "note", "value": '"experimentId": 7'}])
+    assert pairs((await mlflow.shown(tagged))["data"]["tags"])["note"] == '"experimentId": 7'
+
+
 async def test_a_tag_without_a_value_is_empty(mlflow: Mlflow) -> None:
     run = await mlflow.run(tags=[{"key": "a"}, {"key": "b", "value": None}])
     await mlflow.done("runs/log-batch", run_id=run, tags=[{"key": "c"}], params=[{"key": "p"}])

@@ -26,7 +26,7 @@ from treering.kernel.stored import unbounded
 from treering_services.gateway.call import JSON, QUERY_FIELDS_MAX, Call
 from treering_services.gateway.media import media_type_of
 from treering_services.gateway.mlflow.errors import SEE, MlflowError, invalid, missing_value
-from treering_services.gateway.mlflow.leniency import as_meant
+from treering_services.gateway.mlflow.leniency import as_meant, camel_pattern
 
 T = TypeVar("T", bound="Request")
 FLOAT_MAX = 1.7976931348623157e308
@@ -67,13 +67,23 @@ async def read(call: Call, type: type[T], *, bytes_max: int = REQUEST_BYTES_MAX)
     check_values(body, values_max=type.values_max)
     text_of(body)  # the quick decoder does not look into fields that it skips
     try:
-        message = msgspec.json.decode(body or EMPTY, type=type, strict=False)
+        message = read_leniently(body, type) if in_camel_case(body, type) else quickly(body, type)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError):
         message = read_leniently(body, type)
     is_commit = not type.points or any(getattr(message, name, None) for name in ("params", "tags"))
     if is_commit:
         check_repeats(body)
     return complete(message)
+
+
+def quickly(body: bytes, type: type[T]) -> T:
+    return msgspec.json.decode(body or EMPTY, type=type, strict=False)
+
+
+def in_camel_case(body: bytes, type: type[Request]) -> bool:
+    """Not of points, which are many, and of which MLflow knows such names neither."""
+    pattern = None if type.points else camel_pattern(type)
+    return pattern is not None and pattern.search(body) is not None
 
 
 def check_media_type(call: Call, body: bytes) -> None:
@@ -109,7 +119,7 @@ def read_leniently(body: bytes, type: type[T]) -> T:
     if not isinstance(value, dict):
         raise invalid("the request body must be a JSON object")
     try:
-        value = as_meant(cleaned(value))
+        value = as_meant(cleaned(value), type)
         return msgspec.convert(value, type, strict=False)
     except msgspec.ValidationError as error:
         raise wrong_type(error, value, type) from None
