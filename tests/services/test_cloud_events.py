@@ -109,6 +109,8 @@ async def test_the_body_in_binary_mode_is_the_data(
 
 async def test_a_body_without_a_type_is_json(api: Api) -> None:
     same(await binary(api, b'"text"', None), data="text", datacontenttype="application/json")
+    said = await binary(api, b"<a/>", None, {"ce-datacontenttype": "application/xml"})
+    same(said, data="<a/>", datacontenttype="application/xml")
 
 
 async def test_the_fields_in_binary_mode_are_the_attributes(api: Api) -> None:

@@ -18,7 +18,8 @@ from treering.kernel.cloud_attributes import CODE, holds_json, holds_text, is_ut
 from treering.kernel.decoding import check_repeats, check_values, decode, plain
 from treering.kernel.free_form import check_free
 from treering.kernel.refusal import Refused
-from treering_services.gateway.event_forms import KNOWN, MALFORMED, CloudEventIn, Said
+from treering_services.gateway.call import BODY_BYTES_MAX
+from treering_services.gateway.event_forms import KNOWN, MALFORMED, CloudEventIn, Said, too_large_in_json
 
 PREFIX = "ce-"
 NOT_FIELDS = ("data", "data_base64")  # they are the body
@@ -90,6 +91,8 @@ def data_of(content_type: str, body: bytes) -> dict[str, Any]:
                 return {"data": body.decode()}
             except UnicodeDecodeError:
                 pass
+    if (size_bytes := len(body) * 4 // 3) > BODY_BYTES_MAX:
+        raise Refused("request.too_large", too_large_in_json(size_bytes))
     return {"data_base64": base64.b64encode(body).decode()}
 
 

@@ -30,7 +30,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.rfc3339 import moment
 from treering.kernel.subjects import NAME_CHARACTERS_MAX
 from treering.views.cloud_events import SPECIFICATION, CloudEvent
-from treering_services.gateway.call import TRACEPARENT
+from treering_services.gateway.call import BODY_BYTES_MAX, TRACEPARENT
 
 MALFORMED = "event.malformed"
 # Read by ``moment``: msgspec knows no leap seconds.
@@ -149,6 +149,12 @@ def command_of(said: Said, source: str) -> PublishEvent:
         data_schema=event.dataschema or "", data_base64=event.data_base64, data_is_null=said.data_is_null,
         extensions=dict(said.extensions),
     )  # fmt: skip
+
+
+def too_large_in_json(size_bytes: int) -> str:
+    """Why an event is refused whose request was small enough."""
+    why = f"in JSON the event has {size_bytes} bytes; at most {BODY_BYTES_MAX} are possible, as of a request"
+    return f"{why}; send less, or the address of where it is"
 
 
 def judged_data(event: PublishEvent) -> Any:

@@ -73,8 +73,6 @@ def events_in(headers: Mapping[str, str], body: bytes) -> Events:
     plain = [(name.encode(errors="replace"), value.encode(errors="surrogateescape")) for name, value in headers.items()]
     fields = event_fields(plain)
     content_type = {name.lower(): value for name, value in headers.items()}.get("content-type", "").strip()
-    if "datacontenttype" in fields and not content_type:
-        content_type = value_of("datacontenttype", fields["datacontenttype"])
     if events := cloud_events(content_type, fields, body):
         return events
     members = decode(body, dict[str, msgspec.Raw], code=MALFORMED)
@@ -86,7 +84,10 @@ def events_in(headers: Mapping[str, str], body: bytes) -> Events:
 
 
 def cloud_events(content_type: str, fields: Mapping[str, bytes], body: bytes) -> Events | None:
-    """The events of a message in a mode of CloudEvents; None when it is in none."""
+    """The events of a message in a mode of CloudEvents; None when it is in none. Over NATS, and where a client of HTTP
+    sends no Content-Type, a field says the type of the data."""
+    if "datacontenttype" in fields and not content_type:
+        content_type = value_of("datacontenttype", fields["datacontenttype"])
     name = content_type.partition(";")[0].strip().lower()
     if name == CLOUD_EVENT:
         media_type_of(content_type)

@@ -30,7 +30,14 @@ from treering.views.states import show
 from treering_services.gateway.access_files import publisher_address
 from treering_services.gateway.call import BODY_BYTES_MAX, Call, Caller, reply, too_large, written_headers
 from treering_services.gateway.core import Gateway, checked_address
-from treering_services.gateway.event_forms import Said, check_said, command_of, judged_data, said_in_json
+from treering_services.gateway.event_forms import (
+    Said,
+    check_said,
+    command_of,
+    judged_data,
+    said_in_json,
+    too_large_in_json,
+)
 from treering_services.gateway.event_modes import Events, events_in, events_of
 from treering_services.gateway.event_sources import check_source, own_source
 from treering_services.gateway.schemas import check_type
@@ -168,8 +175,7 @@ class Publisher:
         key = event_key(event.source, event.id)
         # Base64 and escapes are longer than the body. So are the names of fields, which nobody should have to count.
         if (size_bytes := len(encoder.encode(event))) > BODY_BYTES_MAX + FIELD_NAMES_BYTES:
-            why = f"in JSON the event has {size_bytes} bytes; at most {BODY_BYTES_MAX} are possible, as of a request"
-            raise Refused("request.too_large", f"{why}; send less, or the address of where it is")
+            raise Refused("request.too_large", too_large_in_json(size_bytes))
         id = f"publish:{key}:{content_digest(event)}"
         context = Context(id, now(), self.caller.actor, event.cause, trace, self.caller.via)
         written = await self.gateway.commands.send(Address(self.workspace, EVENT.kind, key), event, context)
