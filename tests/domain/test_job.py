@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
-from treering.domain.job import ATTEMPTS_MAX, JOB, Job
+from treering.domain.job import ATTEMPTS_MAX, JOB, Job, submit
 from treering.domain.job_messages import (
     ArchiveJob,
     AssignJob,
@@ -33,6 +34,7 @@ from treering.domain.job_messages import (
     SubmitJob,
 )
 from treering.domain.sealed import Sealed
+from treering.kernel.refusal import Refused
 from treering.testing.examples import LEFT_OUT, SEALED, SEALED_SPEC, SPEC
 from treering.testing.scenario import given
 
@@ -49,6 +51,19 @@ def test_a_new_job_is_queued() -> None:
 
 def test_another_job_of_the_same_name_is_refused() -> None:
     given(JOB, SUBMITTED).when(SubmitJob(type(SPEC)("true", SPEC.environment))).is_refused("job.exists")
+
+
+def test_a_refusal_of_the_same_name_says_what_differs_as_a_yaml_calls_it() -> None:
+    others: dict[str, Any] = {
+        "command": "true",
+        "experiment": "e",
+        "timeout_seconds": 1.0,
+        "code": "sha256:x",
+        "code_path": "y",
+    }
+    said = "command, code, experiment_name, limits.timeout"
+    with pytest.raises(Refused, match=f"exists already, and differs in {said};"):
+        submit(Job(status="Queued", spec=SPEC), SubmitJob(replace(SPEC, **others)))
 
 
 def test_only_one_node_may_have_a_job() -> None:

@@ -62,6 +62,9 @@ def create(
     draft = with_secrets(load_job(file, sets), secrets, os.environ)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
+        if submitted.was_there:
+            said = f"job {submitted.resource['name']} is there already, the same, and is {submitted.resource['status']}"
+            note(f"{said}: nothing was submitted; another name (-n) runs it again")
         for one in submitted.resource["state"]["spec"].get("notes", ()):
             note(one)
         shown = shape(submitted.resource, names_of(session.home))

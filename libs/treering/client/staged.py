@@ -21,6 +21,7 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises ``Refused`` (``file.unwritable``, ``path.unsafe``).
     """
     was_there = folder.exists()
+    make_folder(folder)
     stage = folder / f".{uuid4().hex}.partial"
     make_folder(stage)
     try:

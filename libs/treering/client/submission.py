@@ -19,6 +19,7 @@ from treering.adapters.git_facts import git_facts
 from treering.adapters.http_blobs import HttpBlobs
 from treering.adapters.regular_files import open_regular
 from treering.adapters.trees import put_tree
+from treering.client.errors import ApiError
 from treering.client.http import Client
 from treering.client.urls import segment
 from treering.domain.job_spec import EnvironmentSpec, InputSpec
@@ -32,10 +33,12 @@ NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 
 
 class Submitted(NamedTuple):
-    """The new job as the API shows it, and how many bytes had to be sent for it."""
+    """The job as the API shows it, and how many bytes had to be sent for it. ``was_there``: the same job had been
+    submitted under this name before, and nothing new was."""
 
     resource: dict[str, Any]
     sent_bytes: int
+    was_there: bool = False
 
 
 def submit(client: Client, draft: JobDraft, workspace: str, name: str = "") -> Submitted:
@@ -58,10 +61,20 @@ async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: st
     spec = spec_of(draft, EnvironmentSpec(), code, inputs, git)
     said = {"environment": msgspec.to_builtins(environment), "secret_variables": draft.secret_variables}
     body: dict[str, Any] = {"spec": {**msgspec.to_builtins(spec), **said}}
-    if name or draft.name:
-        body["name"] = name or draft.name
-    resource = await run_sync(client.post, f"/v1/workspaces/{segment(workspace)}/jobs", body)
-    return Submitted(resource, blobs.sent_bytes)
+    jobs, named = f"/v1/workspaces/{segment(workspace)}/jobs", name or draft.name
+    if named:
+        body["name"] = named
+    was_there = await run_sync(is_there, client, f"{jobs}/{segment(named)}") if named else False
+    return Submitted(await run_sync(client.post, jobs, body), blobs.sent_bytes, was_there)
+
+
+def is_there(client: Client, path: str) -> bool:
+    """False too where it cannot be read: the answer to the POST will say why."""
+    try:
+        client.get(path)
+    except ApiError:
+        return False
+    return True
 
 
 async def with_digest(blobs: HttpBlobs, given: InputSpec, local: Path | None) -> InputSpec:

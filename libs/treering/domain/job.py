@@ -54,7 +54,7 @@ from treering.domain.job_messages import (
     SubmitJob,
     UpdateJob,
 )
-from treering.domain.job_spec import JobSpec, same_job
+from treering.domain.job_spec import JobSpec, differences
 from treering.kernel.aggregate import Aggregate, Summary
 from treering.kernel.refusal import Refused
 
@@ -193,11 +193,11 @@ def decide(job: Job, command: JobCommand) -> list[JobEvent]:
 def submit(job: Job, command: SubmitJob) -> list[JobEvent]:
     if job.status == "Absent":
         return [JobSubmitted(command.spec, command.via)]
-    if same_job(job.spec, command.spec):
+    others = differences(job.spec, command.spec) if job.spec else []
+    if not others:
         return []  # The client retried: the job is already there.
-    raise Refused(
-        "job.exists", "a job of this name exists already; choose another name, or leave it out and one is made"
-    )
+    why = f"a job of this name exists already, and differs in {', '.join(others)}"
+    raise Refused("job.exists", f"{why}; choose another name, or leave it out and one is made")
 
 
 def update(job: Job, command: UpdateJob) -> list[JobEvent]:

@@ -109,9 +109,21 @@ class JobSpec(Struct, frozen=True, omit_defaults=True):
     public_variables: Annotated[tuple[Name, ...], Meta(max_length=ITEMS_MAX)] = ()
 
 
-def same_job(one: JobSpec | None, other: JobSpec) -> bool:
-    """Whether two specs ask for the same; sealed values are the same when they are equal."""
-    return one is not None and same_values(one.sealed, other.sealed) and one == replace(other, sealed=one.sealed)
+IN_YAML = {
+    "code_path": "code",
+    "experiment": "experiment_name",
+    "timeout_seconds": "limits.timeout",
+    "instance_count": "resources.instance_count",
+    "sealed": "the values of secret variables",
+    "git": "the commit of the code",
+}
+
+
+def differences(one: JobSpec, other: JobSpec) -> list[str]:
+    """What two specs ask for differently, each as a YAML has it; sealed values are the same when they are equal."""
+    found = [key for key in JobSpec.__struct_fields__ if key != "sealed" and getattr(one, key) != getattr(other, key)]
+    found += [] if same_values(one.sealed, other.sealed) else ["sealed"]
+    return list(dict.fromkeys(IN_YAML.get(key, key) for key in found))
 
 
 def same_environment(one: EnvironmentSpec, other: EnvironmentSpec) -> bool:

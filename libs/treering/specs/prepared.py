@@ -18,6 +18,7 @@ from treering.domain.job_spec import MODEL_TYPES, NOTES_MAX, EnvironmentSpec, In
 from treering.kernel.blobs import PREFIX
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
+from treering.specs.azure_code import note_azure_code
 from treering.specs.curated import note_conda, note_indexes, resolve_environment
 from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
@@ -73,7 +74,7 @@ def prepared_job(root: MapNode, path: Path, report: Report) -> JobDraft | None:
     if sound is None:
         return None
     draft = read_job(sound, path, report)
-    environment = environment_of(draft, report)
+    environment = environment_of(draft, sound, report)
     check_code(draft, sound, report)
     check_processes(sound, report)
     check_spec(draft, environment, sound, report)
@@ -90,6 +91,7 @@ def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
             notes.note(at, f"outputs.{name}.name", NO_DATA)
     if not report.problems:
         note_conda(draft.environment, "environment", notes)
+        note_azure_code(draft.code, draft.command, root.at, notes)
     report.notes.extend(notes.notes)
     return dataclasses.replace(draft, notes=tuple(f"{one.key} {one.message}" for one in notes.notes[:NOTES_MAX]))
 
@@ -101,19 +103,29 @@ def with_environment(root: MapNode, report: Report) -> MapNode:
     return MapNode({**root.entries, "environment": found}, root.places, root.at) if found else root
 
 
-def environment_of(draft: JobDraft, report: Report) -> EnvironmentSpec:
+def environment_of(draft: JobDraft, root: MapNode, report: Report) -> EnvironmentSpec:
     """What is to be installed; nothing for what only the server can look up, or cannot be made."""
     if any(one.key == BUILD for one in report.problems):
         return EnvironmentSpec()  # where there is no folder, there is no Dockerfile to speak of
     try:
         found = resolve_environment(draft.environment, draft.code)
     except Refused as refused:
-        report.refused(draft.environment.at, "environment", refused)
+        said = Refused(refused.code, refused.detail.removeprefix(f"{draft.environment.at}: "))
+        report.refused(part_at(draft.environment.at, root.entries["environment"], said), "environment", said)
         return EnvironmentSpec()
     if not isinstance(found, EnvironmentSpec):
         return EnvironmentSpec()
     note_indexes(found, draft.environment.at, "environment", report)
     return found
+
+
+def part_at(at: Place, node: Node, refused: Refused) -> Place:
+    """Where the part of an environment is that a refusal is about, if ``--set`` gave it: it is in no line of a file."""
+    if not isinstance(node, MapNode) or node.at != at:
+        return at  # a file of its own
+    key = "image" if refused.code == "environment.image_unknown" else refused.detail.partition(":")[0].split(".")[0]
+    found = node.entries.get(key)
+    return found.at if found is not None and not found.at.line else at
 
 
 def check_code(draft: JobDraft, root: MapNode, report: Report) -> None:
