@@ -155,3 +155,34 @@ def test_what_azure_ml_passes_over_in_a_step_is_a_note(tmp_path: Path) -> None:
     for step in ("{type: pipeline, component: ./c.yml, settings: {}}", SWEEP[:-1] % "a" + ", settings: {}}"):
         judgement = judged(tmp_path, PIPELINE + step)
         assert (judgement.problems, [note.key for note in judgement.notes]) == ((), ["jobs.s.settings"])
+
+
+COMPONENT = (
+    "type: command\ncommand: echo ${{inputs.crop}}\nenvironment: azureml:e:1\n"
+    "inputs: {crop: {type: string, enum: ['True', 'False']}, n: {type: integer, max: 3, optional: true}}\n"
+)
+
+
+@pytest.mark.parametrize("given", ["{crop: 224}", "{crop: 'True', n: 4}", "{crop: 'True', m: 1}"])
+def test_values_that_a_component_does_not_allow_pass_azures_loader_and_are_refused_here(
+    tmp_path: Path, given: str
+) -> None:
+    (tmp_path / "c.yml").write_text(COMPONENT)
+    text = f"type: pipeline\njobs:\n  s: {{component: ./c.yml, inputs: {given}}}\n"
+    judgement = judged(tmp_path, text)
+    assert (judgement.problems, len(judgement.notes)) == ((), 1)
+    (problem,) = judge(tmp_path / "job.yml").problems
+    assert (problem.line, problem.message) == (3, judgement.notes[0].message)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("$schema: x/schedule.schema.json\nname: s\ntrigger: {}\ncreate_monitor: {}\n", "schedule/create_monitor"),
+        ("$schema: x/schedule.schema.json\nname: s\ntrigger: {}\nimport_data: {}\n", "schedule/import_data"),
+        ("type: mltable\nname: d\npath: ./x\nsource: {type: database, query: q}\n", "data_import"),
+    ],
+)  # fmt: skip
+def test_kinds_that_are_not_read_are_called_by_their_names(tmp_path: Path, text: str, kind: str) -> None:
+    (problem,) = judged(tmp_path, text).problems
+    assert problem.message.startswith(f"{kind!r} is no kind treering knows")

@@ -76,6 +76,6 @@ def test_a_program_that_writes_for_ever_is_read_so_far_and_refused() -> None:
 def test_only_the_yaml_of_the_command_line_is_read_so(folder: Path) -> None:
     with pipe(b"dependencies: [python=3.11]\n") as file:
         (folder / "job.yml").write_text(JOB.replace("conda.yml", str(file)))
-        assert "conda_file: there is no file" in str(judge(folder / "job.yml").problems[0])
+        assert f"conda_file: {str(file)!r} is a FIFO" in str(judge(folder / "job.yml").problems[0])
     (folder / "job.yml").write_text(JOB.replace("conda.yml", "'-'"))
     assert "conda_file: there is no file '-'" in str(judge(folder / "job.yml").problems[0])

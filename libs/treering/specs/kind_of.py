@@ -94,6 +94,7 @@ JOBS_UNREAD = {"automl", "spark", "parallel", "finetuning", "distillation", "imp
 KEYS_OF_JOBS = {"experiment_name", "jobs", "command", "trial", "task", "entry", "training_data"}
 BATCH_KEYS = {"mini_batch_size", "output_action", "job_definition", "retry_settings"}
 COMPONENT_KEYS = {"version", "is_deterministic", "additional_includes"}
+SCHEDULED = {"create_monitor", "import_data"}  # which are not read here
 JOB_KEYS = {"compute", "experiment_name"}  # which no component has
 DECLARED_KEYS = {"optional", "default", "description"}
 VALUE_KEYS = {"path", "value"}
@@ -148,6 +149,10 @@ def is_component(root: MapNode) -> bool:
 def narrowed(kind: str, root: MapNode) -> str:
     """The kind with what its own keys add to it."""
     said = root.text("type").lower()
+    if kind == "schedule/job" and (what := SCHEDULED & root.entries.keys()):
+        return f"schedule/{what.pop()}"
+    if kind == "data" and "source" in root.entries:
+        return "data_import"
     if kind == "data":
         return f"data/{said or 'uri_folder'}"
     if kind == "model":
