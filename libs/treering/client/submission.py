@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from treering.client.http import Client
 from treering.client.urls import segment
 from treering.domain.job_spec import EnvironmentSpec, InputSpec
 from treering.kernel.blobs import PREFIX
+from treering.kernel.refusal import Refused
 from treering.kernel.subjects import NAME_CHARACTERS_MAX
 from treering.specs.curated import resolve_environment
 from treering.specs.job_draft import JobDraft
@@ -53,10 +56,12 @@ async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: st
     draft = dataclasses.replace(draft, experiment=draft.experiment or experiment_here(Path.cwd()))
     environment = resolve_environment(draft.environment, draft.code)
     blobs = HttpBlobs(client)
-    code = (await put_tree(blobs, draft.code)).digest if draft.code else ""
-    inputs = {
-        name: await with_digest(blobs, given, draft.local_inputs.get(name)) for name, given in draft.inputs.items()
-    }
+    code, inputs = "", {}
+    with said_of(draft.file, "code"):
+        code = (await put_tree(blobs, draft.code)).digest if draft.code else ""
+    for key, given in draft.inputs.items():
+        with said_of(draft.file, f"inputs.{key}"):
+            inputs[key] = await with_digest(blobs, given, draft.local_inputs.get(key))
     git = await run_sync(git_facts, draft.code) if draft.code else {}
     spec = spec_of(draft, EnvironmentSpec(), code, inputs, git)
     said = {"environment": msgspec.to_builtins(environment), "secret_variables": draft.secret_variables}
@@ -66,6 +71,15 @@ async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: st
         body["name"] = named
     was_there = await run_sync(is_there, client, f"{jobs}/{segment(named)}") if named else False
     return Submitted(await run_sync(client.post, jobs, body), blobs.sent_bytes, was_there)
+
+
+@contextmanager
+def said_of(file: Path, key: str) -> Iterator[None]:
+    """What is refused of a folder names the key of the file that names the folder."""
+    try:
+        yield
+    except Refused as refused:
+        raise Refused(refused.code, f"{file}: {key}: {refused.detail}", refused.more) from refused
 
 
 def is_there(client: Client, path: str) -> bool:
