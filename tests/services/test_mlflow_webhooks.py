@@ -240,14 +240,27 @@ async def test_a_test_sends_the_example_of_the_event_and_says_what_was_answered(
      ({"events": events("budget_policy.exceeded")}, "no budget policies"), ({"events": "x"}, "parameter 'events'"),
      ({"secret": "s" * 1001}, "a secret is text"), ({"description": "d" * 5000}, "more than 4096"),
      ({"status": "ASLEEP"}, "parameter 'status'"), ({"url": "http://10.0.0.1/"}, "not a public address"),
-     ({"url": "http://169.254.169.254/"}, "not a public address")],
+     ({"url": "http://169.254.169.254/"}, "not a public address"),
+     ({"url": "http://93.184.215.14/hook"}, "Invalid webhook URL scheme: 'http'. Allowed schemes are: https.")],
 )  # fmt: skip
 async def test_what_cannot_be_is_refused_and_leaves_nothing(shared: Api, change: dict[str, Any], words: str) -> None:
     body = {"name": "hook", "url": EXAMPLE_URL, "events": events("prompt.created"), "secret": "s", **change}
     answer = await shared.ask("POST", HOOKS, body)
-    assert answer.status in (400, 403), answer.body
+    assert (answer.status, answer.json["error_code"]) == (400, INVALID), answer.body
     assert words in answer.json["message"] and await done(shared, "GET", HOOKS) == {}
     assert not list((shared.home.keys / "webhooks").glob("*"))
+
+
+async def test_a_webhook_is_not_moved_to_an_address_that_it_could_not_be_made_with(shared: Api) -> None:
+    id = (await hook(shared, EXAMPLE_URL, "prompt.created"))["webhook_id"]
+    for url, words in (
+        ("http://93.184.215.14/hook", "Allowed schemes are: https"),
+        ("https://10.0.0.1/", "non-public"),
+    ):
+        answer = await shared.ask("PATCH", f"{HOOKS}/{id}", {"webhook_id": id, "url": url})
+        refused(answer, 400, INVALID, words)
+    assert (await done(shared, "GET", f"{HOOKS}/{id}"))["webhook"]["url"] == EXAMPLE_URL
+    await done(shared, "DELETE", f"{HOOKS}/{id}")
 
 
 @pytest.mark.parametrize("field", ["name", "url", "description", "secret"])

@@ -32,12 +32,17 @@ class Egress:
 
     def permits(self, address: str) -> bool:
         """Whether we may connect to ``address``, an IP address in its usual form."""
-        found = plain(ipaddress.ip_address(address.partition("%")[0]))
-        if any(found.version == one.version and found in one for one in self.allowed):
+        if self.is_allowed(address):
             return True
+        found = plain(ipaddress.ip_address(address.partition("%")[0]))
         if found.version == 6 and found.is_site_local:  # fec0::/10, which Python takes for global
             return False
         return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
+
+    def is_allowed(self, address: str) -> bool:
+        """Whether the operator let it through by its number."""
+        found = plain(ipaddress.ip_address(address.partition("%")[0]))
+        return any(found.version == one.version and found in one for one in self.allowed)
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of ``host`` that we may connect to, in the resolver's order.

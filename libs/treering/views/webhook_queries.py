@@ -19,9 +19,10 @@ class AddressCheck(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddressAnswer(Struct, frozen=True):
-    """``known`` False: the name does not resolve yet."""
+    """``known`` False: the name does not resolve yet. ``allowed``: the operator let all it leads to through."""
 
     known: bool
+    allowed: bool = False
 
 
 class WebhookQuery(Struct, frozen=True, forbid_unknown_fields=True):

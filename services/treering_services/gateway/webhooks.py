@@ -183,9 +183,9 @@ async def change(call: Call, found: Resource, command: UpdateWebhook, secret: st
     return written
 
 
-async def check_address(call: Call, url: str) -> None:
+async def check_address(call: Call, url: str) -> queries.AddressAnswer:
     """``Refused("address.forbidden")`` when it leads to where we may not connect."""
-    await ask_notifier(call, "check", queries.AddressCheck(url), queries.AddressAnswer)
+    return await ask_notifier(call, "check", queries.AddressCheck(url), queries.AddressAnswer)
 
 
 async def check_room(call: Call) -> None:

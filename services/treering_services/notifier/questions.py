@@ -51,14 +51,14 @@ class Questions:
     async def check(self, body: bytes) -> queries.AddressAnswer:
         """``Refused("address.forbidden")`` when the URL leads to where we may not connect."""
         parts = urlsplit(decode(body, queries.AddressCheck).url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port, egress = parts.port or (443 if parts.scheme == "https" else 80), self.notifier.desk.egress
         try:
-            await self.notifier.desk.egress.resolve(parts.hostname or "", port)
+            found = await egress.resolve(parts.hostname or "", port)
         except Refused as refused:
             if refused.code == "address.forbidden":
                 raise
             return queries.AddressAnswer(known=False)
-        return queries.AddressAnswer(known=True)
+        return queries.AddressAnswer(known=True, allowed=all(map(egress.is_allowed, found)))
 
     async def test(self, body: bytes) -> queries.TestAnswer:
         query = decode(body, queries.TestQuery)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
 from treering.domain.mlflow_events import selected
-from treering.domain.webhook import WEBHOOK, Webhook
+from treering.domain.webhook import WEBHOOK, Webhook, check_url
 from treering.domain.webhook_messages import CreateWebhook, DeleteWebhook, PauseWebhook, ResumeWebhook, UpdateWebhook
 from treering.kernel.ending import run_together
 from treering.kernel.refusal import Refused
@@ -53,6 +54,7 @@ async def create(call: Call) -> Response:
     name, url, types = hook_name(asked.name), hook_url(asked.url), event_names(asked.events or [])
     suffix = hashlib.sha256(call.command_id().encode()).hexdigest()[:8]
     address = Address(workspace_of(call), WEBHOOK.kind, f"{name}-{suffix}")
+    await check_place(call, url)
     since = await call.gateway.log.head()
     command = CreateWebhook(
         url, since, types=types, body="mlflow", description=asked.description, title=name,
@@ -60,6 +62,22 @@ async def create(call: Call) -> Response:
     )  # fmt: skip
     await make(call, address, command, asked.secret)
     return await one(call, address.key)
+
+
+async def check_place(call: Call, url: str) -> None:
+    """Public and https, as MLflow demands; other addresses, and http, when the operator let them through."""
+    check_url(url)
+    try:
+        found = await check_address(call, url)
+    except Refused as refused:
+        if refused.code != "address.forbidden":
+            raise
+        raise invalid(f"Webhook URL must not resolve to a non-public IP address. {refused.detail}") from None
+    if urlsplit(url).scheme == "http" and not found.allowed:
+        raise invalid(
+            "Invalid webhook URL scheme: 'http'. Allowed schemes are: https."
+            " http is for addresses that an operator allows with --allow-address"
+        )
 
 
 async def get(call: Call) -> Response:
@@ -101,7 +119,7 @@ async def update(call: Call) -> Response:
     if asked.secret:
         mlflow_key_of(asked.secret)
     if command.url:
-        await check_address(call, command.url)
+        await check_place(call, command.url)
     address = Address(row.workspace, row.kind, row.name)
     await change(call, row, command, asked.secret)
     if asked.status:
