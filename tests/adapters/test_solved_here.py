@@ -76,3 +76,13 @@ async def test_an_index_that_does_not_answer_is_called_that(tmp_path: Path, monk
     with pytest.raises(Refused, match=r"environment\.index_unreachable: .*Connection refused") as refused:
         await Environments(tmp_path / "envs").ready(EnvironmentSpec(requirements=("treering-split",)), nothing)
     assert "127.0.0.1" not in refused.value.detail
+
+
+async def test_a_constraint_chooses_the_version_of_what_something_else_requires(wheels: Path, tmp_path: Path) -> None:
+    for version in ("1.0", "2.0"):
+        write_wheel(wheels, "treering_split", version)
+    write_wheel(wheels, "treering_needs", "1.0", needs=("treering_split",))
+    made, wanted = Environments(tmp_path / "envs"), ("treering-needs",)
+    free = await made.ready(EnvironmentSpec(requirements=wanted), nothing)
+    held = await made.ready(EnvironmentSpec(requirements=wanted, constraints=("treering-split<2", "absent>1")), nothing)
+    assert [*await versions(free, "treering_split"), *await versions(held, "treering_split")] == ["2.0", "1.0"]

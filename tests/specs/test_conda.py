@@ -203,3 +203,21 @@ def test_of_very_many_faults_some_are_shown_and_the_others_counted(tmp_path: Pat
         read_conda(conda(tmp_path, *(f"absent{number}" for number in range(100))))
     lines = refused.value.detail.splitlines()
     assert (len(lines), lines[-1]) == (31, "and 70 more")
+
+
+def test_constraints_are_read_from_a_file_of_the_same_folder(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("numpy<2\n")
+    (tmp_path / "r.txt").write_text("-c c.txt\npandas\n")
+    assert read_requirements(tmp_path / "r.txt") == (("pandas",), (), (), ("numpy<2",))
+    for items in ("-c c.txt\n    - pandas", "-r r.txt"):
+        spec = read_conda(conda(tmp_path, f"pip:\n    - {items}"))
+        assert (spec.requirements, spec.constraints) == (("pandas",), ("numpy<2",))
+
+
+@pytest.mark.parametrize("written", ["../c.txt", "https://x.example/constraints.txt", "absent.txt"])
+def test_constraints_from_elsewhere_are_refused(tmp_path: Path, written: str) -> None:
+    (tmp_path / "r.txt").write_text(f"numpy\n-c {written}\n")
+    with pytest.raises(Refused, match=r"conda\.yaml:5|absent\.txt"):
+        read_conda(conda(tmp_path, f"pip:\n    - -c {written}"))
+    with pytest.raises(Refused, match=r"r\.txt:2|absent\.txt"):
+        read_requirements(tmp_path / "r.txt")

@@ -164,3 +164,10 @@ def test_what_is_installed_from_no_index_is_called_that(tmp_path: Path, written:
     ) as refused:
         installed(tmp_path, f"RUN pip install {written}")
     assert "pw@" not in refused.value.detail
+
+
+@pytest.mark.parametrize("option", ["-c c.txt", "--constraint=c.txt", "--constraint /tmp/c.txt"])
+def test_a_file_of_constraints_is_read(tmp_path: Path, option: str) -> None:
+    (tmp_path / "c.txt").write_text("# tested with\nnumpy<2\nurllib3==1.26.18\n")
+    found = build(tmp_path, f"FROM python:3.11\nRUN pip install {option} pandas\n")
+    assert (found.requirements, found.constraints) == (("pandas", SHIPPED), ("numpy<2", "urllib3==1.26.18"))

@@ -54,11 +54,13 @@ QUICK_MAX = 1000
 
 
 class Asked(NamedTuple):
-    """``version`` of Python, requirements, and the package indexes beside the installation's own as uv names them."""
+    """``version`` of Python, requirements, the package indexes beside the installation's own as uv names them, and the
+    versions that will do of what is not required itself."""
 
     version: str
     wanted: tuple[str, ...]
     indexes: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
 
 
 class Environments:
@@ -83,8 +85,10 @@ class Environments:
         ``lock.busy``; ``disk.full``; and ``sandbox.*`` where builds cannot be confined.
         """
         wanted = requirements(spec.requirements, "requirements")
-        asked = Asked(spec.python, wanted, uv_indexes(spec.indexes, self.indexes))
-        lock = self.locks / f"{spec_digest(spec.python, (*wanted, *spec.indexes))}.txt"
+        constraints = requirements(spec.constraints, "constraints")
+        asked = Asked(spec.python, wanted, uv_indexes(spec.indexes, self.indexes), constraints)
+        every = (*wanted, *spec.indexes, *(f"-c {one}" for one in constraints))
+        lock = self.locks / f"{spec_digest(spec.python, every)}.txt"
         if (known := await self.look(lock, wanted)) is not None:
             return known
         return await self.builds.wait(lock, lambda say: self.build(asked, lock, say), say)
@@ -121,7 +125,7 @@ class Environments:
         return self.root / key
 
     async def make(self, asked: Asked, lock: Path, say: Say) -> Path:
-        version, wanted, _ = asked
+        version, wanted = asked.version, asked.wanted
         python = await find_python(version, self.root)
         if wanted or version:
             say(f"using Python {python.version}" + (f" (asked for {version})" if version else ""))
@@ -153,10 +157,9 @@ class Environments:
         text = header
         if asked.wanted:
             say(f"solving {counted(len(asked.wanted), 'requirement')}")
-            written = work / "requirements.in"
-            written.write_text("\n".join(asked.wanted) + "\n")
-            written.chmod(READABLE)
-            arguments = [*SOLVE, "--python", str(python.path), str(written)]
+            arguments = [*SOLVE, "--python", str(python.path), written(work, "requirements.in", asked.wanted)]
+            if asked.constraints:
+                arguments += ["--constraint", written(work, "constraints.in", asked.constraints)]
             with in_time("pip compile", SOLVE_TIMEOUT_SECONDS):
                 uv = self.uv.with_indexes(asked.indexes)
                 solved = await uv.solve(arguments, python.path, work, SOLVE_TIMEOUT_SECONDS)
@@ -186,6 +189,14 @@ class Environments:
             # Jobs are shown what these links lead to: a package could have shown them the keys of the installation.
             message = "requirements: a package replaced the Python of its environment, which is not allowed"
             raise Refused("environment.install_failed", message)
+
+
+def written(work: Path, name: str, lines: tuple[str, ...]) -> str:
+    """The path of a file for uv to read."""
+    path = work / name
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(READABLE)
+    return str(path)
 
 
 def keep(text: str, lock: Path, work: Path) -> None:

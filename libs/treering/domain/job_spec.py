@@ -28,7 +28,8 @@ MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
     """A Python and what is installed in it; ``image`` is the container image the user named, if any.
 
-    ``indexes`` are addresses of package indexes beside the installation's own. ``modules`` are folders of the job's
+    ``indexes`` are addresses of package indexes beside the installation's own. ``constraints`` say which versions will
+    do of packages that something else requires. ``modules`` are folders of the job's
     code that packages are imported from, relative to it. ``sealed`` are those of its variables that are secret; in the
     spec of a job they are among the job's own.
     """
@@ -41,6 +42,7 @@ class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
     modules: Annotated[tuple[Text, ...], Meta(max_length=MODULES_MAX)] = ()
     source: Text = ""  # where it came from, for people: "azureml:name:1", "conda.yml", "azureml://registries/..."
     sealed: Sealed | None = None
+    constraints: Annotated[tuple[Text, ...], Meta(max_length=ITEMS_MAX)] = ()
 
 
 class InputSpec(Struct, frozen=True, omit_defaults=True):

@@ -19,7 +19,17 @@ from treering.specs.faults import Faults
 from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, Value, shown, variables
 from treering.specs.on_disk import real
 from treering.specs.package_index import index_urls
-from treering.specs.requirement_lines import INCLUDES, Wanted, joined, line, option, read_requirements
+from treering.specs.requirement_lines import (
+    CONSTRAINTS,
+    INCLUDES,
+    Wanted,
+    constrained,
+    included,
+    joined,
+    line,
+    option,
+    read_requirements,
+)
 from treering.specs.requirements import python_versions, requirement, requirements
 from treering.specs.yaml_text import read_yaml
 
@@ -75,6 +85,7 @@ def environment(root: MapNode, folder: Path, source: str) -> EnvironmentSpec:
         requirements=requirements(wanted.requirements, source),
         indexes=index_urls(wanted.indexes, source),
         modules=tuple(map(str, wanted.modules)),
+        constraints=requirements(wanted.constraints, source),
         variables=variables_of(root.entries.get("variables", MapNode({}, {}, root.at))),
         source=source,
     )
@@ -105,12 +116,13 @@ def pip_item(item: Node, folder: Path) -> Wanted:
 def pip_line(text: str, at: Place, folder: Path) -> Wanted:
     """What one line of ``pip:`` asks for; a requirements file must lie in the folder of the conda file."""
     name, value = option(text)
-    if name not in INCLUDES:
+    if name not in INCLUDES | CONSTRAINTS:
         return line(text, str(at), folder)
-    path = folder / value
+    path = included(value, Path(at.file), folder, str(at)) if "://" in value else folder / value
     if not real(path).is_relative_to(real(folder)):
         raise Refused("environment.requirement", f"{at}: {text[:100]!r} lies outside the folder of the conda file")
-    return read_requirements(path)
+    found = read_requirements(path)
+    return constrained(found, str(at)) if name in CONSTRAINTS else found
 
 
 def package(text: str, at: Place) -> Found:

@@ -143,4 +143,5 @@ def installed(draft: EnvironmentDraft) -> EnvironmentSpec:
         requirements=requirements([*base.requirements, *wanted.requirements], where),
         indexes=index_urls(wanted.indexes, where),
         modules=tuple(map(str, wanted.modules)),
+        constraints=requirements(wanted.constraints, where),
     )

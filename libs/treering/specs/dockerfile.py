@@ -67,6 +67,7 @@ class Reader:
             requirements=requirements([*self.base.requirements, *wanted.requirements, *self.shipped()], str(self.file)),
             indexes=index_urls(wanted.indexes, str(self.file)),
             modules=tuple(map(str, wanted.modules)),
+            constraints=requirements(wanted.constraints, str(self.file)),
             image=self.base.image,
             variables={name: value for one in self.found for name, value in one.variables.items()} | self.variables,
             source=str(self.file),

@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 from treering.kernel.refusal import Refused
 from treering.specs.conda import conda_spec, read_conda
-from treering.specs.requirement_lines import INCLUDES, INDEXES, Wanted, joined, line, logical_lines, read_requirements
+from treering.specs.requirement_lines import (
+    CONSTRAINTS,
+    INCLUDES,
+    INDEXES,
+    Wanted,
+    constrained,
+    joined,
+    line,
+    logical_lines,
+    read_requirements,
+)
 
 PYTHON = re.compile(r"python(?:3(?:\.\d+)?)?")
 PIP = re.compile(r"pip(?:3(?:\.\d+)?)?")
@@ -170,6 +180,9 @@ def pip_words(words: tuple[str, ...], copied: Copied, context: Path, shown: str)
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name in INCLUDES:
             yield from required(copied(value if equals else next(remaining, ""), shown), context, shown)
+        elif name in CONSTRAINTS:
+            found = required(copied(value if equals else next(remaining, ""), shown), context, shown)
+            yield constrained(joined(found), shown)
         elif name in INDEXES or name in ("-e", "--editable"):
             yield line(f"{name} {value if equals else next(remaining, '')}", shown, context)
         elif name in WITH_VALUE:
@@ -230,5 +243,5 @@ def of_conda_file(words: tuple[str, ...], copied: Copied, shown: str) -> Install
             "environment.dockerfile", f"{shown}: a conda file of a here-document is not read; write it beside"
         )
     found = read_conda(path)
-    wanted = Wanted(found.requirements, found.indexes, tuple(map(Path, found.modules)))
+    wanted = Wanted(found.requirements, found.indexes, tuple(map(Path, found.modules)), found.constraints)
     return Installed(wanted, found.python, found.variables)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import without_secrets
 from treering.specs.faults import Faults
 from treering.specs.local_package import local_package
 from treering.specs.on_disk import real
@@ -22,6 +23,7 @@ FILES_MAX = 20
 OPTION = re.compile(r"(?P<name>--?[A-Za-z][A-Za-z-]*)(?:(?:\s*=\s*|\s+)(?P<value>.*))?")
 SHORT = re.compile(r"(?P<name>-[a-z])(?P<value>[^\s-].*)")
 INCLUDES = frozenset({"-r", "--requirement"})
+CONSTRAINTS = frozenset({"-c", "--constraint"})
 INDEXES = frozenset({"-i", "--index-url", "--pypi-url", "--extra-index-url"})
 LINKS = frozenset({"-f", "--find-links"})
 FOLDERS = frozenset({"-e", "--editable"})
@@ -39,6 +41,7 @@ class Wanted(NamedTuple):
     requirements: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
     modules: tuple[Path, ...] = ()
+    constraints: tuple[str, ...] = ()
 
 
 def joined(found: Iterable[Wanted]) -> Wanted:
@@ -48,6 +51,7 @@ def joined(found: Iterable[Wanted]) -> Wanted:
         tuple(text for one in all_of for text in one.requirements),
         tuple(dict.fromkeys(url for one in all_of for url in one.indexes)),
         tuple(dict.fromkeys(path for one in all_of for path in one.modules)),
+        tuple(text for one in all_of for text in one.constraints),
     )
 
 
@@ -76,6 +80,8 @@ def read_files(path: Path, folder: Path, seen: set[Path], faults: Faults) -> Ite
         with faults.caught():
             if name in INCLUDES:
                 yield from read_files(included(value, path, folder, where), folder, seen, faults)
+            elif name in CONSTRAINTS:
+                yield constrained(read_requirements(included(value, path, folder, where)), where)
             else:
                 yield line(text, where, path.parent)
 
@@ -101,6 +107,16 @@ def of_folder(written: str, where: str, folder: Path) -> Wanted:
         return Wanted((requirement(written, where),))  # which says what to write instead
     found = local_package(written, folder, where)
     return Wanted(tuple(requirement(one, where) for one in found.needs), modules=(found.modules,))
+
+
+def constrained(found: Wanted, where: str) -> Wanted:
+    """What a file of constraints says: it wants nothing itself."""
+    for text in found.requirements:
+        if "[" in text.partition(";")[0]:
+            raise Refused(
+                "environment.requirement", f"{where}: the constraint {text[:100]!r} has extras; leave them out"
+            )
+    return Wanted(indexes=found.indexes, constraints=found.requirements)
 
 
 def option(text: str) -> tuple[str, str]:
@@ -130,6 +146,9 @@ def without_comment(line: str) -> str:
 
 
 def included(written: str, path: Path, folder: Path, where: str) -> Path:
+    if "://" in written:
+        said = f"{where}: {without_secrets(written)[:100]!r} is not fetched; put the file into the folder and name it"
+        raise Refused("environment.requirement", said)
     target = path.parent / written
     if not real(target).is_relative_to(folder):
         raise Refused("environment.requirement", f"{where}: {written!r} lies outside the folder of the first file")

@@ -97,6 +97,7 @@ def environment_checks(spec: EnvironmentSpec) -> Iterator[Callable[[], object]]:
     yield from environment_text_checks(spec)
     yield lambda: python_versions(spec.python)
     yield lambda: requirements(spec.requirements, "environment.requirements")
+    yield lambda: requirements(spec.constraints, "environment.constraints")
     yield lambda: index_urls(spec.indexes, "environment.indexes")
     yield from (partial(SafePath.parse, folder) for folder in spec.modules)
     yield from variable_checks("environment.variables", spec.variables)
