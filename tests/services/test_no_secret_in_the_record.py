@@ -116,6 +116,49 @@ async def test_what_is_secret_in_an_address_is_left_out_of_every_text(mlflow: Ml
     assert WORD.encode() not in whole, whole[max(0, whole.index(WORD.encode()) - 200) :][:250]
 
 
+def keys(plant: Planter) -> list[str]:
+    """Texts that hold a key or token of a known form, each another."""
+    c = plant.canary
+    return [
+        f"ghp_{c()}{'a' * 24}", f"eyJhbGciOiJIUzI1NiJ9.eyJ{c()}.{c()}", f"-----BEGIN PRIVATE KEY-----\n{c()}\n",
+        f"AccountName=a;AccountKey={c()}{'a' * 20}==", f"Authorization: Basic {c()}==", f"sv=1&sp=r&sig={c()}%3D",
+        f"machine h login me password {c()}", f'{{"auths": {{"r": {{"auth": "{c()}"}}}}}}',
+        f"https://hooks.slack.com/services/T0/B0/{c()}", f"Driver=x;Uid=a;Pwd={c()};",
+        f"https://conda.anaconda.org/t/{c()}/c",
+    ]  # fmt: skip
+
+
+async def test_a_key_of_a_known_form_comes_into_the_record_in_no_text(mlflow: Mlflow) -> None:
+    plant, api = Planter(), mlflow.api
+    run = await mlflow.run()
+    for number, text in enumerate(keys(plant) + keys(plant)):
+        line = text.replace("\n", " ")
+        await mlflow.done("runs/log-parameter", run_id=run, key=f"p{number}", value=text)
+        await mlflow.done("runs/set-tag", run_id=run, key=f"t{number}", value=text)
+        await mlflow.done("runs/create", experiment_id="0", run_name=line, user_id=line)
+        await mlflow.post("experiments/create", name=line)
+        await mlflow.post("registered-models/create", name=line, description=text)
+        if line.startswith(("ghp", "eyJ")):
+            answer = await api.ask("POST", f"{WS}/jobs", {"name": line, "spec": SPEC})
+            assert answer.code == "job.name_secret"
+        variables = {"PLAIN": text, "LEVEL": CONTROL}
+        fields = {"tags": {"t": text}, "description": text, "environment_variables": variables}
+        await api.submitted(f"j{number}", **fields, public_variables=["PLAIN"])
+        for refused in (
+            {"command": f"echo '{text}'"},
+            {"inputs": {"i": {"type": "string", "value": text}}},
+            {"environment": {"requirements": [line]}},
+            {"environment": {"image": line}},
+        ):
+            answer = await api.ask("POST", f"{WS}/jobs", {"spec": {**SPEC, **refused}})
+            assert answer.status == 400 and WORD.encode() not in answer.body, (refused, answer.body)
+        answer = await api.ask("POST", f"{WS}/jobs", {"spec": SPEC}, {"idempotency-key": line})
+        assert answer.code == "request.idempotency_key"
+    whole = await kept(mlflow)
+    assert CONTROL.encode() in whole and plant.count > 20
+    assert WORD.encode() not in whole, whole[max(0, whole.index(WORD.encode()) - 200) :][:250]
+
+
 async def test_mlflow_clients_read_what_was_left_of_an_address_and_may_say_it_again(mlflow: Mlflow) -> None:
     run = await mlflow.run()
     for _ in range(2):

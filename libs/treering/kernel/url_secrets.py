@@ -31,7 +31,7 @@ SECRET_ENDS = (
     "privatekey", "secretkey", "accountkey", "sharedkey", "subscriptionkey", "functionskey", "credential",
     "credentials", "authorization",
 )  # fmt: skip
-SECRET_NAMES = frozenset({"sig", "sas", "jwt", "auth", "pass", "pw", "bearer"})
+SECRET_NAMES = frozenset({"sig", "sas", "jwt", "auth", "pass", "pw", "bearer", "hmac"})
 NO_SECRETS = frozenset({"pagetoken", "nextpagetoken", "nexttoken", "continuationtoken", "nextcontinuationtoken"})
 NO_PASSWORD_SCHEMES = ("", "http", "https")  # where a user without a password is a token; elsewhere it is a name
 

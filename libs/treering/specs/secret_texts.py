@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.kernel.known_forms import is_known
 from treering.kernel.refusal import Refused
 from treering.kernel.url_secrets import secret_in
 from treering.specs.checks import join
@@ -44,12 +45,6 @@ OTHER_WORDS = frozenset(
      "embedding", "image", "per", "budget", "scope", "mount"}
 )  # fmt: skip
 WORD_VALUES = frozenset({"true", "false", "none", "null", "default", "secret", "token", "password"})
-KNOWN = re.compile(
-    r"\b(?:gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|xox[abprs]-[\w-]{10,}|hf_[A-Za-z0-9]{30,}|sk-(?:proj-|ant-)?[A-Za-z0-9]{32,}|AIza[\w-]{35}|dapi[0-9a-f]{32}"
-    r"|eyJ[\w-]{10,400}\.eyJ[\w-]{10,}\.[\w-]+|(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{20,})"
-    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
-)
 # Keys whose values are not refused: they are sealed, looked at by themselves, or written down without their secrets.
 NOT_REFUSED = frozenset(
     {
@@ -108,8 +103,11 @@ def note_left_out(root: MapNode, report: Report) -> None:
     """Note the texts that are kept without the secret parts of their addresses."""
     for key in LEFT_OUT & root.entries.keys():
         for name, node in scalars(key, root.entries[key]):
-            if isinstance(node.value, str) and (what := secret_in(node.value)):
+            text = node.value if isinstance(node.value, str) else ""
+            if what := secret_in(text):
                 report.note(node.at, name, f"is kept without what is secret in its address ({what})")
+            elif is_known(text):
+                report.note(node.at, name, "is kept with *** for the key or token in it")
 
 
 def scalars(key: str, node: Node) -> Iterator[tuple[str, Scalar]]:
@@ -130,7 +128,7 @@ def fault_in(key: str, text: str) -> str:
         return (
             f"has a secret in an address ({what}), which would stay in the record for ever; {instead_of_address(key)}"
         )
-    if KNOWN.search(text):
+    if is_known(text):
         return f"has a key or token in it, which would stay in the record for ever; {BELONGS}"
     if key.startswith("inputs.") and names_secret(name := key.split(".")[1]) and is_value(key) and is_literal(text):
         return f"has the value of {name[:60]!r}, which {STAYS}; {BELONGS}"

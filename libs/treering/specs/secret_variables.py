@@ -9,10 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
+from treering.kernel.known_forms import is_known
 from treering.kernel.refusal import Refused
 from treering.kernel.secret_names import is_secret_variable
 from treering.kernel.url_secrets import secret_in
-from treering.specs.secret_texts import CODE, KNOWN, VALUE_CHARACTERS_MIN, names_secret, texts
+from treering.specs.secret_texts import CODE, VALUE_CHARACTERS_MIN, names_secret, texts
 
 SECRETS_MAX = 500
 Spec = TypeVar("Spec", JobSpec, EnvironmentSpec)
@@ -67,7 +68,7 @@ def secrets_of(variables: Variables, declared: Collection[str], public: Collecti
 
 def has_secret_form(value: str) -> bool:
     """Whether a value is a secret whatever its variable is called, also where it was declared to be none."""
-    return bool(secret_in(value)) or KNOWN.search(value) is not None
+    return bool(secret_in(value)) or is_known(value)
 
 
 def is_certain(name: str, value: str, declared: Collection[str]) -> bool:

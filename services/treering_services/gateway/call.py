@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope
 from treering.kernel.clock import new_id, new_traceparent, now
 from treering.kernel.command import Context
 from treering.kernel.decoding import decode_once, with_given
+from treering.kernel.known_forms import is_known
 from treering.kernel.log import encoder
 from treering.kernel.refusal import Refused
 from treering.kernel.shared_limits import REQUEST_BYTES_MAX
@@ -120,8 +121,9 @@ class Call:
         if not IDEMPOTENCY_KEY.fullmatch(key):
             why = f"Idempotency-Key has {len(key)} characters; it needs 1 to 255, all of them visible and ASCII"
             raise Refused("request.idempotency_key", why)
-        if what := secret_in(key):
-            why = f"Idempotency-Key has a secret in an address ({what}), which would stay in the record; take another"
+        if (what := secret_in(key)) or is_known(key):
+            where = f"a secret in an address ({what})" if what else "a key or token"
+            why = f"Idempotency-Key has {where} in it, which would stay in the record; take another"
             raise Refused("request.idempotency_key", why)
         return f"{self.caller.via or self.caller.actor}:{key}"
 

@@ -27,6 +27,7 @@ from treering.domain import KINDS
 from treering.domain.workspace import WORKSPACE
 from treering.kernel.aggregate import Aggregate, Command
 from treering.kernel.command import Context, Written
+from treering.kernel.new_name import NAME_SECRET
 from treering.kernel.points import RunPoints
 from treering.kernel.refusal import Refused, instead
 from treering.kernel.subjects import Address, checked_name, plural
@@ -44,7 +45,7 @@ from treering_services.gateway.job_words import JobWords
 from treering_services.gateway.metrics import Metrics
 from treering_services.gateway.readiness import Asked
 from treering_services.gateway.schemas import Schemas
-from treering_services.gateway.scrubbing import scrubbed
+from treering_services.gateway.scrubbing import has_secret_name, scrubbed
 from treering_services.gateway.tail import OpenStreams
 from treering_services.gateway.tickets import Tickets
 from treering_services.gateway.tracking_reader import TrackingReader
@@ -64,10 +65,13 @@ class CommandsWithRoom(Commands):
         super().__init__(gateway.client, "gateway", gateway.here)
         self.wrote = gateway.tracking.wrote
         self.words = JobWords(gateway)
+        self.find = gateway.find
         self.check_room = RoomWatch(require_room, *gateway.home.stores).check
 
     async def send(self, address: Address, command: Command | msgspec.Raw, context: Context) -> Written:
         self.check_room()
+        if has_secret_name(address) and await self.find(address) is None:
+            raise Refused(f"{address.kind}.name_secret", NAME_SECRET)
         command = await scrubbed(address.kind, command)
         masked = await self.words.masked(address.workspace, command, context)
         written = await super().send(address, masked, context)

@@ -1,4 +1,5 @@
-"""Takes what is secret out of the addresses in a command, so that no user, password or signature comes into the log.
+"""Takes what is secret out of the texts of a command: of addresses the user, password or signature, and keys and tokens
+of known forms, so that none comes into the log.
 
 Here comes everything that people write: tags, descriptions, sources, parameters, of whatever kind. What they could not
 do without (a job's command and inputs) was refused before, so that nothing of theirs is changed behind their backs.
@@ -14,14 +15,18 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from treering.adapters.many_strings import ManyStrings
 from treering.domain.event import EVENT
 from treering.domain.event_schema import EVENT_SCHEMA
+from treering.kernel.known_forms import FORMS, is_known, without_known
 from treering.kernel.log import encoder
+from treering.kernel.subjects import Address
 from treering.kernel.url_secrets import without_secrets
 
 T = TypeVar("T")
 AT_ONCE_BYTES_MAX = 256 * 1024
 # What a publisher says is the publisher's, and is handed on as it came.
+MARKS = ManyStrings([form.mark.replace('"', '\\"').encode() for form in FORMS])
 AS_THEY_ARE = frozenset({EVENT.kind, EVENT_SCHEMA.kind})
 
 
@@ -30,11 +35,22 @@ async def scrubbed(kind: str, command: T) -> T:
     holds 250,000: a large command is looked through beside the event loop."""
     if kind in AS_THEY_ARE:
         return command
-    if len(encoder.encode(command)) > AT_ONCE_BYTES_MAX:
-        beside: T = await asyncio.to_thread(changed, command, left)
-        return beside
-    here: T = changed(command, left)
-    return here
+    said = encoder.encode(command)
+    if len(said) > AT_ONCE_BYTES_MAX:
+        return await asyncio.to_thread(without_all, command, said)
+    return without_all(command, said)
+
+
+def without_all(command: T, said: bytes) -> T:
+    """``said`` is the command as JSON: whether a mark of a key or token is in it is asked of the whole at once."""
+    command = changed(command, left)
+    return changed(command, without_known) if MARKS.find(said.lower()) else command
+
+
+def has_secret_name(address: Address) -> bool:
+    """Whether the name of a resource has a key or token in it: names cannot be changed."""
+    is_possible = address.kind not in AS_THEY_ARE and MARKS.find(address.key.lower().encode())
+    return bool(is_possible) and is_known(address.key)
 
 
 def left(text: str) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from treering.kernel.known_forms import without_known
 from treering.kernel.refusal import Refused
 from treering.kernel.url_secrets import without_secrets
 
@@ -89,8 +90,8 @@ def wrong(detail: str) -> Refused:
 
 
 def as_kept(value: Value) -> Value:
-    """What is looked for, as it is kept: without the user, password or signature of an address."""
-    return value._replace(text=without_secrets(value.text)) if value.kind == "string" else value
+    """What is looked for, as it is kept: without what is secret in an address, and without keys and tokens."""
+    return value._replace(text=without_known(without_secrets(value.text))) if value.kind == "string" else value
 
 
 class Scanner:
