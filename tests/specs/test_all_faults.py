@@ -128,3 +128,12 @@ def test_a_variable_that_a_container_could_have_is_set_with_all_its_lines(tmp_pa
         f"command: echo\nenvironment: {{python: '3.11'}}\nenvironment_variables:\n  {name}: |\n    a\n    b\n"
     )
     assert judge(path).submittable and load_job(path).environment_variables == {name: "a\nb\n"}
+
+
+@pytest.mark.parametrize("secret", ["https://u:canary77@h/x", f"ghp_canary77{'a' * 24}"])
+@pytest.mark.parametrize("key", ["limits", "code", "compute", "type", "inputs", "identity", "wrong", "name", "network"])
+def test_no_message_shows_a_secret(tmp_path: Path, key: str, secret: str) -> None:
+    path = tmp_path / "job.yml"
+    path.write_text(f"command: echo\nenvironment: {{python: '3.11'}}\n{key}: '{secret}'\n")
+    problems = judge(path).problems
+    assert problems and not any("canary77" in str(problem) for problem in problems)

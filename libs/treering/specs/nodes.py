@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from treering.kernel.known_forms import without_known
 from treering.kernel.refusal import Refused
+from treering.kernel.url_secrets import without_secrets
 
 SHOWN_CHARACTERS_MAX = 80
 PROBLEMS_MAX = 200
@@ -147,6 +149,11 @@ def shown(node: Node) -> str:
     return text if len(text) <= SHOWN_CHARACTERS_MAX else text[: SHOWN_CHARACTERS_MAX - 3] + "..."
 
 
+def showable(message: str) -> str:
+    """A sentence without the secrets of the value it shows: what ``validate`` says stands in the logs of a CI."""
+    return without_known(without_secrets(message))
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong. ``line`` is 0 for a value given by ``--set``, which ``file`` then holds. ``code`` is
@@ -181,7 +188,7 @@ class Report:
 
     def add(self, at: Place, key: str, message: str, code: str = "") -> None:
         if len(self.problems) < PROBLEMS_MAX:
-            self.problems.append(Problem(at.file, at.line, key, message, code))
+            self.problems.append(Problem(at.file, at.line, key, showable(message), code))
 
     def refused(self, at: Place, key: str, refused: Refused) -> None:
         """What a reader refused; its sentence may begin with the place already."""
@@ -196,7 +203,7 @@ class Report:
     def note(self, at: Place, key: str, message: str) -> None:
         """Something to know about a file that is accepted."""
         if len(self.notes) < PROBLEMS_MAX:
-            self.notes.append(Problem(at.file, at.line, key, message))
+            self.notes.append(Problem(at.file, at.line, key, showable(message)))
 
     def with_bindings(self) -> Report:
         return replace(self, bindings=True)
