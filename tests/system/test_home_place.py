@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from tests.system.test_full_disk import Client
 from tests.system.up import refused_up, up
 
 from treering.adapters import home_place
-from treering.adapters.home_place import MACHINE_VARIABLE, PLACE_FILE, Place, check_place, difference
+from treering.adapters.home_place import MACHINE_VARIABLE, PLACE_FILE, Place, check_place, difference, is_elsewhere
 from treering.adapters.signing import read_log_key
 from treering.adapters.witnesses import add_witness, read_witnesses
 from treering.config import Home
 from treering.kernel.refusal import Refused
+from treering_services.hosting import check_home
 
 pytestmark = pytest.mark.anyio
 HERE = Place("/srv/home", "m1", 5, 77)
@@ -52,6 +54,22 @@ def test_a_home_of_an_earlier_release_is_noted_and_a_copy_of_it_is_refused(tmp_p
     check_place(copied, moved=True)
     check_place(copied)
     check_place(home)
+
+
+def test_a_move_that_services_are_told_of_is_noted_by_the_server_of_the_log_when_its_epoch_has_begun(
+    tmp_path: Path,
+) -> None:
+    home, copied = Home(tmp_path / "home"), Home(tmp_path / "copy")
+    home.create()
+    (home.nats / "store").mkdir(parents=True)
+    check_place(home)
+    shutil.copytree(home.root, copied.root)
+    for name, begins in (("registry", False), ("gateway", False), ("nats", True)):
+        options = Namespace(name=name, moved=True)
+        check_home(options, copied)
+        assert options.elsewhere is begins and is_elsewhere(copied)
+    check_home(Namespace(name="nats", moved=True, route=["nats://b"]), copied)  # one of a cluster, which has it all
+    assert not is_elsewhere(copied)
 
 
 def test_another_machine_is_another_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
