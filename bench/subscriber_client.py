@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 SENT = b'"sent":'
-ID = b"\nid: "
+DATA = b"\ndata: "
 
 
 class Watcher(asyncio.Protocol):
@@ -35,7 +35,7 @@ class Watcher(asyncio.Protocol):
         if not self.begun:
             self.begun = True
             self.opened.put_nowait(None)
-        count = data.count(ID)
+        count = data.count(DATA)
         if not count:
             return
         self.events += count
