@@ -13,7 +13,7 @@ from treering.cli.shapes import registration_error
 if TYPE_CHECKING:
     from treering.client.http import Client
 
-WAIT_SECONDS_MAX = 30.0
+SETTLED_SECONDS_MAX = 30.0
 LOOK_SECONDS = 0.2
 MODEL_TYPES = ("custom_model", "mlflow_model", "triton_model")
 Resource = dict[str, Any]
@@ -22,7 +22,7 @@ Resource = dict[str, Any]
 def said_of_models(session: Session, client: Client, job: Resource) -> Iterator[str]:
     """A line for each output with a name. A server registers them just after the job has completed: they are waited
     for, but not for ever."""
-    outputs, until = named_outputs(job), monotonic() + WAIT_SECONDS_MAX
+    outputs, until = named_outputs(job), monotonic() + SETTLED_SECONDS_MAX
     while outputs:
         for name in [one for one in outputs if is_settled(session, client, job, one)]:
             yield sentence(name, job["state"]["registered"][name])

@@ -16,7 +16,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.safe_path import SafePath
 
 STORED_BY_NODE = ("named-outputs", "user_logs")  # nothing else can be there
-MODELS_MAX = 1000
+LOGGED_MODELS_MAX = 1000
 API = "/api/2.0/mlflow"
 
 
@@ -41,12 +41,12 @@ def download_logged(client: Client, run_id: str, folder: Path) -> Logged:
         return Logged(Downloaded(0, 0))  # a job that never came to have a run
     done, left_out = artifacts_of(client, run_id, folder)
     ids = [one["model_id"] for one in run.get("outputs", {}).get("model_outputs", ())]
-    models, missing = models_of(client, ids[:MODELS_MAX])
+    models, missing = models_of(client, ids[:LOGGED_MODELS_MAX])
     for model, name in zip(models, names(models, folder), strict=True):
         brought, why = brought_from(client, model["artifact_uri"], SafePath.parse(name).under(folder))
         done = Downloaded(done.files + brought.files, done.size_bytes + brought.size_bytes)
         left_out = [*left_out, *why]
-    more = [f"{len(ids) - MODELS_MAX} more logged models"] if len(ids) > MODELS_MAX else []
+    more = [f"{len(ids) - LOGGED_MODELS_MAX} more logged models"] if len(ids) > LOGGED_MODELS_MAX else []
     return Logged(done, [*left_out, *missing, *more])
 
 
