@@ -22,7 +22,21 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("job", "--help"), ("job", "show", "--help")])
+OF_KINDS = [
+    "experiment update",
+    "model update",
+    "compute create",
+    "compute delete",
+    "workspace show",
+    "node join",
+    "webhook",
+]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("job", "--help"), ("job", "show", "--help"), *((*words.split(), "--help") for words in OF_KINDS)],
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments).isdisjoint(HEAVY)
 

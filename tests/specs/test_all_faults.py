@@ -91,7 +91,7 @@ def test_of_a_model_and_of_a_compute(tmp_path: Path) -> None:
     ("options", "said"),
     [
         ({"name": "m", "path": "azureml://jobs/j"}, "--path: path: 'azureml://jobs/j' is no reference"),
-        ({"name": "a/b", "path": "azureml:m:1"}, "name 'a/b' is not allowed"),
+        ({"name": "a/b", "path": "azureml:m:1"}, "--name: name 'a/b' is not allowed"),
     ],
 )
 def test_one_fault_of_a_model_without_a_file_is_one_line_that_begins_with_what_is_wrong(

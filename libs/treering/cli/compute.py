@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,9 @@ from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
-from treering.client.http import Client
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 compute = group_of(COMPUTE)
 compute.add_command(delete)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,8 +20,10 @@ from treering.cli.shapes import duration_seconds, failure
 from treering.cli.stages import Stages
 from treering.cli.terminal import put
 from treering.cli.times import human
-from treering.client.http import Client
 from treering.client.sse import messages
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 INTERRUPTED = 130
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +18,12 @@ from treering.cli.names import named, named_or_own, sets_option, versioned
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import HISTORY, shape
-from treering.client.http import Client
 from treering.client.urls import tracking_uri
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import plural
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 WORKSPACES_MAX = 10_000
 LISTED_MAX = 10_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,9 @@ from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import shape
-from treering.client.http import Client
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 
 @click.command("update", cls=Verb)

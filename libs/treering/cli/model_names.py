@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from treering.cli.az_options import no_registry
 from treering.cli.names import named
 from treering.cli.session import Session
-from treering.client.http import Client
 from treering.client.urls import segment
+
+if TYPE_CHECKING:
+    from treering.client.http import Client
 
 LATEST = "latest"
 

@@ -11,7 +11,6 @@ import click
 from treering.cli.kinds import NODE, group_of
 from treering.cli.running import become
 from treering.cli.session import Session
-from treering.client.http import Client
 from treering.kernel.refusal import Refused
 
 TOKEN_CHARACTERS_MAX = 1000
@@ -48,6 +47,8 @@ def join(
     allowed: tuple[str, ...],
 ) -> None:
     """Make this machine a node of the installation at URL, with its data in --home."""
+    from treering.client.http import Client
+
     session = context.ensure_object(Session)
     if token_file is not None:
         token = token_file.read(TOKEN_CHARACTERS_MAX).strip()

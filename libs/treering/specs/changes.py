@@ -23,10 +23,10 @@ def changed_texts(
     It reads as ``create --set`` does. Raises ``Refused("set.invalid")`` for a key that cannot be changed.
     """
     keys = [steps_of(override.partition("=")[0])[0] for override in overrides]
-    for key in keys:
-        if key not in (*names, "tags"):
-            listed = ", ".join((*names, "tags.NAME"))
-            raise Refused("set.invalid", f"--set {key[:80]}: only {listed} can be changed{nearest(key, names)}")
+    listed = ", ".join((*names, "tags.NAME"))
+    if wrong := [key for key in dict.fromkeys(keys) if key not in (*names, "tags")]:
+        said = [f"--set {key[:80]}: only {listed} can be changed{nearest(key, names)}" for key in wrong]
+        raise Refused("set.invalid", "\n".join(said))
     before: dict[str, Node] = {name: Scalar(value, NOWHERE, value) for name, value in tags.items()}
     root = apply(MapNode({"tags": MapNode(before, {}, NOWHERE)}, {}, NOWHERE), overrides)
     report = Report(Path())

@@ -13,6 +13,7 @@ from treering.domain.compute import Compute, CreateCompute, decide
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.specs.blame import place_in
 from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
@@ -21,6 +22,7 @@ from treering.specs.nodes import MapNode, Report, Scalar, words
 from treering.specs.overrides import apply, given
 from treering.specs.placeholders import report_placeholders
 from treering.specs.secret_texts import check_tree
+from treering.specs.submitted import faults
 
 CLUSTER, INSTANCE = "compute/amlcompute", "compute/computeinstance"
 
@@ -68,11 +70,14 @@ def prepared_compute(root: MapNode, kind: str, report: Report) -> ComputeDraft |
         "description": root.text("description"),
         "tags": words(root.map("tags")),
     }
-    try:
-        checked_name(root.text("name"), "name")
-        decide(Compute(), decode(msgspec.json.encode({"type": "create", **body}), CreateCompute))
-    except Refused as refused:
-        report.refused(root.at, "", refused)
+    for refused in faults(
+        [
+            lambda: checked_name(root.text("name"), "name"),
+            lambda: decide(Compute(), decode(msgspec.json.encode({"type": "create", **body}), CreateCompute)),
+        ]
+    ):
+        report.refused(place_in(root, refused.detail, {"nodes_max": "max_instances"}), "", refused)
+    if report.problems:
         return None
     return ComputeDraft(root.text("name"), body, tuple(f"{one.key} {one.message}" for one in report.notes))
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.specs.blame import place_in
 from treering.specs.conda import conda_spec, mapping, passed_over, read_conda
 from treering.specs.dockerfile import read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft, from_map
@@ -44,7 +45,7 @@ def prepared_environment(root: MapNode, report: Report) -> EnvironmentSpec | Non
     note_keys(sound, KIND, report)
     for refused in environment_faults_of(draft):
         if not any(refused.detail.endswith(problem.message) for problem in report.problems):
-            report.refused(root.at, "", refused)
+            report.refused(place_in(root, refused.detail), "", refused)
     if report.problems:
         return None
     found = resolve_environment(draft)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.specs.blame import place_in
 from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
@@ -22,6 +23,7 @@ from treering.specs.readable import why_unreadable
 from treering.specs.references import parse_reference
 from treering.specs.secret_texts import check_tree
 from treering.specs.sound import sound_part
+from treering.specs.submitted import faults
 
 DEFAULT_TYPE = "custom_model"
 
@@ -74,47 +76,48 @@ def prepared_model(root: MapNode, report: Report) -> ModelDraft | None:
     if sound is None:
         return None
     note_keys(sound, kind, report)
-    try:
-        draft = read_model(sound, report)
-        return replace(draft, notes=tuple(f"{one.key} {one.message}" for one in report.notes))
-    except Refused as refused:
+    draft = read_model(sound, report)
+    for refused in faults(checks(draft)):
         about = sound.entries.get("path") if refused.code == "model.path" else None
-        report.refused(about.at if about else root.at, "path" if about else "", refused)
-        return None
+        report.refused(about.at if about else place_in(sound, refused.detail), "path" if about else "", refused)
+    return replace(draft, notes=tuple(f"{one.key} {one.message}" for one in report.notes))
 
 
 def read_model(root: MapNode, report: Report) -> ModelDraft:
-    written = root.text("path")
-    if not written:
-        raise Refused("model.invalid", "path is missing: a model is made of files that are somewhere")
-    version = root.entries.get("version")
-    reference = parse_reference(written)
-    local = resolved(written, report) if reference.form == "local" else None
-    if local is None and (why := why_unreadable(reference, "models", for_input=False)):
-        raise Refused("model.path", why)
+    written, version = root.text("path"), root.entries.get("version")
     flavors = plain(root.map("flavors"))
-    return drafted(
-        ModelDraft(
-            root.text("name"),
-            written,
-            version.written if isinstance(version, Scalar) else "",
-            root.text("type") or DEFAULT_TYPE,
-            local,
-            root.text("description"),
-            words(root.map("tags")),
-            words(root.map("properties")),
-            flavors if isinstance(flavors, dict) else {},
-        )
+    return ModelDraft(
+        root.text("name"),
+        written,
+        version.written if isinstance(version, Scalar) else "",
+        root.text("type") or DEFAULT_TYPE,
+        resolved(written, report) if is_local(written) else None,
+        root.text("description"),
+        words(root.map("tags")),
+        words(root.map("properties")),
+        flavors if isinstance(flavors, dict) else {},
     )
 
 
-def drafted(draft: ModelDraft) -> ModelDraft:
-    """The draft, once its name, version and files were looked at."""
-    checked_name(draft.name)
-    written_version(draft.version)
-    if draft.local is not None:
-        check_files(draft, draft.local)
-    return draft
+def checks(draft: ModelDraft) -> Iterator[Callable[[], object]]:
+    """What else is asked of a draft: its name, its version and its files."""
+    yield lambda: checked_name(draft.name)
+    yield lambda: written_version(draft.version)
+    yield lambda: check_files(draft, draft.local) if draft.local else check_reference(draft.path)
+
+
+def is_local(written: str) -> bool:
+    try:
+        return bool(written) and parse_reference(written).form == "local"
+    except Refused:  # which is told when it is checked
+        return False
+
+
+def check_reference(written: str) -> None:
+    if not written:
+        raise Refused("model.invalid", "path is missing: a model is made of files that are somewhere")
+    if why := why_unreadable(parse_reference(written), "models", for_input=False):
+        raise Refused("model.path", why)
 
 
 def check_files(draft: ModelDraft, local: Path) -> None:

@@ -19,6 +19,7 @@ from treering.kernel.blobs import PREFIX
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.specs.azure_code import note_azure_code
+from treering.specs.blame import place_in
 from treering.specs.curated import note_conda, note_indexes, resolve_environment
 from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
@@ -149,7 +150,7 @@ def check_spec(draft: JobDraft, environment: EnvironmentSpec, root: MapNode, rep
     known = {problem.message for problem in report.problems}
     for refused in spec_faults(draft, environment):
         if not any(refused.detail.endswith(said) for said in known):
-            report.refused(place_in(root, refused.detail), "", refused)
+            report.refused(place_in(root, refused.detail, IN_YAML), "", refused)
 
 
 def spec_faults(draft: JobDraft, environment: EnvironmentSpec) -> Iterator[Refused]:
@@ -181,17 +182,6 @@ def is_for_others(given: InputSpec) -> bool:
     return (given.mode == "direct" and is_handed_on(reference)) or (
         reference.form == "http" and given.type == "uri_file"
     )
-
-
-def place_in(root: MapNode, detail: str) -> Place:
-    """Where the key is that a sentence begins with, as far as it is there."""
-    node: Node = root
-    key = detail.partition(":")[0].partition(" ")[0]
-    for step in IN_YAML.get(key, key).split("."):
-        if not isinstance(node, MapNode) or step not in node.entries:
-            break
-        node = node.entries[step]
-    return node.at
 
 
 def spec_of(

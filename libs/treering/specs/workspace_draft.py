@@ -12,6 +12,7 @@ from treering.domain.workspace import CreateWorkspace
 from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
+from treering.specs.blame import place_in
 from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
@@ -20,6 +21,7 @@ from treering.specs.nodes import MapNode, Report, words
 from treering.specs.overrides import apply, given
 from treering.specs.placeholders import report_placeholders
 from treering.specs.secret_texts import check_tree
+from treering.specs.submitted import faults
 
 KIND, PARTIAL = "workspace", "workspace/partial"
 TEXTS = ("display_name", "description")
@@ -65,11 +67,13 @@ def prepared_workspace(root: MapNode, kind: str, report: Report) -> WorkspaceDra
     if "tags" in root.entries:
         body["tags"] = words(root.map("tags"))
     name = root.text("name")
-    try:
-        if name:
-            checked_name(name, "name")
-        decode(msgspec.json.encode({"type": "create", **body}), CreateWorkspace)
-    except Refused as refused:
-        report.refused(root.at, "", refused)
+    for refused in faults(
+        [
+            lambda: name and checked_name(name, "name"),
+            lambda: decode(msgspec.json.encode({"type": "create", **body}), CreateWorkspace),
+        ]
+    ):
+        report.refused(place_in(root, refused.detail), "", refused)
+    if report.problems:
         return None
     return WorkspaceDraft(name, body, tuple(f"{one.key} {one.message}" for one in report.notes))
