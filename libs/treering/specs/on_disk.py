@@ -15,8 +15,12 @@ CHARACTERS_SHOWN_MAX = 200
 
 
 def real(path: Path) -> Path:
-    """The path without links; one that leads round in a circle stays as it is (``resolve`` raises)."""
-    return Path(os.path.realpath(path))
+    """The path without links; one that leads round in a circle stays as it is (``resolve`` raises), and so does what
+    no file can be called."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # half of a surrogate pair, say
+        return path
 
 
 def lies_at(path: Path) -> str:
@@ -25,6 +29,8 @@ def lies_at(path: Path) -> str:
         mode = path.stat().st_mode
     except OSError as error:
         return "" if error.errno in NOTHING_THERE else f"cannot be looked at: {error.strerror}"
+    except ValueError:  # half of a surrogate pair, say
+        return ""
     if stat.S_ISREG(mode):
         return FILE
     return FOLDER if stat.S_ISDIR(mode) else f"is {kind_of(mode)}; only files and folders can be taken"
