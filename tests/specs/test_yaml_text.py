@@ -181,3 +181,10 @@ def test_merges_of_merges_are_bounded() -> None:
     with pytest.raises(Unreadable) as refused:
         parse_yaml("a0: &a0 {k: 1}\n" + lists, "f")
     assert refused.value.code == "yaml.too_many_nodes"
+
+
+def test_halves_of_a_character_are_put_together_and_one_alone_is_refused() -> None:
+    assert read('a: "\\ud83d\\ude00"\n"\\ud83d\\ude00": é') == {"a": "\U0001f600", "\U0001f600": "é"}
+    for text in ('x: 1\na: "\\ud800"', 'x: 1\n"\\ude00\\ud83d": 1'):
+        with pytest.raises(Unreadable, match="f:2: has half of a character"):
+            parse_yaml(text, "f")

@@ -58,3 +58,9 @@ def number_or_text(text: str) -> Value:
         return number if -INTEGER_LIMIT <= number < INTEGER_LIMIT else text
     found = float(text) if DECIMAL.fullmatch(text) else math.inf
     return text if math.isinf(found) else found
+
+
+def whole_text(text: str) -> str:
+    """Text in which the halves of a character, as JSON writes those beyond U+FFFF (``\\ud83d\\ude00``), are put
+    together; UnicodeError for a half that is alone, which nothing could write down."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")

@@ -14,9 +14,12 @@ def is_merge_key(event: yaml.Event) -> bool:
     return isinstance(event, yaml.ScalarEvent) and event.value == MERGE and bool(event.implicit[0])
 
 
-def merged(own: MapNode, merge: Node) -> MapNode | None:
-    """A mapping with the keys of ``merge`` that it does not have itself; the first mapping of a list that has a key
-    decides. None when ``merge`` holds something else than mappings. Each key keeps the place it was written at."""
+def merged(own: MapNode, merge: Node | None) -> MapNode | None:
+    """A mapping with the keys of ``merge``, if there is one, that it does not have itself; the first mapping of a list
+    that has a key decides. None when ``merge`` holds something else than mappings. Each key keeps the place it was
+    written at."""
+    if merge is None:
+        return own
     sources = merge.items if isinstance(merge, ListNode) else (merge,)
     maps = [one for one in sources if isinstance(one, MapNode)]
     if len(maps) != len(sources):

@@ -16,8 +16,8 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner
 
 from treering.kernel.refusal import Refused
-from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar, shown
-from treering.specs.scalars import plain_value, tagged_value
+from treering.specs.nodes import ListNode, MapNode, Node, Place, Scalar
+from treering.specs.scalars import plain_value, tagged_value, whole_text
 from treering.specs.yaml_merge import MERGE, is_merge_key, merged
 
 BYTES_MAX = 256 * 1024
@@ -130,6 +130,11 @@ class Composer:
 
     def next(self) -> yaml.Event:
         event: yaml.Event = self.events.get_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.ScalarEvent) and not event.value.isascii():
+            try:
+                event.value = whole_text(event.value)
+            except UnicodeError as error:
+                raise Unreadable("yaml.syntax", self.place(event), "has half of a character in it") from error
         return event
 
     def place(self, event: yaml.Event) -> Place:
@@ -186,14 +191,9 @@ class Composer:
                 continue
             places[key] = place
             entries[key] = self.node(self.next(), depth + 1)
-        own = MapNode(entries, places, at)
-        return own if merge is None else self.merged(own, merge)
-
-    def merged(self, own: MapNode, merge: Node) -> MapNode:
-        found = merged(own, merge)
+        found = merged(MapNode(entries, places, at), merge)
         if found is None:
-            message = f"'{MERGE}' takes a mapping or a list of mappings, not {shown(merge)}: write {MERGE}: *NAME"
-            raise Unreadable("yaml.merge_key", merge.at, message)
+            raise Unreadable("yaml.merge_key", at, f"'{MERGE}' takes a mapping or a list of mappings: {MERGE}: *NAME")
         return found
 
     def key(self, event: yaml.Event) -> tuple[str, Place]:
