@@ -227,6 +227,23 @@ async def test_a_source_is_below_what_its_run_owns(api: Api) -> None:
     refused(answer, 400, "INVALID_PARAMETER_VALUE", NOT_BELOW)
 
 
+@pytest.mark.parametrize("location", ["/srv/art", "file:///srv/art"])
+async def test_a_path_of_a_machine_is_a_source_where_its_run_keeps_its_artifacts(api: Api, location: str) -> None:
+    await a_model(api)
+    asked = {"name": location, "artifact_location": location}
+    experiment = (await done(api, "POST", f"{API}/experiments/create", asked))["experiment_id"]
+    run = (await done(api, "POST", f"{API}/runs/create", {"experiment_id": experiment}))["run"]["info"]
+    inside = f"/srv/art/{run['run_id']}/artifacts/net"
+    for source in (inside, f"file://{inside}"):
+        asked = {"name": "m", "source": source, "run_id": run["run_id"]}
+        made = (await done(api, "POST", f"{MV}/create", asked))["model_version"]
+        assert made["source"] == source and "not held by a digest" in made["status_message"]
+    for source in ("/srv/art/other", "/srv/art", f"{inside}/../../../other", f"file://host{inside}", "net", "/"):
+        answer = await api.ask("POST", f"{MV}/create", {"name": "m", "source": source, "run_id": run["run_id"]})
+        refused(answer, 400, "INVALID_PARAMETER_VALUE")
+    refused(await api.ask("POST", f"{MV}/create", {"name": "m", "source": inside}), 400, "INVALID_PARAMETER_VALUE")
+
+
 ELSEWHERE = [
     ("/etc", "To use a local path"),
     ("file:///etc/", "To use a local path"),

@@ -1,9 +1,9 @@
 """Where the files of a new model version may be said to lie.
 
 A client that loads a version downloads what its source names, with the rights of whoever loads it. So a source is a
-place that its run or logged model owns, another version, or an object store; never a path of a machine, nor a host
-that somebody named (mlflow/server/handlers.py of 3.18, ``_validate_source_run`` and the functions around it). No tag
-skips a check.
+place that its run or logged model owns, another version, or an object store; a path of a machine only where its run or
+model keeps its artifacts, and never a host that somebody named (mlflow/server/handlers.py of 3.18,
+``_validate_source_run`` and the functions around it). No tag skips a check.
 """
 
 from __future__ import annotations
@@ -63,9 +63,11 @@ async def resolve(call: Call, asked: NewVersion, tags: Mapping[str, str]) -> Sou
     check_scheme(parts, uri)
     if parts.scheme == "models" and parse_model_uri(uri).model_id == "":
         return await of_version(call, asked)
-    check_plain(uri)
+    if not is_local(parts):
+        check_plain(uri)
     if not model_id:
-        check_below(uri, parts, "run_id", run_id, await run_root(call, run_id) if is_proxied(parts) else "")
+        owned = is_proxied(parts) or is_local(parts)
+        check_below(uri, parts, "run_id", run_id, await run_root(call, run_id) if owned else "")
         if parts.scheme.lower() == "runs" and call.caller.is_bounded:
             await known_run(call, workspace_of(call), run_id)
         return Source(uri, uri, run_id, "", run_id if parts.scheme.lower() == "runs" or is_proxied(parts) else "")
@@ -115,7 +117,7 @@ def split(uri: str) -> SplitResult:
 
 
 def check_scheme(parts: SplitResult, uri: str) -> None:
-    """No path of a machine, and no scheme that makes whoever reads it connect to a host it names."""
+    """No path of Windows, and no scheme that makes whoever reads it connect to a host it names."""
     scheme = parts.scheme.lower()
     if scheme in HOST_ADDRESSED or (scheme == "mlflow-artifacts" and parts.netloc):
         raise invalid(
@@ -123,12 +125,16 @@ def check_scheme(parts: SplitResult, uri: str) -> None:
         )
     if scheme == "file" and (parts.hostname or "") not in LOCAL_HOSTS:
         raise invalid(f"{uri} is not a valid remote uri. Use mlflow-artifacts:, runs:, models: or an object store.")
-    if scheme in ("", "file") or len(scheme) == 1:  # the last is a drive
-        raise invalid(
-            f"Invalid model version source: '{uri}'. To use a local path as a model version source, the run_id request "
-            "parameter has to be specified and the local path has to be contained within the artifact directory of the "
-            "run specified by the run_id."
-        )
+    if len(scheme) == 1:  # a drive
+        raise not_contained(uri)
+
+
+def not_contained(uri: str) -> MlflowError:
+    return invalid(
+        f"Invalid model version source: '{uri}'. To use a local path as a model version source, the run_id request "
+        "parameter has to be specified and the local path has to be contained within the artifact directory of the "
+        "run specified by the run_id."
+    )
 
 
 def check_plain(uri: str) -> None:
@@ -159,7 +165,12 @@ def not_plain(uri: str) -> MlflowError:
 
 
 def check_below(uri: str, parts: SplitResult, id_name: str, id: str, root: str) -> None:
-    """A source in this server's care lies below what the run or model ``id`` owns."""
+    """A source in this server's care, or on a machine, lies below what the run or model ``id`` owns."""
+    if is_local(parts):
+        if not id or not is_within(parts, root):
+            raise not_contained(uri)
+        check_plain(uri)
+        return
     match parts.scheme.lower():
         case "models":
             good = not parts.netloc and id_name == "model_id" and parse_model_uri(uri).model_id == id
@@ -179,12 +190,23 @@ def is_proxied(parts: SplitResult) -> bool:
     return parts.scheme.lower() == "mlflow-artifacts"
 
 
+def is_local(parts: SplitResult) -> bool:
+    return parts.scheme.lower() in ("", "file")
+
+
 def is_within(parts: SplitResult, root: str) -> bool:
     owner = urlsplit(root)
-    if (parts.scheme.lower(), parts.netloc.lower()) != (owner.scheme.lower(), owner.netloc.lower()):
+    if place_of(parts) != place_of(owner):
         return False
     above = path_parts(owner.path)
     return bool(above) and path_parts(parts.path)[: len(above)] == above
+
+
+def place_of(parts: SplitResult) -> tuple[str, str]:
+    """Scheme and host; the same for a path of this machine, however it is written."""
+    if is_local(parts) and (parts.hostname or "") in LOCAL_HOSTS:
+        return "file", ""
+    return parts.scheme.lower(), parts.netloc.lower()
 
 
 def path_parts(path: str) -> list[str]:
