@@ -86,6 +86,7 @@ DOORS: dict[str, Door] = {
     "MLflow's runs": lambda api, logged: by_mlflow(api, "runs:/j/net", run_id="j"),
     "MLflow's file of a run": lambda api, logged: by_mlflow(api, "runs:/j/net/w.bin", run_id="j"),
     "MLflow's address": lambda api, logged: by_mlflow(api, f"{logged.root}/net", run_id="j"),
+    "MLflow's address with escapes": lambda api, logged: by_mlflow(api, f"{logged.root}/n%65t", run_id="j"),
     "MLflow's model": lambda api, logged: by_mlflow(api, f"models:/{logged.model_id}", model_id=logged.model_id),
     "MLflow's reference": lambda api, logged: by_mlflow(api, "azureml://jobs/j/outputs/artifacts/paths/net"),
 }

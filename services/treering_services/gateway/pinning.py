@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from treering.adapters.trees import TreeFile
 from treering.domain.model import ModelSpec, Unpinned
@@ -54,6 +55,8 @@ async def pin_at(gateway: Gateway, workspace: str, place: str) -> Pinned:
         if await is_elsewhere(gateway, workspace, place):
             return Pinned(place, unpinned="elsewhere")
         origin = await of_source(gateway, workspace, place)
+        if origin is None and (plain := unquote(place)) != place:  # as clients write the address of "my net"
+            origin = await of_source(gateway, workspace, plain)
     except MlflowError:
         origin = None
     except Refused as refused:
