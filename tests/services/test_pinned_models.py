@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from tests.services.gateway_example import WS, Api, running_gateway
 
-from treering.adapters.trees import Manifest
-from treering.domain.job_messages import CompleteJob
+from treering.adapters.trees import Manifest, TreeFile
+from treering.domain.job_messages import CompleteJob, OutputData
 from treering.kernel.blobs import digest_of
 from treering.testing.nats import RunningNats
 from treering_services.gateway import model_origins
@@ -131,6 +131,24 @@ async def test_a_version_of_what_a_run_logged_is_still_shown_to_be_the_runs(
     lineage = await done(api, "GET", f"{WS}/models/{key}/lineage")
     assert (lineage["run"]["run_id"], lineage["job"]["name"]) == ("j", "j")
     assert "said_by" not in lineage["run"] and lineage["digest"] == (await spec_of(api, key))["digest"]
+
+
+async def test_what_a_job_left_is_the_same_tree_by_every_reference_to_it(api: Api) -> None:
+    job = await api.held("k", outputs={"net": {}})
+    left = Manifest((TreeFile("bin/run", 6, FILE["w.bin"], True),), ("empty",))
+    for data in (b"before", msgspec.json.encode(left)):
+        await done(api, "PUT", f"/v1/blobs/{digest_of(data)}", data)
+    output = OutputData(digest_of(msgspec.json.encode(left)), 1, 6)
+    ended = await api.send_as("executor", job, CompleteJob(1, "n1", {"net": output}))
+    await api.reader.projector.reached(ended.position)
+    for path in ("outputs/net", "outputs/artifacts/paths/named-outputs/net"):
+        key = await by_reference(api, f"azureml://jobs/k/{path}")
+        assert (await spec_of(api, key))["digest"] == output.digest, path
+    for key in (
+        await by_reference(api, "runs:/k/named-outputs/net"),
+        await by_mlflow(api, "runs:/k/named-outputs/net", run_id="k"),
+    ):
+        assert (await spec_of(api, key))["digest"] == output.digest
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from anyio.to_thread import run_sync
+from msgspec.structs import replace
 
 from treering.adapters.sqlite_view import Database
 from treering.adapters.trees import Manifest, TreeFile
@@ -51,7 +52,7 @@ def together(kept: Kept, trees: Mapping[str, OpenTree]) -> Manifest:
             if one.endswith("/"):
                 folders |= {path.rstrip("/")} - {""}
             else:
-                files[path] = TreeFile(path, tree.files[one].size, tree.files[one].digest, False)
+                files[path] = replace(tree.files[one], path=path)
     logged = {file.path[len(start) :]: file for file in kept.files if file.path.startswith(start)}
     files |= {
         path: TreeFile(path, logged[path].size_bytes, logged[path].digest, False) for path in beside(files, logged)
