@@ -11,7 +11,7 @@ from treering.cli.audit_follow import followed
 from treering.cli.history import ROW, with_names
 from treering.cli.lazy import LazyGroup
 from treering.cli.moments import MOMENT
-from treering.cli.notes import note
+from treering.cli.notes import first, note
 from treering.cli.people import names_of
 from treering.cli.session import Session
 
@@ -81,7 +81,8 @@ def query(
                 raise click.UsageError("--follow goes on from the newest; it cannot begin with the oldest")
             write(session, named(session, followed(session, client, max_results, {**said, "unseen": True})))
             return
-        rows = list(session.listed(client, "/v1/audit", max_results, key="rows", oldest_first=oldest_first, **said))
+        every = session.listed(client, "/v1/audit", max_results + 1, key="rows", oldest_first=oldest_first, **said)
+        rows = first(every, max_results)
     session.table(with_names(session, rows), AUDIT, csv_columns=ROW)
 
 

@@ -8,6 +8,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
+from treering.cli.notes import first
 from treering.cli.people import names_of, who
 from treering.cli.session import Session
 from treering.client.urls import segment
@@ -38,12 +39,13 @@ def ask(
             path = "/v1/audit/access"
             asked["workspace"] = session.workspace if session.workspace_said else None
         page = ""
-        while len(rows) < max_results:
-            answer = client.get(path, **asked, limit=min(max_results - len(rows), 1000), page=page)
+        while len(rows) <= max_results:  # one more, to know whether there are more
+            answer = client.get(path, **asked, limit=min(max_results + 1 - len(rows), 1000), page=page)
             rows += answer["rows"]
             columns, page = answer["columns"], answer["next"]
             if not page:
                 break
+    rows = first(rows, max_results)
     people = names_of(session.home)
     for row in rows:
         by = row.get("by", "")

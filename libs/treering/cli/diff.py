@@ -9,6 +9,7 @@ import click
 from treering.cli.history import history_path
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
+from treering.cli.notes import MORE, first
 from treering.cli.output import shown
 from treering.cli.people import names_of
 from treering.cli.session import Session
@@ -36,7 +37,10 @@ def diff(session: Session, resource: str, since: str, until: str | None, kind: s
         if resource == "workspace":
             path = f"{session.path('workspace', session.workspace)}/diff"
             wanted = min(max_results, RESOURCES_MAX)
-            found = list(session.listed(client, path, wanted, key="rows", kind=kind, **window))
+            every = session.listed(client, path, wanted + 1, key="rows", kind=kind, **window)
+            found = first(
+                every, wanted, MORE if wanted < RESOURCES_MAX else "--kind, or a shorter time, asks for fewer"
+            )
         else:
             found = [client.get(f"{history_path(session, resource)}/diff", **window)]
     if session.output in ("json", "yaml", "jsonl"):

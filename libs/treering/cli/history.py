@@ -8,6 +8,7 @@ import click
 
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
+from treering.cli.notes import first
 from treering.cli.people import names_of, who
 from treering.cli.session import Session
 from treering.cli.shapes import shape
@@ -42,7 +43,7 @@ def story(session: Session, resource: str, max_results: int) -> None:
     """Tell what happened to a resource in order, with what others published about it."""
     path = f"{history_path(session, resource)}/story"
     with session.client() as client:
-        rows = list(session.listed(client, path, max_results, key="rows"))
+        rows = first(session.listed(client, path, max_results + 1, key="rows"), max_results)
     session.table(with_names(session, rows), STORY, csv_columns=(*ROW, "because", "because_of"))
 
 

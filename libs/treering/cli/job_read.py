@@ -12,7 +12,7 @@ from treering.cli.job_wait import ask_why_waiting
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
 from treering.cli.names import named
-from treering.cli.notes import note
+from treering.cli.notes import first
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import JOB, TERMINAL, Shape, duration_seconds, shape
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WAITING = ("Queued", "Preparing")
 UNDER_WAY = ("Preparing", "Running", "Finalizing", "CancelRequested")
 JOBS_MAX = 100_000
+FEWER = "--experiment, --tag and --status ask for fewer"
 COLUMNS = {
     "Name": "name",
     "Status": "status",
@@ -69,13 +70,10 @@ def show(session: Session, name: str, at: str | None) -> None:
 @click.pass_obj
 def list_jobs(session: Session, /, max_results: int, all_results: bool, **filters: Any) -> None:
     """List jobs, the newest first."""
-    if all_results:
-        max_results = JOBS_MAX
+    most, advice = (JOBS_MAX, FEWER) if all_results else (max_results, "--max-results or --all-results brings more")
     people = names_of(session.home)
     with session.client() as client:
-        found = list(session.listed(client, session.path("job"), max_results, **filters))
-        if all_results and len(found) == JOBS_MAX:
-            note(f"the first {JOBS_MAX} are shown; --experiment, --tag and --status ask for fewer")
+        found = first(session.listed(client, session.path("job"), most + 1, **filters), most, advice)
         then = moment_of(client, filters["at"])
     rows = [{**shape(one, people), "run_seconds": run_seconds(one, then)} for one in found]
     session.table(rows, COLUMNS, csv_columns=JOB)

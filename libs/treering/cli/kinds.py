@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from treering.cli.compute_state import check_there
 from treering.cli.lazy import LazyGroup
 from treering.cli.moments import MOMENT
 from treering.cli.names import named, named_or_own, sets_option, versioned
+from treering.cli.notes import first
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import HISTORY, shape
@@ -149,11 +149,12 @@ def add_list(group: LazyGroup, kind: Kind) -> None:
         with session.client() as client:
             path = session.path(kind.name)
             if kind.name == "workspace":  # they come in one answer, archived ones too
-                found = [one for one in client.get(path, at=at)["items"] if kept(one, prefix, archived)][:max_results]
+                there = (one for one in client.get(path, at=at)["items"] if kept(one, prefix, archived))
+                found = first(there, max_results)
             else:
                 asked: dict[str, Any] = {"prefix": prefix, "archived": archived, "at": at}
-                every = listed_of(session, client, kind, max_results if not compute_type else LISTED_MAX, asked)
-                found = list(islice((one for one in every if is_of_type(one, compute_type)), max_results))
+                every = listed_of(session, client, kind, max_results + 1 if not compute_type else LISTED_MAX, asked)
+                found = first((one for one in every if is_of_type(one, compute_type)), max_results)
         headings = {name.replace("_", " ").capitalize(): name for name in ("name", *kind.columns)}
         rows = [{**placed(kind, one), **shaped(session, client, one, people)} for one in found]
         place = ("workspace",) if kind.everywhere else ()

@@ -10,6 +10,7 @@ from treering.cli.az_options import archived_options, no_registry, refused
 from treering.cli.lazy import Verb
 from treering.cli.model_names import model_key, model_named, version_path
 from treering.cli.moments import MOMENT
+from treering.cli.notes import first
 from treering.cli.people import names_of
 from treering.cli.session import Session
 from treering.cli.shapes import MODEL, Shape, shape
@@ -61,11 +62,12 @@ def list_models(session: Session, /, name: str | None, max_results: int, **filte
     with session.client() as client:
         if name:
             prefix = f"{model_key(name)}:"
-            found = list(session.listed(client, session.path("model"), max_results, prefix=prefix, **filters))
+            every = session.listed(client, session.path("model"), max_results + 1, prefix=prefix, **filters)
+            found = first(every, max_results)
             session.table([shape(one, people) for one in found if is_there(one)], VERSIONS, csv_columns=MODEL)
             return
-        listed = session.listed(client, session.path("registered_model"), max_results, **filters)
-        models = [one for one in listed if is_there(one)]
+        listed = session.listed(client, session.path("registered_model"), max_results + 1, **filters)
+        models = [one for one in first(listed, max_results) if is_there(one)]
         latest = latest_of(session, client, models, filters["at"])
     session.table([model_row(shape(one, people), one, latest) for one in models], MODELS)
 

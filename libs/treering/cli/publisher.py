@@ -11,6 +11,7 @@ import click
 from treering.cli.access import COLUMNS, changed, in_force, require_workspace
 from treering.cli.lazy import LazyGroup
 from treering.cli.names import named
+from treering.cli.notes import first
 from treering.cli.session import Session
 from treering.cli.terminal import put
 
@@ -62,8 +63,8 @@ def outbox(context: click.Context, file: Path, flushing: bool, max_results: int)
 
     session = context.ensure_object(Session)
     if not flushing:
-        rows = [row_of(one) for one in kept_in(file, max_results)]
-        session.table(rows[:max_results], OUTBOX)
+        rows = [row_of(one) for one in kept_in(file, max_results + 1)]
+        session.table(first(rows, max_results), OUTBOX)
         waiting = sum(waiting_in(file).values())
         put(f"{waiting} events wait in {file}" + (": --flush sends them" if waiting else ""), file=sys.stderr)
         return

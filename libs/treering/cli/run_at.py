@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from treering.cli.notes import first
 from treering.cli.run_shapes import iso
 from treering.cli.session import Session
 from treering.cli.shapes import TERMINAL, Shape
@@ -32,7 +33,7 @@ def runs_at(
 
     def listed(kind: str, archived: str) -> list[Shape]:
         each = [
-            session.listed(client, session.path(kind), runs_max, at=at, parent=parent, archived=archived)
+            session.listed(client, session.path(kind), runs_max + 1, at=at, parent=parent, archived=archived)
             for parent in parents
         ]
         return [*chain(*each)]
@@ -44,7 +45,7 @@ def runs_at(
     for name, run in runs.items():
         before = found.get(name)
         found[name] = {**run, **times_and_status(before)} if before else run
-    return sorted(found.values(), key=lambda run: run["started_at"], reverse=True)[:runs_max]
+    return first(sorted(found.values(), key=lambda run: run["started_at"], reverse=True), runs_max)
 
 
 def times_and_status(run: Shape) -> Shape:

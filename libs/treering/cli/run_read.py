@@ -10,6 +10,7 @@ import click
 from treering.cli.lazy import Verb
 from treering.cli.moments import MOMENT
 from treering.cli.names import named
+from treering.cli.notes import first
 from treering.cli.run_at import runs_at
 from treering.cli.run_shapes import API, RUN, experiment_names, one_run, shape
 from treering.cli.session import Session
@@ -67,7 +68,7 @@ def list_runs(
             "order_by": [*order_by],
             "run_view_type": view or "ACTIVE_ONLY",
         }
-        rows = [shape(run, experiments) for run in searched(client, body, max_results)]
+        rows = [shape(run, experiments) for run in first(searched(client, body, max_results + 1), max_results)]
     session.table(rows, {**COLUMNS, **metric_columns(rows)}, csv_columns=RUN)
 
 

@@ -10,6 +10,7 @@ import click
 from treering.cli.kinds import Kind, group_of, said
 from treering.cli.moments import SINCE, position_at
 from treering.cli.names import named
+from treering.cli.notes import first
 from treering.cli.session import Session
 
 WEBHOOK = Kind(
@@ -113,7 +114,7 @@ def delivery(session: Session, name: str) -> None:
 @click.pass_obj
 def dead(session: Session, name: str, max_results: int) -> None:
     with session.client() as client:
-        found = list(session.listed(client, session.path("webhook", name, "dead"), max_results))
+        found = first(session.listed(client, session.path("webhook", name, "dead"), max_results + 1), max_results)
     session.table(found, {"Id": "id", "Attempts": "attempts", "Given up": "given_up_at", "Why": "why"})
 
 
