@@ -250,3 +250,9 @@ def test_a_model_whose_path_no_disk_takes_is_refused_with_a_sentence(tmp_path: P
         (found,) = messages(tmp_path, text.format(name))
         assert found.startswith("4: path: ")
         assert why in found
+
+
+@pytest.mark.parametrize("tags", ['{"a\\nb": c}', '{"\\x85": c}'])
+def test_what_only_the_decoder_refuses_has_its_line_and_key_too(tmp_path: Path, tags: str) -> None:
+    (found,) = messages(tmp_path, f"{GOOD}tags: {tags}\n")
+    assert found == "3: tags: Expected text without control characters"

@@ -7,6 +7,7 @@ carried out, and the rules that the server has for every job (``submitted``), on
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,7 @@ from treering.specs.submitted import faults, job_faults
 BUILD = "environment.build.path"
 STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
 IN_YAML = {"timeout_seconds": "limits.timeout", "experiment": "experiment_name"}  # where a job has another key
+FIELD = re.compile(r" - at `(?:key` in `)?\$\.(?P<key>\w+)[^`]*`")
 NO_DATA = "is not carried out: only models are registered so far, no data assets"
 
 
@@ -150,7 +152,17 @@ def check_spec(draft: JobDraft, environment: EnvironmentSpec, root: MapNode, rep
     known = {problem.message for problem in report.problems}
     for refused in spec_faults(draft, environment):
         if not any(refused.detail.endswith(said) for said in known):
-            report.refused(place_in(root, refused.detail, IN_YAML), "", refused)
+            found = with_key(refused)
+            report.refused(place_in(root, found.detail, IN_YAML), "", found)
+
+
+def with_key(refused: Refused) -> Refused:
+    """What a decoder says of a field, with the key of the field in front, as all else is said."""
+    match = FIELD.search(refused.detail)
+    if match is None:
+        return refused
+    said = (refused.detail[: match.start()] + refused.detail[match.end() :]).replace("`str`", "text")
+    return Refused(refused.code, f"{match['key']}: {said}", refused.more)
 
 
 def spec_faults(draft: JobDraft, environment: EnvironmentSpec) -> Iterator[Refused]:
