@@ -52,6 +52,17 @@ def test_of_a_long_text_its_end_is_kept() -> None:
     assert said.startswith("Failed to build `a==1` ... ") and said.endswith("step 999 gcc: no such file")
 
 
+def test_the_first_error_of_a_compiler_stands_before_the_end_of_what_it_said() -> None:
+    warnings = "\n".join(f"         a.c:{number}:1: warning: unused" for number in range(500))
+    command = f'         error: Command "gcc {"-Iinclude/of/something " * 200}-c a.c" failed with exit status 1'
+    error = "a.c:7:12: fatal error: Python.h: No such file or directory"
+    said = reason(f"error: Failed to build `a==1`\n\n  [stderr]\n         {error}\n{warnings}\n{command}\n", 600)
+    assert len(said) <= 600
+    assert said.startswith(f"Failed to build `a==1` {error} ") and said.endswith('-c a.c" failed with exit status 1')
+    elsewhere = reason(f"error: Failed to build `a==1`\n\n  [stdout]\n  {error}\n  [stderr]\n{command}\n", 600)
+    assert elsewhere.startswith(f"Failed to build `a==1` {error} Command")
+
+
 def test_of_a_long_conclusion_both_ends_are_kept() -> None:
     middle = ", ".join(f"a{number}==1" for number in range(500))
     said = reason(f"  × No solution found\n  ╰─▶ Because {middle}, your requirements are unsatisfiable.", 300)

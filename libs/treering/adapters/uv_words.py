@@ -9,11 +9,13 @@ URL = re.compile(r"[a-z][a-z+]*://[^\s`'\")]+")
 WHOLE_CHARACTERS_MAX = 512 * 1024
 HEAD_CHARACTERS_MAX = 300
 HINT_CHARACTERS_MAX = 250
+LINE_CHARACTERS_MAX = 200
 SECTIONS = ("[stdout]", "[stderr]")
 # Of its progress, in the lines that it prints without a terminal.
 PROGRESS = re.compile(
     r"\s*(Using Python|Resolved|Downloading|Downloaded|Building|Built|Prepared|Installed|Uninstalled|Bytecode|[+-]) "
 )
+COMPILER = re.compile(r"\s*[^\s:]+:\d+(?::\d+)?: (?:fatal )?error: ")
 DECORATION = re.compile(r"[\s│├╰─▶×]+")
 
 
@@ -21,13 +23,30 @@ def reason(errors: str, characters_max: int) -> str:
     """What failed, the end of what the failing program said, and uv's hint, in one line; without addresses: an index's
     may hold a password.
 
-    A program says its cause last, so what is long is cut before it.
+    A program says its cause last, so what is long is cut before it. A compiler says it where it stops, and after that
+    come other files and the command that failed: its first error stands before them.
     """
-    head, said, hint = parts(list(without_frames(errors.splitlines())))
+    lines = list(without_frames(errors.splitlines()))
+    head, said, hint = parts(lines)
     first = middle_cut(one_line(head), HEAD_CHARACTERS_MAX if said else characters_max)
     last = middle_cut(one_line(hint[:1]), HINT_CHARACTERS_MAX, tail=0.0)
     room = max(0, characters_max - len(first) - len(last) - 2)
-    return " ".join(part for part in (first, middle_cut(one_line(said), room, tail=1.0), last) if part)
+    return " ".join(part for part in (first, ending(said, of_a_compiler(lines), room), last) if part)
+
+
+def ending(said: Sequence[str], cause: str, characters_max: int) -> str:
+    """The end of what a program said, after its cause where that is further up; long commands in it are cut."""
+    text = one_line([middle_cut(line.strip(), LINE_CHARACTERS_MAX) for line in said])
+    kept = middle_cut(text, characters_max, tail=1.0)
+    if not cause or cause in kept:
+        return kept
+    return f"{cause} {middle_cut(text, characters_max - len(cause) - 1, tail=1.0)}".strip()
+
+
+def of_a_compiler(lines: Sequence[str]) -> str:
+    """``foo.c:3:10: fatal error: Python.h: No such file``, the first of these; "" when there is none."""
+    found = next((line for line in lines if COMPILER.match(line)), "")
+    return middle_cut(one_line([found]), LINE_CHARACTERS_MAX)
 
 
 def parts(lines: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
