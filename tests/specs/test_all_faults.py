@@ -73,9 +73,9 @@ def test_of_an_environment(tmp_path: Path) -> None:
 
 def test_of_a_model_and_of_a_compute(tmp_path: Path) -> None:
     path = tmp_path / "m.yml"
-    path.write_text("$schema: x/model.schema.json\nname: m\npath: gone\nwrong: 1\n")
+    path.write_text("$schema: x/model.schema.json\nname: m\npath: gone\nwrong: 1\ntype: best\n")
     said = [str(problem) for problem in judge(path).problems]
-    assert "wrong" in said[0] and "gone" in said[1]
+    assert all(any(word in one for one in said) for word in ("wrong", "gone", "'best'"))
     with pytest.raises(Refused) as refused:
         load_model(path, ())
     assert refused.value.detail.splitlines() == said
@@ -137,3 +137,10 @@ def test_no_message_shows_a_secret(tmp_path: Path, key: str, secret: str) -> Non
     path.write_text(f"command: echo\nenvironment: {{python: '3.11'}}\n{key}: '{secret}'\n")
     problems = judge(path).problems
     assert problems and not any("canary77" in str(problem) for problem in problems)
+
+
+@pytest.mark.parametrize("key", ["conda_file", "requirements"])
+def test_a_path_with_a_nul_is_a_fault_like_another(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "job.yml"
+    path.write_text(f'command: echo\nenvironment:\n  {key}: "a\\0b"\n  wrong: 1\n')
+    assert [problem.line for problem in judge(path).problems] == [3, 4]

@@ -23,6 +23,8 @@ from treering.specs.workspace_draft import KIND as WORKSPACE
 from treering.specs.workspace_draft import PARTIAL, prepared_workspace
 from treering.specs.yaml_text import Unreadable
 
+MODEL = "model/custom_model"
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -62,6 +64,8 @@ def judge_tree(root: MapNode, path: Path, need_files: bool = True) -> Judgement:
     """Judge a tree that was read from ``path``."""
     kind = kind_of(root)
     report = Report(folder_of(path), need_files=need_files)
+    if kind.startswith("model/") and kind not in KINDS:
+        kind = MODEL  # and what is wrong with its type is said beside all else
     if kind in KINDS:
         prepare(root, kind, path, report) if need_files else KINDS[kind](root, "", report)
     elif kind:
