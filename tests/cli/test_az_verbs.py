@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from treering.cli.az_verbs import ABSENT, NOUNS
-from treering.cli.lazy import whole_names
+from treering.cli.lazy import refuse_empty, whole_names
 from treering.cli.main import root
 from treering.kernel.refusal import Refused
 
@@ -209,3 +209,24 @@ def test_an_option_that_would_do_something_else_than_was_meant_is_refused(words:
     answer = CliRunner().invoke(root, words.split(), standalone_mode=False)
     assert isinstance(answer.exception, Refused) and answer.exception.code == "option.absent"
     assert answer.exception.detail.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["job list --status", "job list -p", "job list --tag", "job list -w", "job list --query", "environment list -n",
+     "model list -n", "model show m --version", "model archive m -l", "environment archive e -v"],
+)  # fmt: skip
+def test_an_empty_name_or_filter_never_means_everything(words: str) -> None:
+    answer = CliRunner().invoke(root, [*words.split(), ""], standalone_mode=False)
+    assert isinstance(answer.exception, click.UsageError), answer
+    assert "is empty: leave it out, or give it a value" in answer.exception.message
+
+
+def test_an_empty_version_of_what_is_created_is_the_next_one() -> None:
+    version = next(one for one in command_of("environment create").params if one.name == "version")
+    refuse_empty(version, "")
+
+
+def test_the_format_of_an_answer_is_read_in_any_case() -> None:
+    output = next(one for one in command_of("job list").params if one.name == "output")
+    assert output.type_cast_value(click.Context(root), "TSV") == "tsv"

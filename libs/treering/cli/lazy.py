@@ -8,29 +8,47 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from treering.cli.az_verbs import absent_verb
 from treering.cli.session import Session
 
 SPREAD = {"--set", "--tags"}
+# What filters a list, or says where: by the names of the parameters.
+NEVER_EMPTY = {"workspace", "query", "status", "parent", "of_job", "tag", "prefix", "at", "version", "label", "name"}
 FORMATS = ("json", "table", "yaml", "tsv", "jsonl", "csv", "jsonc", "yamlc", "none")  # the last three are az's
 
 
 def remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Put a common option into the session; one further to the right counts more."""
+    refuse_empty(parameter, value)
     session = context.ensure_object(Session)
     if value is not None and value is not False and parameter.name:
         setattr(session, parameter.name, value)
         session.workspace_said |= parameter.name == "workspace"
 
 
+def refuse_empty(parameter: click.Parameter, value: Any) -> None:
+    """An empty name or filter is a variable of a script that is not set: to leave it out would mean everything."""
+    if value == "" and parameter.name in NEVER_EMPTY and parameter.default != "":
+        named = max(parameter.opts, key=len)
+        raise click.UsageError(f"{named} is empty: leave it out, or give it a value")
+
+
 def common_options() -> list[click.Parameter]:
     def option(*names: str, **settings: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=remember, **settings)
 
+    formats = click.Choice(FORMATS, case_sensitive=False)
     return [
         option("-w", "--workspace", "--workspace-name", "workspace", metavar="NAME", help="Default: main."),
-        option("-o", "--output", "output", type=click.Choice(FORMATS), help="Default: for reading, or json in a pipe."),
+        option(
+            "-o",
+            "--output",
+            "output",
+            type=formats,
+            help="Default: for reading, or json in a pipe.",
+        ),
         option("--query", "query", metavar="JMESPATH", help="Which part of the answer to show."),
         option("--home", "home", type=click.Path(path_type=Path), help="Of the installation; default ~/.treering."),
         option("--debug", "debug", is_flag=True, help="Show where an unexpected error comes from."),
@@ -49,7 +67,11 @@ class Verb(click.Command):
         self.params += common_options()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread(whole_names(args, self.params), self.names() & SPREAD))
+        rest = super().parse_args(ctx, spread(whole_names(args, self.params), self.names() & SPREAD))
+        for parameter in self.params:
+            if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+                refuse_empty(parameter, ctx.params.get(parameter.name or ""))
+        return rest
 
     def names(self) -> set[str]:
         return {option for parameter in self.params for option in parameter.opts}
