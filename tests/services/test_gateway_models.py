@@ -136,7 +136,7 @@ async def test_an_empty_folder_is_no_model(api: Api) -> None:
     assert await made(api, digest=await tree_of(api)) == "model.empty"
     assert await made(api, path=f"runs:/{run}/model") == "model.empty"
     assert await made(api, path="runs:/none/model") == "run.absent"
-    for path in ("../x", "a?b", "a/..%2fb"):
+    for path in ("../x", "a/..%2fb"):
         assert await made(api, path=f"runs:/{run}/{path}") == "path.unsafe", path
     assert (await api.ask("GET", f"{WS}/registered_models/m")).status == 404
 
