@@ -60,6 +60,8 @@ def test_show_has_the_shape_az_gives(online: Treering, job_file: Path) -> None:
     online("job", "create", "-f", str(job_file), "-n", "shaped", "--stream")
     job = answer(online, "job", "show", "-n", "shaped")
     assert (job["name"], job["type"], job["status"]) == ("shaped", "command", "Completed")
+    done = online("job", "cancel", "shaped")
+    assert done.returncode == 0 and "job shaped has ended already (Completed): there is nothing to" in done.stderr
     assert (job["experiment_name"], job["tags"], job["properties"]["attempt"]) == ("cli", {"team": "blue"}, 1)
     assert job["outputs"]["model"]["files"] == 1
     assert {"created_at", "created_by"} <= job["creation_context"].keys()

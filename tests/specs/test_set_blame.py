@@ -8,6 +8,7 @@ import pytest
 
 from treering.client.environments import load_environment
 from treering.kernel.refusal import Refused
+from treering.specs.changes import changed_texts
 from treering.specs.model_draft import load_model
 from treering.specs.nodes import Problem
 from treering.specs.prepared import load_job
@@ -36,6 +37,11 @@ def test_a_part_of_the_file_is_still_blamed_on_its_line(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         load_job(tmp_path / "job.yml", ["environment.python=3.12"])
     assert refused.value.detail.startswith(f"{tmp_path}/job.yml:2: environment: 'foo/bar:1'")
+
+
+def test_a_set_of_an_update_without_a_name_says_what_to_write() -> None:
+    with pytest.raises(Refused, match=r"before the '=': write display_name=VALUE or tags\.NAME=VALUE"):
+        changed_texts(["=x"], {}, ("display_name",))
 
 
 def test_what_options_say_has_no_empty_place_before_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from treering.cli.names import named, sets_option
 from treering.cli.notes import note
 from treering.cli.people import names_of
 from treering.cli.session import Session
-from treering.cli.shapes import Shape, shape
+from treering.cli.shapes import TERMINAL, Shape, shape
 
 SHOWN_MAX = 5
 
@@ -53,6 +53,8 @@ def cancel(session: Session, name: str, reason: str, with_submitted: bool) -> No
     """Ask that a job ends; one that runs is given the time to stop."""
     body: dict[str, object] = {"reason": reason} if reason else {}
     job = sent(session, name, "cancel", body)
+    if job["status"] in TERMINAL and job["status"] != "Canceled":
+        note(f"job {name} has ended already ({job['status']}): there is nothing to cancel")
     if job["state"].get("spec", {}).get("identity") != "user_identity":
         return  # it could submit nothing
     with session.client() as client:

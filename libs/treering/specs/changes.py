@@ -23,6 +23,8 @@ def changed_texts(
     It reads as ``create --set`` does. Raises ``Refused("set.invalid")`` for a key that cannot be changed.
     """
     keys = [steps_of(override.partition("=")[0])[0] for override in overrides]
+    if "" in keys:
+        raise Refused("set.invalid", f"--set names nothing before the '=': write {names[0]}=VALUE or tags.NAME=VALUE")
     listed = ", ".join((*names, "tags.NAME"))
     if wrong := [key for key in dict.fromkeys(keys) if key not in (*names, "tags")]:
         said = [f"--set {key[:80]}: only {listed} can be changed{nearest(key, names)}" for key in wrong]
