@@ -137,6 +137,12 @@ def test_the_past_and_the_story_of_a_resource(online: Treering) -> None:
     assert found == types[::-1]
 
 
+def test_a_new_home_begins_with_an_epoch_of_its_own(online: Treering) -> None:
+    first = json.loads(online("events", "--kind", "installation").stdout.splitlines()[0])
+    assert (first["type"], first["data"]["after"]) == ("installation.epoch_begun", 0)
+    assert first["id"] == f"{first['data']['epoch']}:1.0"
+
+
 def test_published_events_come_back_once(online: Treering) -> None:
     event = json.dumps({"id": "1", "source": "ci", "type": "build.done", "data": {"ok": True}})
     for _ in range(2):

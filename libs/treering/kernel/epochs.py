@@ -8,6 +8,9 @@
 
 The name of an epoch is the way to it: a part for each restore, with the position behind which it began and a random
 mark. So two names alone tell how far their logs agree, also when one log has never heard of the other's epoch.
+
+A new home begins with a part of its own, ``0-9f31c2``, so that one which was deleted and made again is another log.
+Logs of earlier releases began without; for both, an epoch that is left out (or ``1``) is the one they began in.
 """
 
 from __future__ import annotations
