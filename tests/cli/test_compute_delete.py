@@ -97,7 +97,9 @@ def test_a_workspace_and_a_target_are_shown_with_the_facts_that_az_shows(online:
     assert workspace["id"].endswith("/workspaces/main")
     facts = ("name", "display_name", "description", "location", "resource_group", "tags")
     assert [workspace[fact] for fact in facts] == ["main", "Main", "", "local", "treering", {}]
-    assert answer(online, "workspace", "list", "--query", "[0].mlflow_tracking_uri") == workspace["mlflow_tracking_uri"]
+    assert answer(online, "workspace", "list", "--query", "[?name=='main'].mlflow_tracking_uri") == [
+        workspace["mlflow_tracking_uri"]
+    ]
     compute = answer(online, "compute", "show", "local")
     assert compute["id"] == f"{workspace['id']}/computes/local"
     assert (compute["type"], compute["provisioning_state"]) == ("local", "Succeeded")

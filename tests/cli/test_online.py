@@ -229,7 +229,7 @@ def test_a_job_is_written_where_save_as_says_and_can_be_submitted_from_there(
 ) -> None:
     saved = tmp_path / "saved.yml"
     answer(online, "job", "create", "-f", str(job_file), "-n", "saved", "--save-as", str(saved))
-    assert answer(online, "job", "create", "-f", str(saved), "-n", "again")["experiment_name"] == "cli"
+    assert answer(online, "job", "create", "-f", str(saved), "-n", "saved-again")["experiment_name"] == "cli"
     refused = online("job", "create", "-f", str(job_file), "-n", "unsaved", "-a", str(tmp_path / "no" / "x.yml"))
     assert "(file.unwritable)" in refused.stderr
     assert online("job", "show", "unsaved").returncode == 1
