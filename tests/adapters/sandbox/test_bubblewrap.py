@@ -19,7 +19,7 @@ from treering.adapters.sandbox.cloud_metadata import ADDRESSES, VARIABLE, closed
 from treering.adapters.sandbox.root_swap import swapped
 from treering.kernel.listening import listening
 from treering.kernel.refusal import Refused
-from treering.testing.sandbox_contract import SandboxContract, first_line, launched, said
+from treering.testing.sandbox_contract import PATH, SandboxContract, first_line, launched, said
 
 pytestmark = pytest.mark.anyio
 
@@ -247,5 +247,25 @@ async def test_a_home_may_lie_where_temporary_files_do(bubblewrap: Bubblewrap, a
         try:
             running = await launched(launcher, Path(name), "touch made; touch /tmp/made /var/tmp/made && echo all")
             assert await said(running) == "all\n"
+        finally:
+            await launcher.close()
+
+
+MANAGER = "import multiprocessing as m; q = m.Manager().Queue(); q.put('passed on'); print(q.get())"
+
+
+@pytest.mark.parametrize("above", ["/tmp", "/var/tmp", "/dev/shm"])
+async def test_processes_of_a_job_meet_at_sockets_however_long_the_path_of_its_folder_is(
+    bubblewrap: Bubblewrap, above: str
+) -> None:
+    with tempfile.TemporaryDirectory(dir=above, prefix="long" * 25) as name:
+        launcher = Launcher("node", home=Path(name) / "home", sandbox=bubblewrap)
+        await launcher.start()
+        try:
+            env = {**PATH, "TMPDIR": f"{name}/tmp"}
+            script = f'{sys.executable} -c "{MANAGER}"; mktemp -d > /dev/null'
+            running = await launched(launcher, Path(name), script, env)
+            assert await said(running) == "passed on\n"
+            assert [path.name[:4] for path in (Path(name) / "tmp").iterdir()] == ["tmp."]
         finally:
             await launcher.close()

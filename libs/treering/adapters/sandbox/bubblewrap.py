@@ -34,6 +34,7 @@ from treering.kernel.refusal import Refused
 
 PROBE_SECONDS_MAX = 10.0
 TEMPORARY = ("/tmp", "/var/tmp")
+OWN_TEMPORARY = "/tmp/.of-the-job"  # where /tmp itself cannot be the room's
 ERRORS_DESCRIPTOR = "4"  # as spawner_child numbers them
 ARGUMENTS_DESCRIPTOR = "5"
 FILTER_DESCRIPTOR = "6"
@@ -86,6 +87,7 @@ class Bubblewrap(Sandbox):
         arguments = [*self.options(), "--json-status-fd", ERRORS_DESCRIPTOR]
         arguments += ["--seccomp", FILTER_DESCRIPTOR] if self.is_set_uid else []
         arguments += [*room_arguments(room), *READ_ONLY, "--chdir", str(cwd)]
+        env = {**env, **short_temporary(env, room)}
         arguments += [word for name, value in env.items() for word in ("--setenv", name, value)]
         checked_text([*arguments, *argv])
         if len(arguments) + len(argv) > ARGUMENTS_MAX:
@@ -116,14 +118,28 @@ class Bubblewrap(Sandbox):
         return [sys.executable, "-I", "-S", root_swap.__file__, str(self.swapped_uid), str(folder), *inside]
 
 
+def short_temporary(env: Mapping[str, str], room: Room) -> dict[str, str]:
+    """``TMPDIR`` by a short path: programs make sockets there (``multiprocessing``, and so PyTorch's loaders of
+    data, do), and the path of a socket has at most 107 bytes (unix(7)), of which the folder of a job takes most."""
+    if env.get("TMPDIR") != str(room.temporary):
+        return {}
+    return {"TMPDIR": OWN_TEMPORARY if shows_inside(TEMPORARY[0], room) else TEMPORARY[0]}
+
+
+def shows_inside(at: str, room: Room) -> bool:
+    return any(path.is_relative_to(at) for path in (*room.readable, *room.writable))
+
+
 def room_arguments(room: Room) -> list[str]:
     """The private /tmp, then what is hidden, readable and writable: what comes later lies on top."""
     shown = (*room.readable, *room.writable)
     found = []
     for at in TEMPORARY:
-        if any(path.is_relative_to(at) for path in shown):
+        if shows_inside(at, room):
             # In the job's folder itself, or through a link, the places for those paths could not be made.
             found += ["--perms", "1777", "--tmpfs", at]
+            if at == TEMPORARY[0]:
+                found += ["--bind", str(room.temporary), OWN_TEMPORARY]
         elif at == TEMPORARY[0]:
             found += ["--bind", str(room.temporary), at]
         else:
