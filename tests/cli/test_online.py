@@ -89,10 +89,11 @@ def test_without_all_a_download_is_what_az_brings_and_says_what_it_left(
 
 
 def test_the_same_job_again_is_told_and_another_of_its_name_is_refused(online: Treering, job_file: Path) -> None:
-    create = ("job", "create", "-f", str(job_file), "-n", "again")
-    assert "is there already" not in online(*create).stderr
+    create = ("job", "create", "-f", str(job_file), "-n", "submitted-twice")
+    first = online(*create)
+    assert first.returncode == 0 and "is there already" not in first.stderr
     done = online(*create)
-    assert done.returncode == 0 and "note: job again is there already, the same, and is " in done.stderr
+    assert done.returncode == 0 and "note: job submitted-twice is there already, the same, and is " in done.stderr
     other = online(*create, "--set", "tags.team=red")
     assert other.returncode == 1 and "exists already, and differs in tags; choose another name" in other.stderr
 
