@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tests.services.gateway_example import Api, Reply
 
-from treering_services.gateway.mlflow import API, MLFLOW_ROUTES
+from treering_services.gateway.mlflow.routes import API, MLFLOW_ROUTES
 from treering_services.gateway.policy import JobMay
 from treering_services.gateway.route import Route
 

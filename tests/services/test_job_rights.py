@@ -37,7 +37,7 @@ from treering.domain.job_messages import AssignJob, CompleteJob, LoseJob, StartJ
 from treering.kernel.blobs import digest_of
 from treering.kernel.subjects import Address, plural
 from treering.testing.nats import RunningNats
-from treering_services.gateway.mlflow import MLFLOW_ROUTES
+from treering_services.gateway.mlflow.routes import MLFLOW_ROUTES
 from treering_services.gateway.policy import KINDS_OPEN_TO_JOBS, OPEN, JobMay, Policy
 from treering_services.gateway.route import Route
 from treering_services.gateway.routes import ROUTES

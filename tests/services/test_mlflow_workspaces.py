@@ -15,7 +15,7 @@ from treering.client.urls import tracking_uri
 from treering.domain.compute import CreateCompute
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
-from treering_services.gateway.mlflow import AJAX, MLFLOW_ROUTES
+from treering_services.gateway.mlflow.routes import AJAX, MLFLOW_ROUTES
 from treering_services.gateway.policy import CHANGE, CREATE, OPEN, OWNER, READ
 from treering_services.gateway.routes import ROUTES
 

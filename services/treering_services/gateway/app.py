@@ -22,9 +22,9 @@ from treering_services.gateway.blobs import Begun
 from treering_services.gateway.call import Call
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.guard import Guard
-from treering_services.gateway.mlflow import MLFLOW_ROUTES
 from treering_services.gateway.mlflow.errors import INVALID
 from treering_services.gateway.mlflow.errors import answered as mlflow_answer
+from treering_services.gateway.mlflow.routes import MLFLOW_ROUTES
 from treering_services.gateway.mount import mounted, prefix_of
 from treering_services.gateway.policy import OPEN, JobMay
 from treering_services.gateway.problem import SERVER_ERROR, problem, problem_of, status_of

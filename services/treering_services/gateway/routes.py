@@ -30,7 +30,7 @@ from treering_services.gateway import (
     webhooks,
 )
 from treering_services.gateway.metrics import MEDIA_TYPE as METRICS_TYPE
-from treering_services.gateway.mlflow import MLFLOW_ROUTES
+from treering_services.gateway.mlflow.routes import MLFLOW_ROUTES
 from treering_services.gateway.policy import (
     JOIN,
     NODE,
