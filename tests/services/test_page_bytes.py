@@ -31,7 +31,7 @@ SHORT = {
     "readyz": ONE, "checkpoint": ONE, "audit_views": ONE, "audit_questions": ONE, "status": "the nodes that may join",
     "audit_count": "ROWS_MAX", "durations": "ROWS_MAX", "usage": "ROWS_MAX", "stuck": "ROWS_MAX",
     "lifecycle": "INTERVALS_MAX", "lifecycle_summary": "the statuses of a kind", "latest_versions": "four stages",
-    "list_artifacts": "the files of a tree", "list_model_artifacts": "the files of a tree",
+    "landing": "three commands", "list_artifacts": "the files of a tree", "list_model_artifacts": "the files of a tree",
 }  # fmt: skip
 STREAMS = {"job_logs": "the console of a job"}
 
