@@ -53,6 +53,8 @@ async def test_a_name_is_listed_and_read_as_it_was_logged(api: Api, name: str) -
         ("C%3A", "C:"),
         ("%20lead", "for 'lead'"),
         ("f/file:x", "of its own machine"),
+        ("90%acc.bin", "'%' in the name"),
+        ("a%2517b", "take a name without '%'"),
         ("a%5Cb", "backslash"),
         ("a%09b", "control character"),
         ("c:foo", "drive of Windows"),
@@ -101,3 +103,13 @@ async def test_a_whole_name_is_never_taken_for_one_that_was_cut_off(api: Api, na
 
 async def test_a_line_break_in_a_path_is_refused_with_the_reason(api: Api) -> None:
     assert "line break" in why(await put(api, "a%0Ab"))
+
+
+@pytest.mark.parametrize("ending", [".png", "%compressed.webp"])
+async def test_a_picture_that_an_older_client_logs_has_the_name_that_all_can_read(api: Api, ending: str) -> None:
+    old = f"dogs%step%0%timestamp%1796148724424%27744c4d-0c8e-4ab1-9e3c-3f6ee77ebc9c{ending}"
+    now = old.replace("%", "+")
+    assert (await put(api, f"images/{quote(old)}", "image/png")).status == 200
+    found = (await api.ask("GET", f"{ROOT}?path=images")).json["files"]
+    assert now in [one["path"] for one in found] and old not in [one["path"] for one in found]
+    assert {(await api.ask("GET", f"{ROOT}/images/{quote(name)}")).body for name in (old, now)} == {b"x"}

@@ -37,12 +37,21 @@ def safe_path(raw: str) -> str:
     try:
         text = SafePath.parse(raw).text
     except Refused as refused:
-        raise invalid("Invalid path" if climbs(raw) else f"Invalid path: {refused.detail}.") from None
+        raise invalid("Invalid path" if climbs(raw) else f"Invalid path: {why(raw, refused)}.") from None
     if text.startswith("file:"):
         raise invalid("Invalid path")
     if text.count("/") >= PARTS_MAX:
         raise invalid(f"Invalid path: it has more than {PARTS_MAX} parts.")
     return text
+
+
+def why(raw: str, refused: Refused) -> str:
+    """What is wrong with ``raw``, where it is only its "%" which is not seen to be something else."""
+    try:
+        SafePath.parse(raw.replace("%", "_"))
+    except Refused:
+        return refused.detail
+    return f"a '%' in {raw[-100:]!r}, with what is behind it, stands for another character; take a name without '%'"
 
 
 def climbs(raw: str) -> bool:

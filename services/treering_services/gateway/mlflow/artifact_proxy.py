@@ -12,7 +12,7 @@ from treering.views.tracking.artifacts import Child
 from treering_services.gateway.call import Call
 from treering_services.gateway.mlflow import artifact_store as store
 from treering_services.gateway.mlflow.artifact_content import content, received
-from treering_services.gateway.mlflow.artifact_names import check_kept, check_sent
+from treering_services.gateway.mlflow.artifact_names import asked, check_kept
 from treering_services.gateway.mlflow.artifact_paths import Owned, file_path, owned, safe_path
 from treering_services.gateway.mlflow.messages import Answer, Request, answer, read
 from treering_services.gateway.mlflow.place import workspace_of
@@ -45,30 +45,27 @@ async def where(call: Call, path: str) -> Owned:
 
 async def put_artifact(call: Call) -> Response:
     """Stored when it is whole; a body that breaks off leaves nothing behind."""
-    check_sent(call)
-    place = await where(call, check_kept(file_path(call.params["path"])))
+    place = await where(call, check_kept(file_path(asked(call))))
     await store.check_writable(call, place)
     await store.put(call, place, *await received(call))
     return Response()
 
 
 async def get_artifact(call: Call) -> Response:
-    check_sent(call)
-    path = safe_path(call.params["path"])
+    path = safe_path(asked(call))
     return await content(call, await store.find(call, await where(call, path), path))
 
 
 async def delete_artifact(call: Call) -> Response:
     """Answers the same whether there was something or not."""
-    check_sent(call)
-    await store.remove(call, await where(call, safe_path(call.params["path"])))
+    await store.remove(call, await where(call, safe_path(asked(call))))
     return answer()
 
 
 async def list_artifacts(call: Call) -> Response:
     """Names within the folder that ``path`` names."""
-    asked = await read(call, ListProxied)
-    return await store.children(call, await where(call, safe_path(asked.path)), partial(files, prefix="", root=""))
+    folder = (await read(call, ListProxied)).path
+    return await store.children(call, await where(call, safe_path(folder)), partial(files, prefix="", root=""))
 
 
 def files(children: Iterable[Child], prefix: str, root: str) -> Response:
