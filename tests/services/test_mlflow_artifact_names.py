@@ -109,7 +109,8 @@ async def test_a_line_break_in_a_path_is_refused_with_the_reason(api: Api) -> No
 async def test_a_picture_that_an_older_client_logs_has_the_name_that_all_can_read(api: Api, ending: str) -> None:
     old = f"dogs%step%0%timestamp%1796148724424%27744c4d-0c8e-4ab1-9e3c-3f6ee77ebc9c{ending}"
     now = old.replace("%", "+")
-    assert (await put(api, f"images/{quote(old)}", "image/png")).status == 200
+    sent = quote(old).replace("27744c4d", "27744C4D")  # as urllib3 writes what it takes for an escape
+    assert (await put(api, f"images/{sent}", "image/png")).status == 200
     found = (await api.ask("GET", f"{ROOT}?path=images")).json["files"]
     assert now in [one["path"] for one in found] and old not in [one["path"] for one in found]
     assert {(await api.ask("GET", f"{ROOT}/images/{quote(name)}")).body for name in (old, now)} == {b"x"}

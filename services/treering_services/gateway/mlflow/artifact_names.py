@@ -18,7 +18,7 @@ DECODINGS_MAX = 10
 NO_LETTER = "a '%' in the name and the two digits or letters behind it stand for a byte"
 URL_MARKS = re.compile(r"[?#]")
 # What log_image of clients before MLflow 3.12 calls a picture: KEY%step%0%timestamp%1796148724424%UUID.png
-IMAGE = re.compile(r"%step%-?\d+%timestamp%\d+%[0-9a-f-]{36}(%compressed)?\.(png|webp)\Z")
+IMAGE = re.compile(r"%step%-?\d+%timestamp%\d+%[0-9a-fA-F-]{36}(%compressed)?\.(png|webp)\Z")
 PICTURES = frozenset({"gif", "htm", "html", "jpeg", "jpg", "pdf", "png", "svg"})  # every Python knows what these are
 
 
@@ -30,8 +30,8 @@ def asked(call: Call) -> str:
 
 def image_as_now(path: str) -> str:
     """The name that today's ``log_image`` gives a picture, which every client can read: in older ones %17 of the time
-    would be read as U+0017."""
-    return IMAGE.sub(lambda found: found[0].replace("%", "+"), path)
+    would be read as U+0017. What looks like an escape arrives in capitals: %c1 of an id as %C1."""
+    return IMAGE.sub(lambda found: found[0].replace("%", "+").lower(), path)
 
 
 def check_sent(call: Call) -> None:
