@@ -14,38 +14,17 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from treering.adapters import pip_in_job
 from treering.adapters.uv import child_environment
 from treering.adapters.uv_variables import for_jobs
 
 PACKAGES_VARIABLE = "TREERING_PACKAGES"
 UV_VARIABLE = "TREERING_UV"
 NAMES = ("pip", "pip3")
-PIP_VERSION = "24.0"  # the pip whose options are understood; the last that runs on Python 3.7 to 3.13
-SHIM = '''\
-"""Written by treering: what `pip` and `python -m pip` are inside a job."""
-
-import os
-import sys
-
-PASSED_OVER = {{"--user", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--no-warn-script-location"}}
-words = [word for word in sys.argv[1:] if word not in PASSED_OVER]
-uv, packages = os.environ["TREERING_UV"], os.environ["TREERING_PACKAGES"]
-if words[:1] == ["install"]:
-    python = os.path.join(os.environ["VIRTUAL_ENV"], "bin", "python")
-    os.execv(uv, [uv, "pip", "install", "--python", python, "--target", packages, *words[1:]])
-if words[:1] in (["list"], ["freeze"], ["show"]):
-    os.execv(uv, [uv, "pip", *words])
-if words[:1] in (["--version"], ["-V"]):
-    print("pip {version} of treering (uv)")
-    sys.exit(0)
-sys.exit("treering: inside a job only `pip install`, `list`, `freeze` and `show` work; the environment is read-only")
-'''
-
-
 # MLflow and others note pip's version with what they store, and give up where it has none.
 MODULE = f'''"""Written by treering: stands for pip inside a job; `python -m pip` is in __main__."""
 
-__version__ = "{PIP_VERSION}"
+__version__ = "{pip_in_job.VERSION}"
 '''
 
 
@@ -54,7 +33,7 @@ def make_shims(folder: Path) -> None:
     module = folder / "python" / "pip"
     module.mkdir(parents=True, exist_ok=True)
     (module / "__init__.py").write_text(MODULE)
-    (module / "__main__.py").write_text(SHIM.format(version=PIP_VERSION))
+    (module / "__main__.py").write_text(Path(pip_in_job.__file__).read_text())
     (folder / "bin").mkdir(exist_ok=True)
     for name in NAMES:
         script = folder / "bin" / name
