@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from tests.services.gateway_example import WS, Api, running_gateway
 
+from treering.adapters.bus import ask
 from treering.adapters.trees import Manifest, TreeFile
-from treering.cli.job_files import brought, wanted
+from treering.cli.job_files import brought, to_come, wanted
 from treering.client.http import Client
 from treering.client.staged import staged
 from treering.domain.job_messages import CompleteJob, OutputData
@@ -140,6 +141,27 @@ async def test_an_output_of_a_job_that_runs_is_said_to_come_later(api: Api, tmp_
     await api.held("j", outputs={"d": {}})
     with pytest.raises(Refused, match="job j is Running; its output 'd' is stored when it ends"):
         await download(api, "j", tmp_path / "got", "d")
+
+
+async def test_a_job_that_runs_brings_its_console_so_far_and_what_it_logged(api: Api, tmp_path: Path) -> None:
+    await api.held("j", outputs={"d": {}})
+    await log_file(api, (await run_of(api, "j"))["info"]["artifact_uri"], "plots/p.png", b"plot")
+    executor = await api.nats.connect("executor")
+    for text in (b"one\n", "zwölf".encode()[:3], "zwölf".encode()[3:]):
+        await ask(executor, "log.w.j.1", text)
+    assert await download(api, "j", tmp_path / "got") == []
+    console = "one\nzwölf".encode()
+    assert below(tmp_path / "got") == {"artifacts/user_logs/std_log.txt": console, "artifacts/plots/p.png": b"plot"}
+
+
+async def test_a_job_that_said_nothing_yet_brings_no_console_and_names_what_comes_later(
+    api: Api, tmp_path: Path
+) -> None:
+    await api.held("j", outputs={"d": {}})
+    assert await download(api, "j", tmp_path / "got") == []
+    assert not (tmp_path / "got").exists()
+    job = (await api.ask("GET", f"{WS}/jobs/j")).json
+    assert to_come(job) == "./outputs, ./logs, d are stored when it ends"
 
 
 async def test_nothing_stays_of_a_download_that_fails(api: Api, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ Below ``artifacts`` stands what the output ``default`` is: ``user_logs`` for the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"  # the output that no YAML names: the job's artifacts
 ALSO_DEFAULT = "artifacts"  # how references call it
 FOLDER = "artifacts"
+CONSOLE = "user_logs/std_log.txt"
 OF_DEFAULT = (DEFAULT, "logs", "./logs")
 
 
@@ -46,7 +48,7 @@ def download(session: Session, name: str, output_name: str | None, folder: Path,
         with staged(folder) as stage:
             rows, missing = brought(client, job, asked, stage)
     if job["status"] not in TERMINAL:
-        note(f"job {name} is {job['status']}: this is what it has so far")
+        note(f"job {name} is {job['status']}: this is what it has so far; {to_come(job)}")
     elif not rows:
         note(f"job {name} ({job['status']}) left no files and logged none")
     for line in [*left_out(job, asked), *missing]:
@@ -85,9 +87,33 @@ def brought(client: Client, job: Shape, asked: list[str], folder: Path) -> tuple
         rows.append(row(output, target, download_tree(client, digest, folder / SafePath.parse(target).text)))
     if DEFAULT not in asked:
         return rows, []
+    rows += [] if job["state"].get("logs") else console_so_far(client, job, folder)
     done, left_out = download_logged(client, job["name"], folder / FOLDER)
     rows += [row("logged", FOLDER, done)] if done.files else []
     return rows, [f"not brought: {one}" for one in left_out]
+
+
+def console_so_far(client: Client, job: Shape, folder: Path) -> list[dict[str, Any]]:
+    """Bring what the console of a job has while its node did not archive it: the job runs, or its node died."""
+    from treering.client.artifacts import reply_into
+    from treering.client.download import Downloaded
+    from treering.client.urls import segment
+
+    target = folder / FOLDER / CONSOLE
+    path = f"/v1/workspaces/{segment(job['workspace'])}/jobs/{segment(job['name'])}/logs"
+    if size_bytes := reply_into(client, path, target):
+        return [row("logs", FOLDER, Downloaded(1, size_bytes))]
+    target.unlink()
+    with suppress(OSError):  # what is not empty stays
+        for made in (target.parent, folder / FOLDER):
+            made.rmdir()
+    return []
+
+
+def to_come(job: Shape) -> str:
+    """What its node alone has until the job ends."""
+    named = [one for one in job["state"]["spec"].get("outputs", {}) if one != DEFAULT]
+    return f"{', '.join(['./outputs', './logs', *named])} are stored when it ends"
 
 
 def trees(job: Shape, asked: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -65,7 +65,15 @@ def walked(client: Client, root: str, below: str, bounds: Bounds, depth: int = 0
 
 
 def file_into(client: Client, path: str, target: Path) -> int:
-    """One file, which gets its name only when it is whole; how many bytes it has."""
+    """One file of the artifact proxy; how many bytes it has."""
+    return reply_into(client, f"{ARTIFACTS}/{quote(path)}", target)
+
+
+def reply_into(client: Client, path: str, target: Path) -> int:
+    """What is at ``path`` as a file, which gets its name only when it is whole; how many bytes it has.
+
+    Raises ``Refused("file.unwritable")``, ``ApiError``, ``Unreachable``.
+    """
     partial = target.with_name(f".{uuid4().hex}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +89,7 @@ def file_into(client: Client, path: str, target: Path) -> int:
 
 def received(client: Client, path: str, file: IO[bytes]) -> int:
     try:
-        with client.reply("GET", f"{ARTIFACTS}/{quote(path)}") as reply:
+        with client.reply("GET", path) as reply:
             while chunk := reply.read(CHUNK_BYTES):
                 file.write(chunk)
             if reply.length:  # the server broke off; a read of so many bytes does not say so
