@@ -21,7 +21,7 @@ class Job:
         make_shims(place / "shims")
         self.env = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME")},
-            **shim_variables(place / "shims", place / "packages"),
+            **shim_variables(place / "shims", place / "packages", place / "env"),
             "VIRTUAL_ENV": str(place / "env"),
         }
 
@@ -76,3 +76,12 @@ def test_what_would_change_the_environment_is_refused_in_words(job: Job) -> None
         [job.place / "shims" / "bin" / "pip", "uninstall", "beta"], env=job.env, capture_output=True, text=True
     )
     assert done.returncode == 1 and "the environment is read-only" in done.stderr
+
+
+def test_a_virtual_environment_that_a_job_makes_has_its_own_pip(job: Job) -> None:
+    own = job.place / "own"
+    job.run([str(job.place / "env" / "bin" / "python"), "-m", "venv", str(own)])
+    local = ["--no-index", "--find-links", str(job.place / "wheels")]
+    for pip in ([str(own / "bin" / "pip")], [str(own / "bin" / "python"), "-m", "pip"]):
+        job.run(pip, "install", "-q", "--force-reinstall", *local, "beta")
+        assert f"Location: {own}/lib" in job.run(pip, "show", "beta")

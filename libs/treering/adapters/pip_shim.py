@@ -21,10 +21,21 @@ from treering.adapters.uv_variables import for_jobs
 PACKAGES_VARIABLE = "TREERING_PACKAGES"
 UV_VARIABLE = "TREERING_UV"
 NAMES = ("pip", "pip3")
+PREFIX_VARIABLE = "TREERING_PREFIX"
 # MLflow and others note pip's version with what they store, and give up where it has none.
 MODULE = f'''"""Written by treering: stands for pip inside a job; `python -m pip` is in __main__."""
 
+import importlib
+import os
+import sys
+
 __version__ = "{pip_in_job.VERSION}"
+
+if os.path.realpath(sys.prefix) != os.environ.get("{PREFIX_VARIABLE}"):
+    # A virtual environment that the job made: it has its own pip.
+    sys.path.remove(os.path.dirname(os.path.dirname(__file__)))
+    del sys.modules["pip"]
+    importlib.import_module("pip")
 '''
 
 
@@ -42,9 +53,14 @@ def make_shims(folder: Path) -> None:
         script.chmod(0o755)
 
 
-def shim_variables(folder: Path, packages: Path) -> dict[str, str]:
-    """What a job's environment needs so that the shims work; ``packages`` is the attempt's own folder."""
-    return index_settings() | {PACKAGES_VARIABLE: str(packages), "PYTHONPATH": f"{packages}:{folder / 'python'}"}
+def shim_variables(folder: Path, packages: Path, prefix: Path) -> dict[str, str]:
+    """What a job's environment needs so that the shims work; ``packages`` is the attempt's own folder, ``prefix`` that
+    of its Python."""
+    return index_settings() | {
+        PACKAGES_VARIABLE: str(packages),
+        PREFIX_VARIABLE: os.path.realpath(prefix),
+        "PYTHONPATH": f"{packages}:{folder / 'python'}",
+    }
 
 
 def shim_python() -> Path:

@@ -131,13 +131,14 @@ def variables(attempt: Attempt, shims: Path, gateway_url: str, token: str) -> di
     spec = attempt.spec
     packages = attempt.folder / "home" / ".packages"  # made by the job itself, so where it may write
     ours = f"{packages / 'bin'}:{shims / 'bin'}:{attempt.python.parent}"
-    shim = shim_variables(shims, packages)
+    prefix = attempt.python.parent.parent
+    shim = shim_variables(shims, packages, prefix)
     modules = [str(attempt.code_folder / folder) for folder in spec.environment.modules]
     return {
         **shim,
         "PYTHONPATH": ":".join((*modules, shim["PYTHONPATH"])),
         "PATH": f"{ours}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "VIRTUAL_ENV": str(attempt.python.parent.parent),
+        "VIRTUAL_ENV": str(prefix),
         "HOME": str(attempt.folder / "home"),
         "TMPDIR": str(attempt.folder / "tmp"),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
