@@ -101,7 +101,8 @@ def test_validate_says_what_create_would_refuse_with_its_line(tmp_path: Path) ->
 def test_variables_are_secret_by_name_by_declaration_by_form_and_when_they_repeat_a_secret() -> None:
     named = {
         "DB_PASSWORD": "hunter22", "sas_url": "abc", "MyApiKey": "abc", "PLAIN": "hunter-3", "INDEX": "https://u:p@h/s",
-        "ALSO": "x hunter22 y", "TOKENIZERS_PARALLELISM": "false", "LEVEL": "debug", "EMPTY_TOKEN": "",
+        "ALSO": "x hunter22 y", "DB_PASS": "hunter-4",
+        "TOKENIZERS_PARALLELISM": "false", "LEVEL": "debug", "EMPTY_TOKEN": "",
     }  # fmt: skip
     split = split_job(job(environment_variables=named), {"PLAIN"})
     left = {"LEVEL": "debug", "EMPTY_TOKEN": "", "TOKENIZERS_PARALLELISM": "false"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from treering.kernel.secret_words import has_secret_word, words_of
+
 SECRET_NAME = re.compile(
     r"passw|secret|token|api_?key|access_?key|private_?key|credential|connection_?string|sas_", re.IGNORECASE
 )
@@ -12,7 +14,6 @@ SECRET_NAME = re.compile(
 ANSWERS = frozenset({"true", "false", "yes", "no", "on", "off", "none", "null", "0", "1"})
 # TOKENIZER and its like are about text. What else a name has in it counts as ever: TOKENIZER_API_KEY.
 OF_TEXT = re.compile(r"(?:de)?token(?:i[sz]e(?:r|rs|d|s)?|i[sz]ing|i[sz]ations?)(?![a-z])", re.IGNORECASE)
-WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 # MAX_TOKENS=512 and PAD_TOKEN=<pad>: how many, or which mark, and only with a value of that kind. A name that has none
 # of these words in it keeps its number sealed, because a code of six digits is a secret.
 COUNTS = frozenset({"max", "min", "num", "count", "limit", "length", "len", "size", "budget", "total", "per"})
@@ -26,8 +27,9 @@ MARK = re.compile(r"<[^<>\s]{1,30}>|\[[A-Za-z_]{1,20}\]")
 
 def is_secret_name(name: str) -> bool:
     """Whether the name of a variable says that its value is a secret."""
-    is_about_text = OF_TEXT.search(name) is not None and not KEYS & words_of(name)
-    return SECRET_NAME.search(OF_TEXT.sub("", name) if is_about_text else name) is not None
+    is_about_text = OF_TEXT.search(name) is not None and KEYS.isdisjoint(words_of(name))
+    named = SECRET_NAME.search(OF_TEXT.sub("", name) if is_about_text else name) is not None
+    return named or has_secret_word(name)
 
 
 def is_secret_variable(name: str, value: str, public: Collection[str] = ()) -> bool:
@@ -39,7 +41,7 @@ def is_plain(name: str, value: str) -> bool:
     """Whether a value is one that nobody has to keep secret, although the name would say so."""
     if value.lower() in ANSWERS:
         return True
-    words = words_of(name)
+    words = set(words_of(name))
     left = words - {"token", "tokens"}
     if not left or left == words or KEYS & left or SECRET_NAME.search(" ".join(left)):
         return False
@@ -49,7 +51,3 @@ def is_plain(name: str, value: str) -> bool:
     if is_count or ("tokens" in words and (COUNTS | KINDS) & left):
         return NUMBER.fullmatch(value) is not None
     return False
-
-
-def words_of(name: str) -> set[str]:
-    return {word.lower() for word in WORDS.findall(name)}

@@ -16,6 +16,7 @@ from msgspec import to_builtins
 from treering.domain.job_spec import EnvironmentSpec, JobSpec
 from treering.kernel.known_forms import is_known
 from treering.kernel.refusal import Refused
+from treering.kernel.secret_words import has_secret_word, words_of
 from treering.kernel.url_secrets import secret_in
 from treering.specs.checks import join
 from treering.specs.nodes import ListNode, MapNode, Node, Report, Scalar
@@ -34,7 +35,6 @@ HEADER = re.compile(
     re.IGNORECASE,
 )
 LOGIN = re.compile(r"(?:^|\s)(?:-u|--user)[\s=]*[\"']?[^\s:\"']+:([^\s\"']+)")
-WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 SECRET_WORDS = frozenset({"token", "pwd", "sas", "passwd", "pass", "jwt"})
 SECRET_PARTS = ("passw", "passphrase", "secret", "credential")
 SECRET_PAIRS = ("apikey", "accesskey", "privatekey", "accountkey", "connectionstring", "sharedkey")
@@ -174,8 +174,13 @@ def written_out(command: str) -> str:
 
 
 def names_secret(name: str) -> bool:
-    """Whether a name in a command is that of a secret, by its whole words: ``--tokenizer`` is none."""
-    words = [word.lower() for word in WORDS.findall(name)]
+    """Whether a name in a command is that of a secret, by its whole words: ``--tokenizer`` is none. A name in capitals
+    is a variable, and secret by the same words as one in environment_variables."""
+    words = words_of(name)
+    if name.isupper():
+        if has_secret_word(name):
+            return True
+        words = [word for word in words if word not in ("pass", "pwd")]  # PWD, PASS_RATE: looked at just now
     if OTHER_WORDS.intersection(words):
         return False
     joined = "".join(words)
