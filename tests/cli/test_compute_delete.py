@@ -85,7 +85,7 @@ def test_a_target_with_a_node_is_made_again_without_a_note_that_it_has_none(onli
     assert online("compute", "delete", "local", "--yes").returncode == 0
     try:
         done = online("compute", "create", "-n", "other-name", "--query", "name")
-        assert "wait until a node joins it: `treering node join URL --compute other-name`" in done.stderr
+        assert "wait until a node joins it: `treering node join URL -n NAME --compute other-name`" in done.stderr
     finally:
         done = online("compute", "create", "-n", "local", "-t", "local", "--query", "name", "-o", "tsv")
     assert (done.stdout, done.stderr) == ("local\n", "")

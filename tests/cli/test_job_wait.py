@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Treering
 
+from treering.cli import stages
 from treering.cli.job_wait import why_waiting
+from treering.cli.session import Session
+from treering.cli.stages import Stages
 
 JOB = 'command: sleep 600\nenvironment: {python: "3.11"}\n'
 NO_NODE = (
     "waiting for a node: none of compute local is online; "
-    "`treering up` runs one, `treering node join` makes another machine one"
+    "`treering up` runs one, `treering node join URL -n NAME --compute local` makes another machine one"
 )
 ALL_IN_USE = "waiting for a free slot on local: 2 of 2 in use"
 
@@ -51,6 +54,38 @@ AHEAD = [job("d", "Preparing", "n"), job("e", "Preparing", "n")]
 )  # fmt: skip
 def test_what_a_job_waits_for(waiting: Any, nodes: list[Any], jobs: list[Any], said: str) -> None:
     assert why_waiting(waiting, nodes, jobs) == said
+
+
+def test_a_job_of_a_second_workspace_is_told_that_the_node_of_up_is_not_its_own() -> None:
+    said = why_waiting({**job("j", "Queued"), "workspace": "ws2"}, [], [])
+    join = "`treering -w ws2 node join URL -n NAME --compute local --home FOLDER`"
+    assert said.endswith(
+        f"the node of `treering up` is in workspace main; {join} makes this machine, or another, one of ws2"
+    )
+
+
+def test_local_is_offered_instead_only_where_it_has_a_node() -> None:
+    waiting = job("j", "Queued", compute="far")
+    assert why_waiting(waiting, [node("n", 2)], []).endswith(", or submit it with --set compute=local")
+    assert "--set" not in why_waiting(waiting, [], [])
+
+
+def test_a_reason_is_told_once_however_long_it_lasts_and_when_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reasons = iter(["for a node", "for a node", "", "for a slot", "for a node", "for a slot"])
+    display = Stages({"name": "j", "status": "Queued", "timeline": [("Queued", "")]})
+
+    def next_reason(*_: object) -> str:
+        if (why := next(reasons, None)) is None:
+            display.over.set()
+        return why or ""
+
+    monkeypatch.setenv("TREERING_URL", "http://127.0.0.1:1")  # which nothing asks
+    monkeypatch.setattr(stages, "WAITING_LOOK_SECONDS", 0)
+    monkeypatch.setattr(stages, "ask_why_waiting", next_reason)
+    display.tell_why_it_waits(Session(home=Path("/nowhere")))
+    assert capsys.readouterr().err.splitlines() == ["treering: for a node", "treering: for a slot"]
 
 
 def test_a_watched_job_without_a_slot_says_that_it_waits_for_one(

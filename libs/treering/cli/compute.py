@@ -55,7 +55,7 @@ def create(
     with session.client() as client:
         said(session, client, COMPUTE, key, "create", body)
         if not any(one["state"]["compute"] == key for one in listed(session, client, "node", "online")):
-            note(f"jobs on {key!r} wait until a node joins it: {no_node_hint(key)}")
+            note(f"jobs on {key!r} wait until a node joins it: {no_node_hint(key, session.workspace)}")
 
 
 def from_options(name: str, sets: tuple[str, ...], said_: dict[str, Any]) -> tuple[str, dict[str, Any]]:

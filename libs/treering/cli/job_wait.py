@@ -11,6 +11,7 @@ from treering.kernel.shared_limits import PAGE_MAX
 if TYPE_CHECKING:
     from treering.client.http import Client
 
+MAIN = "main"
 LOCAL = "local"  # an answer leaves out what is as by default
 AT_WORK = ("Running", "Finalizing", "CancelRequested")
 Resource = dict[str, Any]
@@ -64,10 +65,14 @@ def create_hint(compute: str) -> str:
     return f"treering compute create -n {compute}{' -t local' if compute == LOCAL else ''}"
 
 
-def no_node_hint(compute: str) -> str:
-    if compute == LOCAL:
-        return "`treering up` runs one, `treering node join` makes another machine one"
-    return f"`treering node join URL --compute {compute}` makes a machine one"
+def no_node_hint(compute: str, workspace: str = MAIN) -> str:
+    """How a compute gets a node. The one that ``up`` runs belongs to one workspace; all others have to join."""
+    if workspace == MAIN:
+        join = f"`treering node join URL -n NAME --compute {compute}`"
+        return f"`treering up` runs one, {join} makes another machine one" if compute == LOCAL else f"{join} makes one"
+    join = f"`treering -w {workspace} node join URL -n NAME --compute {compute} --home FOLDER`"
+    of_up = f"the node of `treering up` is in workspace {MAIN}; " if compute == LOCAL else ""
+    return f"{of_up}{join} makes this machine, or another, one of {workspace}"
 
 
 def why_waiting(job: Resource, nodes: Sequence[Resource], jobs: Sequence[Resource]) -> str:
@@ -75,8 +80,10 @@ def why_waiting(job: Resource, nodes: Sequence[Resource], jobs: Sequence[Resourc
     compute = compute_of(job)
     slots = on_compute(job, nodes)
     if not slots:
-        elsewhere = "" if compute == LOCAL else ", or submit it with --set compute=local"
-        return f"waiting for a node: none of compute {compute} is online; {no_node_hint(compute)}{elsewhere}"
+        has_local = any(node["state"]["compute"] == LOCAL for node in nodes)
+        elsewhere = f", or submit it with --set compute={LOCAL}" if has_local else ""
+        hint = no_node_hint(compute, job.get("workspace", MAIN))
+        return f"waiting for a node: none of compute {compute} is online; {hint}{elsewhere}"
     others = [one["status"] for one in jobs if one["name"] != job["name"] and one["state"].get("node") in slots]
     in_use, total = sum(status in AT_WORK for status in others), sum(slots.values())
     before = len(others) - in_use

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -33,7 +32,6 @@ STATUSES = {
 }
 WAITING = ("Queued", "Preparing")
 WAITING_LOOK_SECONDS = 3.0
-WAITING_TOLD_SECONDS = 60.0
 RESET = "\x1b[0m"
 
 
@@ -78,15 +76,15 @@ class Stages:
             self.over.set()
 
     def tell_why_it_waits(self, session: Session) -> None:
-        """While the job waits for a slot: soon, then when it changes, and now and then."""
-        told, told_at = "", 0.0
+        """While the job waits for a slot or a node: each reason once."""
+        told = {""}
         with suppress(ApiError, Unreachable, ValueError, *LOST), session.client() as client:
             while not self.over.wait(WAITING_LOOK_SECONDS):
                 if self.since and self.since[-1][0] not in WAITING:
                     continue
                 why = ask_why_waiting(session, client, self.job["name"])
-                if why and not self.over.is_set() and (why != told or monotonic() - told_at >= WAITING_TOLD_SECONDS):
-                    told, told_at = why, monotonic()
+                if why not in told and not self.over.is_set():
+                    told.add(why)
                     self.note(why)
 
     def hear(self, session: Session) -> None:
