@@ -69,7 +69,9 @@ def check_place(kind: str, workspace: str, name: str) -> None:
     if kind == WORKSPACE.kind and name and workspace not in ("", name):
         raise impossible(f"the workspace is {workspace!r}, and name another one, {name[:SHOWN_CHARACTERS_MAX]!r}")
     if kind in VERSIONED and name and ":" not in name:
-        raise impossible(f"name is {name[:SHOWN_CHARACTERS_MAX]!r}, and a {kind} is NAME:VERSION; say {name[:40]}:1")
+        stem, _, version = name.rpartition("/")  # as MLflow writes a version
+        example = f"{stem[:40]}:{version[:40]}" if stem and version.isdecimal() else f"{name[:40]}:1"
+        raise impossible(f"name is {name[:SHOWN_CHARACTERS_MAX]!r}, and a {kind} is NAME:VERSION; say {example}")
     if kind in UNVERSIONED and ":" in name:
         raise impossible(f"name is {name[:SHOWN_CHARACTERS_MAX]!r}, and a {kind} has no version")
 
