@@ -99,5 +99,5 @@ def test_a_webhook_is_told_in_each_form_what_it_has_events_for() -> None:
     ("name", "example"), [("churn", "churn:1"), ("churn/3", "churn:3"), ("team/churn", "team/churn:1")]
 )
 def test_who_names_a_model_without_its_version_is_told_how(name: str, example: str) -> None:
-    with pytest.raises(Refused, match=f"say {example}$"):
+    with pytest.raises(Refused, match=f"say {example}:"):
         check_place("model", "w", name)
