@@ -28,6 +28,7 @@ SAVED = (
     "creation_context",
 )  # fmt: skip
 INPUT = ("type", "mode", "path")
+NAMES_MAX = 10
 
 
 @click.command("create", cls=Verb)
@@ -59,7 +60,7 @@ def create(
 
     session = context.ensure_object(Session)
     check_writable(kept)
-    draft = with_secrets(load_job(file, sets), secrets, os.environ)
+    draft = with_secrets(load_job(file, sets, [one.partition("=")[0] for one in secrets]), secrets, os.environ)
     with session.client() as client:
         submitted = submit(client, draft, session.workspace, name)
         if submitted.was_there:
@@ -70,6 +71,7 @@ def create(
         shown = shape(submitted.resource, names_of(session.home))
         if kept is not None:
             kept.write_text(as_yaml(saved(shown, draft)), encoding="utf-8")
+            note_unsaved(kept, shown, draft)
         if not watched:
             if why := ask_for_node(session, client, submitted.resource):
                 note(why)
@@ -91,7 +93,24 @@ def saved(shown: Shape, draft: JobDraft) -> Shape:
             kept["inputs"][name] = {key: one for key, one in {**given, **here}.items() if key in INPUT}
     if isinstance(shown["environment"], dict):
         kept["environment"] = {name: one for name, one in shown["environment"].items() if name != "source"}
-    return kept
+    secret = unsaved(shown, draft)
+    public = [name for name in draft.public_variables if name not in secret]
+    named = {"secret_variables": list(dict.fromkeys([*draft.secret_variables, *secret])), "public_variables": public}
+    return {**kept, **{key: names for key, names in named.items() if names}}
+
+
+def unsaved(shown: Shape, draft: JobDraft) -> list[str]:
+    """The sealed variables that the saved YAML has no values for. Those of a registered environment come with it."""
+    of_environment = isinstance(shown["environment"], str)
+    sealed = shown.get("secret_variables", {})
+    return [name for name in sorted(sealed) if name in draft.environment_variables or not of_environment]
+
+
+def note_unsaved(file: Path, shown: Shape, draft: JobDraft) -> None:
+    if names := unsaved(shown, draft):
+        more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
+        options = " ".join(f"--secret {name}" for name in names[:NAMES_MAX])
+        note(f"{file} has the names of secret variables and not their values: submit it again with {options}{more}")
 
 
 def check_writable(file: Path | None) -> None:

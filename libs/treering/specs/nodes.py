@@ -176,7 +176,8 @@ class Report:
 
     ``folder`` is where relative paths start; ``bindings`` says that ``${{parent...}}`` may stand for any
     value, as it may in the steps of a pipeline; without ``need_files`` a file that is named but absent is no
-    problem; ``opened`` holds the files read so far, so that files which name one another are read once.
+    problem; ``opened`` holds the files read so far, so that files which name one another are read once; ``given`` are
+    the variables whose values ``--secret`` gives.
     """
 
     folder: Path
@@ -185,6 +186,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     opened: dict[Path, MapNode | None] = field(default_factory=dict)
     notes: list[Problem] = field(default_factory=list)
+    given: frozenset[str] = frozenset()
 
     def add(self, at: Place, key: str, message: str, code: str = "") -> None:
         if len(self.problems) < PROBLEMS_MAX:

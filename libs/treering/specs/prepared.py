@@ -46,8 +46,9 @@ FIELD = re.compile(r" - at `(?:key` in `)?\$\.(?P<key>\w+)[^`]*`")
 NO_DATA = "is not carried out: only models are registered so far, no data assets"
 
 
-def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
-    """Read a command job. Everything wrong with it is told at once, a line each.
+def load_job(path: Path, overrides: Sequence[str] = (), given: Sequence[str] = ()) -> JobDraft:
+    """Read a command job. Everything wrong with it is told at once, a line each. ``given`` are the variables that it
+    need not set, because ``--secret`` does.
 
     Raises ``Refused``: ``yaml.*`` (not YAML), ``set.invalid``, ``job.type_unsupported`` for a job or resource of
     another kind, ``job.invalid``, or the code of the one thing that is wrong (``environment.*``, ``job.*``, ...).
@@ -58,7 +59,7 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobDraft:
         so_far = "it can be validated, but" if kind in KINDS else "treering does not know this kind:"
         message = f"{path} is a {kind}; {so_far} only command jobs can be submitted so far"
         raise Refused("job.type_unsupported", message)
-    report = Report(folder_of(path))
+    report = Report(folder_of(path), given=frozenset(given))
     draft = prepared_job(root, path, report)
     report.refuse("job.invalid")
     assert draft is not None  # nothing is wrong with it

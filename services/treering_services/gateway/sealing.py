@@ -79,7 +79,8 @@ def check_declared(declared: Collection[str], variables: Mapping[str, str]) -> N
     for name in declared:
         if name not in variables:
             why = f"secret_variables has {name[:80]!r}, and there is no environment variable of this name"
-            raise Refused("job.secret_variable", f"{why}; set it among environment_variables, or leave it out")
+            how = f"set it among environment_variables, give it with --secret {name[:80]}, or leave it out"
+            raise Refused("job.secret_variable", f"{why}; {how}")
 
 
 def check_public(public: Collection[str], declared: Collection[str], variables: Mapping[str, str]) -> None:

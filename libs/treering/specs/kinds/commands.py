@@ -64,8 +64,9 @@ def declared_variables(node: Node, key: str, report: Report) -> None:
     secret = names_in(node.entries.get("secret_variables"))
     for word in ("secret_variables", "public_variables"):
         for name, at in names_in(node.entries.get(word)).items():
-            if is_known and name not in own:
-                why = "is no environment variable of the job; set it among environment_variables"
+            if is_known and name not in own and name not in report.given:
+                how = f", or give it with --secret {name[:60]}" if word == "secret_variables" else ""
+                why = f"is no environment variable of the job; set it among environment_variables{how}"
                 report.add(at, join(key, word), f"{name[:60]!r} {why}")
             elif word == "public_variables" and name in secret:
                 report.add(at, join(key, word), f"{name[:60]!r} is among the secret_variables too; leave it out there")
