@@ -180,7 +180,7 @@ def test_the_first_line_that_cannot_be_mapped_is_named(tmp_path: Path, line: str
     "line", ["RUN pip install --index-url=x a", "RUN pip install git+https://x/y", "RUN pip install ."]
 )
 def test_a_dockerfile_installs_from_indexes_and_its_own_folder_only(tmp_path: Path, line: str) -> None:
-    with pytest.raises(Refused, match=r"environment\.(requirement|index|local_package): .*Dockerfile:2"):
+    with pytest.raises(Refused, match=r"environment\.(requirement|index|dockerfile): .*Dockerfile:2"):
         build(tmp_path, "FROM python:3.11", line)
 
 

@@ -55,14 +55,14 @@ def installed(folder: Path, text: str) -> tuple[str, ...]:
         ("ARG V=1.26\nRUN pip install numpy==$V", ("numpy==1.26",)),
         ("ARG V\nRUN pip install numpy==${V:-1.25}", ("numpy==1.25",)),
         ("RUN\tpip install numpy", ("numpy",)),
-        ("RUN pip install -qU -rr.txt", ("pandas",)),
-        ("RUN pip install -Ur r.txt", ("pandas",)),
+        ("COPY r.txt .\nRUN pip install -qU -rr.txt", ("pandas",)),
+        ("COPY . .\nRUN pip install -Ur r.txt", ("pandas",)),
         ("RUN bash -lc 'source activate e && pip install numpy'", ("numpy",)),
         ("RUN /bin/sh -o pipefail -c \"pip install 'numpy<2'\"", ("numpy<2",)),
         ('RUN eval "$(conda shell.bash hook)" && conda activate e && pip install numpy || exit 1', ("numpy",)),
         ("RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install numpy", ("numpy",)),
         ("RUN useradd -m app && ln -s /usr/bin/python3 /usr/bin/python && pip install numpy", ("numpy",)),
-        ("RUN conda update -n base conda && micromamba install -y -n base -f env.yml", ("six",)),
+        ("COPY . .\nRUN conda update -n base conda && micromamba install -y -n base -f env.yml", ("six",)),
         ("RUN pip install 'setuptools==65.5' numpy", ("numpy", "setuptools==65.5")),
         ('HEALTHCHECK CMD ["true"]\nVOLUME /data\nRUN pip install numpy', ("numpy",)),
         ('ENV V=1.24\nRUN pip install "numpy==${V}"', ("numpy==1.24",)),
@@ -112,7 +112,10 @@ def test_an_index_is_named_by_options_of_pip(tmp_path: Path) -> None:
 def test_a_conda_file_of_the_context_is_read(tmp_path: Path) -> None:
     (tmp_path / "env.yml").write_text("dependencies: [python=3.10, {pip: [numpy]}]\nvariables: {A: 1}\n")
     for command in ("conda env create -n x -f /tmp/env.yml", "mamba env update --file=env.yml --prune"):
-        found = build(tmp_path, f"FROM continuumio/miniconda3\nCOPY env.yml /tmp/\nRUN {command} && conda clean -ay\n")
+        found = build(
+            tmp_path,
+            f"FROM continuumio/miniconda3\nCOPY env.yml /tmp/\nWORKDIR /tmp\nRUN {command} && conda clean -ay\n",
+        )
         assert (found.python, found.requirements, found.variables) == ("3.10", ("numpy",), {"A": "1"})
 
 
@@ -144,10 +147,12 @@ def test_variables_of_the_image_are_not_those_of_the_job(tmp_path: Path) -> None
 def test_every_line_that_cannot_be_done_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("numpy\na b\ngit+https://x.example/y\n")
     with pytest.raises(Refused) as refused:
-        installed(tmp_path, "RUN apt-get install -y git\nRUN pip install -r r.txt\nRUN curl x | bash\nONBUILD RUN y")
+        installed(
+            tmp_path, "COPY . .\nRUN apt-get install -y git\nRUN pip install -r r.txt\nRUN curl x | bash\nONBUILD RUN y"
+        )
     said = [line.partition(": ")[0].rpartition("/")[2] for line in refused.value.detail.splitlines()]
     assert (refused.value.code, said) == (
-        "environment.dockerfile", ["Dockerfile:2", "r.txt:2", "r.txt:3", "Dockerfile:4", "Dockerfile:5"]
+        "environment.dockerfile", ["Dockerfile:3", "r.txt:2", "r.txt:3", "Dockerfile:5", "Dockerfile:6"]
     )  # fmt: skip
 
 
@@ -169,5 +174,67 @@ def test_what_is_installed_from_no_index_is_called_that(tmp_path: Path, written:
 @pytest.mark.parametrize("option", ["-c c.txt", "--constraint=c.txt", "--constraint /tmp/c.txt"])
 def test_a_file_of_constraints_is_read(tmp_path: Path, option: str) -> None:
     (tmp_path / "c.txt").write_text("# tested with\nnumpy<2\nurllib3==1.26.18\n")
-    found = build(tmp_path, f"FROM python:3.11\nRUN pip install {option} pandas\n")
+    found = build(tmp_path, f"FROM python:3.11\nCOPY c.txt /tmp/\nRUN cd /tmp && pip install {option} pandas\n")
     assert (found.requirements, found.constraints) == (("pandas", SHIPPED), ("numpy<2", "urllib3==1.26.18"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"RUN export PIP_INDEX_URL={INDEX} && pip install torch",
+        f"RUN export A=1 PIP_EXTRA_INDEX_URL={INDEX}; pip install torch",
+        f"RUN PIP_INDEX_URL={INDEX} && export PIP_INDEX_URL && pip install torch",
+        f"RUN <<EOF\nexport UV_INDEX_URL={INDEX}\nuv pip install torch\nEOF",
+        f"RUN env PIP_INDEX_URL={INDEX} pip install torch",
+        f"RUN sudo PIP_INDEX_URL={INDEX} pip install torch",
+        f"RUN PIP_INDEX_URL={INDEX} bash -c 'pip install torch'",
+        f'RUN ["env", "PIP_INDEX_URL={INDEX}", "pip", "install", "torch"]',
+        f"RUN pip config --global set global.index_url {INDEX} && pip install torch",
+        f"RUN bash -c 'export PIP_INDEX_URL={INDEX} && pip install torch'",
+    ],
+)
+def test_an_index_that_is_exported_or_set_for_a_shell_is_kept(tmp_path: Path, text: str) -> None:
+    found = build(tmp_path, f"FROM python:3.11\n{text}\n")
+    assert (found.requirements, found.indexes) == ((SHIPPED, "torch"), (INDEX,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COPY pip.conf /etc/pip.conf",
+        "COPY pip.conf /etc/",
+        "ADD pip.conf /root/.pip/pip.conf",
+        "COPY pip.conf /root/.config/pip/",
+        "COPY --chown=me settings /home/me/.pip/pip.conf",
+        "COPY home /root",
+        "WORKDIR /root\nCOPY home .",
+        'COPY ["pip.conf", "/etc/pip.conf"]',
+        f"COPY <<EOF /etc/pip.conf\n[global]\nindex-url={INDEX}\nEOF",
+        f"RUN echo index-url={INDEX} >> /etc/pip.conf",
+        f"RUN mkdir -p ~/.pip && printf '[global]\\nindex-url={INDEX}' > ~/.pip/pip.conf",
+        f"RUN cat > /etc/pip.conf <<EOF\n[global]\nindex-url={INDEX}\nEOF",
+        f"RUN cat <<EOF >> /etc/pip.conf\n[global]\nindex-url={INDEX}\nEOF",
+        "RUN ln -s /w/settings /etc/pip.conf",
+        "RUN --mount=type=secret,id=pip,target=/etc/pip.conf pip install six",
+        "RUN --mount=type=secret,id=pip,env=PIP_INDEX_URL pip install six",
+        "ADD https://x.example/pip.conf /etc/",
+        "ENV PIP_CONFIG_FILE=/w/settings",
+        "RUN export PIP_CONFIG_FILE=/w/settings",
+        "ENV PIP_CONSTRAINT=/w/c.txt",
+        "RUN export PIP_INDEX_URL=$(cat /run/secrets/index)",
+        "RUN pip config set global.no-index true",
+        "ENV PIP_FIND_LINKS=/wheels",
+        "WORKDIR /w\nCOPY . .\nRUN uv pip install six",
+    ],
+)
+def test_settings_of_pip_that_are_not_read_are_refused_since_they_name_another_index(tmp_path: Path, text: str) -> None:
+    for name in ("pip.conf", "settings", "uv.toml", "home/.pip/pip.conf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"[global]\nindex-url={INDEX}\n")
+    with pytest.raises(Refused, match=r"environment\.(dockerfile|index): .*Dockerfile:[2-4]: "):
+        installed(tmp_path, f"{text}\nRUN pip install cowsay")
+
+
+def test_settings_of_pip_that_it_does_not_look_at_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "pip.conf").write_text("[global]\n")
+    assert installed(tmp_path, "COPY . /w\nRUN rm -f /etc/pip.conf && pip install six") == ("six",)

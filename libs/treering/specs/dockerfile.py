@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
@@ -16,23 +16,24 @@ from treering.kernel.url_secrets import without_secrets
 from treering.specs.dockerfile_text import Instruction, instructions
 from treering.specs.faults import Faults
 from treering.specs.images import curated
-from treering.specs.install_commands import Installed, indexes_of, install, packages, script_of, settings_of
-from treering.specs.on_disk import FILE, lies_at, real
+from treering.specs.install_commands import Installed, install, packages, script_of
+from treering.specs.on_disk import real
 from treering.specs.package_index import index_urls
+from treering.specs.pip_settings import indexes_of, settings_of
 from treering.specs.requirement_lines import Wanted, joined
 from treering.specs.requirements import requirements
-from treering.specs.shell_words import commands, with_values
+from treering.specs.shell_words import Command, commands, with_values
+from treering.specs.working_place import BUILDKIT, WorkingPlace
 from treering.specs.yaml_text import read_text
 
 # They are about files of the image, or about how a container of it is run: a job has a command of its own.
 NO_EFFECT = frozenset({
-    "COPY", "ADD", "WORKDIR", "LABEL", "CMD", "EXPOSE", "HEALTHCHECK", "MAINTAINER", "SHELL",
+    "LABEL", "CMD", "EXPOSE", "HEALTHCHECK", "MAINTAINER", "SHELL",
     "STOPSIGNAL", "USER", "VOLUME",
 })  # fmt: skip
 OF_THE_IMAGE = re.compile(
     r"PATH|LD_LIBRARY_PATH|HOME|PYTHONHOME|VIRTUAL_ENV|CONDA_.*|AZUREML_CONDA_.*|DEBIAN_FRONTEND|PIP_.*|UV_.*|POETRY_.*"
 )
-BUILDKIT = re.compile(r"(?:--(?:mount|network|security)=\S+\s+)+")
 SHELLS = frozenset({"", "sh", "bash", "/bin/sh", "/bin/bash"})
 SHELLS_MAX = 5  # one within another
 SETUPTOOLS = "setuptools<81; python_version < '3.12'"
@@ -50,7 +51,7 @@ class Reader:
         self.indexes: list[Wanted] = []  # that variables and settings of pip name
         self.arguments = {"PYTHONPATH": ""}  # which no image sets, and many lines put before or after another
         self.variables: dict[str, str] = {}
-        self.written: dict[str, str] = {}  # files that the Dockerfile itself writes, by their path in the image
+        self.place = WorkingPlace(context)
 
     def read(self) -> EnvironmentSpec:
         text, faults = read_text(self.file), Faults()
@@ -88,9 +89,12 @@ class Reader:
         elif one.word == "ENV":
             self.set_variables(one.rest, shown)
         elif one.word == "RUN":
-            self.run(BUILDKIT.sub("", one.rest), one.documents, shown)
+            with self.place.mounted(one.rest, shown):
+                self.run(BUILDKIT.sub("", one.rest), one.documents, shown)
+        elif one.word == "WORKDIR":
+            self.place.work_in(with_values(one.rest, self.arguments))
         elif one.word in ("COPY", "ADD"):
-            self.written |= {one.rest.split()[-1]: text for text in one.documents if one.rest}
+            self.place.copy(with_values(one.rest, self.arguments), one.documents, shown)
         elif one.word not in NO_EFFECT:
             raise unmapped(shown)
 
@@ -125,7 +129,7 @@ class Reader:
     def run(self, rest: str, documents: tuple[str, ...], shown: str) -> None:
         """A line of shell, the list of its words in JSON, or here-documents: scripts, or files that ``cat`` writes."""
         if (words := exec_form(rest)) is not None:
-            self.command(words, shown)
+            self.command(Command(words, []), shown)
             return
         if documents and rest in SHELLS:
             for line in "\n".join(documents).replace("\\\n", " ").splitlines():
@@ -133,42 +137,39 @@ class Reader:
             return
         target = re.fullmatch(r"cat\s*>\s*(\S+)", rest)
         if documents and target:
-            self.written[target[1]] = documents[-1]
+            self.place.write(target[1], documents[-1], shown)
             return
         self.shell(rest, shown)
 
-    def shell(self, line: str, shown: str) -> None:
-        for words in self.words(line, shown):
-            self.command(words, shown)
+    def shell(self, line: str, shown: str, depth: int = 0) -> None:
+        for one in self.commands(line, shown):
+            self.command(one, shown, depth)
+            if one.words[:1] == ["cd"]:
+                self.place.change_folder(one.words, line)
 
-    def command(self, words: list[str], shown: str, depth: int = 0) -> None:
+    def command(self, one: Command, shown: str, depth: int = 0) -> None:
+        words = one.words
+        self.indexes.append(indexes_of(settings_of(words, shown), shown))
         if (script := script_of(words)) is not None and depth < SHELLS_MAX:
-            for inner in self.words(script, shown):
-                self.command(inner, shown, depth + 1)
+            current = self.place.current
+            self.shell(script, shown, depth + 1)
+            self.place.current = current
             return
-        self.indexes.append(indexes_of(settings_of(words), shown))
+        self.place.changed_files(one, shown)
         found = packages(words)
         if found is None:
             raise unmapped(shown, " ".join(words))
         if found:
-            self.found.append(install(found, self.copied, self.context, shown))
+            self.found.append(install(found, self.place.copied, self.place.package_folder(found.words, shown), shown))
 
     def words(self, text: str, shown: str) -> list[list[str]]:
+        return [one.words for one in self.commands(text, shown)]
+
+    def commands(self, text: str, shown: str) -> list[Command]:
         try:
             return commands(text, self.arguments)
         except ValueError as error:
             raise Refused("environment.dockerfile", f"{shown}: {error}") from None
-
-    def copied(self, written: str, shown: str) -> Path | str:
-        """The text that the Dockerfile wrote to a path of the image, or the file of the context that was copied there:
-        the same path, or the same name."""
-        if (text := self.written.get(written)) is not None:
-            return text
-        inside = written.lstrip("/")
-        for candidate in (self.context / inside, self.context / PurePosixPath(inside).name):
-            if lies_at(candidate) == FILE and real(candidate).is_relative_to(real(self.context)):
-                return candidate
-        raise Refused("environment.dockerfile", f"{shown}: there is no {written!r} in {str(self.context)!r}")
 
 
 def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> EnvironmentSpec:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from treering.kernel.refusal import Refused
 from treering.specs.conda import conda_spec, read_conda
+from treering.specs.pip_settings import ASSIGNMENT
 from treering.specs.requirement_lines import (
     CONSTRAINTS,
     INCLUDES,
@@ -24,7 +25,6 @@ from treering.specs.requirement_lines import (
 
 PYTHON = re.compile(r"python(?:3(?:\.\d+)?)?")
 PIP = re.compile(r"pip(?:3(?:\.\d+)?)?")
-ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 CONDA = frozenset({"conda", "mamba", "micromamba"})
 # They leave nothing that a Python environment would lack.
 TIDYING = frozenset({
@@ -51,10 +51,6 @@ CONDA_OPTIONS = frozenset({"-p", "--prefix", "-n", "--name", "-c", "--channel"})
 CLUSTER = re.compile(r"-(?P<flags>[UqvyI]+)(?P<rest>r?)")  # -qU, and -Ur FILE
 HOOK = re.compile(r"\S*(?:conda|mamba|micromamba)\S* shell[. ].*", re.DOTALL)
 OF_EVERY_ENVIRONMENT = re.compile(r"setuptools|(?:pip|wheel|uv)(?:[=<>!~].*)?")
-INDEX_VARIABLES = frozenset(
-    {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX"}
-)
-INDEX_SETTING = re.compile(r"(?:\w+\.)?(?:extra-)?index-url")
 Copied = Callable[[str, str], Path | str]
 
 
@@ -122,21 +118,6 @@ def after_options(words: list[str]) -> list[str]:
         elif not word.startswith("-"):
             return words[position:]
     return []
-
-
-def indexes_of(settings: Mapping[str, str], shown: str) -> Wanted:
-    """The package indexes that variables of pip or uv name; several stand between blanks."""
-    urls = [url for name in INDEX_VARIABLES & settings.keys() for url in settings[name].split()]
-    return joined(line(f"--extra-index-url {url.rpartition('=')[2]}", shown, Path()) for url in urls)
-
-
-def settings_of(words: list[str]) -> dict[str, str]:
-    """The variables that stand before a command, and what ``pip config set`` sets for those after it."""
-    found = dict(word.split("=", 1) for word in takewhile(ASSIGNMENT.fullmatch, words))
-    position = next((at for at in range(len(words) - 3) if words[at : at + 2] == ["config", "set"]), -1)
-    if position >= 0 and INDEX_SETTING.fullmatch(words[position + 2]):
-        found["PIP_INDEX_URL"] = words[position + 3]
-    return found
 
 
 def by_pip(rest: list[str]) -> Packages | tuple[()] | None:

@@ -86,6 +86,21 @@ def read_files(path: Path, folder: Path, seen: set[Path], faults: Faults) -> Ite
                 yield line(text, where, path.parent)
 
 
+def included_files(path: Path) -> list[str]:
+    """The files that a requirements or conda file includes, and those they include, as written from its folder."""
+    found: list[str] = []
+    remaining = [path.name]
+    while remaining and len(found) <= FILES_MAX:
+        inside = remaining.pop()
+        for _, text in logical_lines(read_text(path.parent / inside)):
+            name, value = option(text.removeprefix("- ").strip("'\""))
+            target = str(Path(inside).parent / value)
+            if name in INCLUDES | CONSTRAINTS and "://" not in value and target not in found:
+                found.append(target)
+                remaining += [target] if (path.parent / target).is_file() else []
+    return found
+
+
 def line(text: str, where: str, folder: Path) -> Wanted:
     """One line; ``folder`` is where a package of the user's own is looked for."""
     name, value = option(text)

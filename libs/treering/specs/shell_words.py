@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<plain>[A-Za-z_]\w*))")
 OPERATORS = frozenset({"&&", "||", ";", "|", "&", "(", ")"})
@@ -16,23 +17,32 @@ REDIRECTION = re.compile(r"&?[<>]+[&|]?")
 DESCRIPTOR = re.compile(r"[0-9]")
 
 
-def commands(text: str, variables: Mapping[str, str]) -> list[list[str]]:
-    """The commands of one line, each as its words, without redirections; ``variables`` are put in where they are known.
+class Command(NamedTuple):
+    """The words of one command, and the files that its redirections write."""
+
+    words: list[str]
+    writes: list[str]
+
+
+def commands(text: str, variables: Mapping[str, str]) -> list[Command]:
+    """The commands of one line, without redirections in their words; ``variables`` are put in where they are known.
 
     Raises ``ValueError`` where a quotation does not end.
     """
-    found: list[list[str]] = [[]]
+    found = [Command([], [])]
     remaining = iter(tokens(with_values(text, variables)))
     for token in remaining:
+        words, writes = found[-1]
         if token in OPERATORS or set(token) <= set("();"):
-            found.append([])
+            found.append(Command([], []))
         elif REDIRECTION.fullmatch(token):
-            if found[-1] and DESCRIPTOR.fullmatch(found[-1][-1]):
-                found[-1].pop()  # the 2 of 2>&1
-            next(remaining, "")
+            if words and DESCRIPTOR.fullmatch(words[-1]):
+                words.pop()  # the 2 of 2>&1
+            target = next(remaining, "")
+            writes += [target] if ">" in token and not DESCRIPTOR.fullmatch(target) else []
         else:
-            found[-1].append(token)
-    return [words for words in found if words]
+            words.append(token)
+    return [one for one in found if one.words or one.writes]
 
 
 def tokens(text: str) -> Iterator[str]:
