@@ -268,6 +268,28 @@ async def test_a_long_form_means_this_workspace_and_never_another_one_that_is_he
     assert (await as_input(api, f"{there}/models/m/versions/1")).code == "reference.workspace"
 
 
+@pytest.mark.parametrize(("key", "tail"), [("compute", "computes/local"), ("environment", "environments/e/versions/1")])
+async def test_a_compute_or_environment_of_another_workspace_is_treated_as_inputs_are(
+    api: Api, key: str, tail: str
+) -> None:
+    await done(api, "POST", f"{WS}/environments", {"name": "e", "spec": {"python": "3.11"}})
+    for prefix in ("azureml:", ""):
+        there = f"{prefix}{ARM.replace('/workspaces/w', '/workspaces/elsewhere')}/{tail}"
+        job = await done(api, "POST", f"{WS}/jobs", {"spec": {**SPEC, key: there}})
+        note = f"{key}: {there!r} names workspace 'elsewhere', which is not here; it was looked for in 'w'"
+        assert job["state"]["spec"]["notes"] == [note]
+    here = await done(api, "POST", f"{WS}/jobs", {"spec": {**SPEC, key: f"{ARM}/{tail}"}})
+    assert "notes" not in here["state"]["spec"] and here["state"]["spec"].get("compute", "local") == "local"
+    await done(api, "POST", "/v1/workspaces/elsewhere/create", {})
+    refused = await api.ask("POST", f"{WS}/jobs", {"spec": {**SPEC, key: there}})
+    assert refused.code == "reference.workspace" and "download" not in refused.json["detail"]
+
+
+async def test_what_is_no_compute_is_not_taken_for_one(api: Api) -> None:
+    for text in (f"{ARM}/environments/local", "some/folder/local"):
+        assert (await api.ask("POST", f"{WS}/jobs", {"spec": {**SPEC, "compute": text}})).code == "compute.reference"
+
+
 @pytest.mark.parametrize(
     "text", ["azureml:e:1", "azureml:e@latest", f"azureml:{ARM}/environments/e/versions/1", f"{LONG}/environments/e"]
 )

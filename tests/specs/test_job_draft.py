@@ -97,6 +97,14 @@ def test_overrides_change_what_is_read(folder: Path) -> None:
     assert (draft.compute, draft.tags["run"]) == ("local", "7th")
 
 
+@pytest.mark.parametrize("prefix", ["/", "azureml:/", "azureml://"])
+def test_a_compute_given_by_its_arm_id_keeps_the_workspace_it_names(folder: Path, prefix: str) -> None:
+    written = f"{prefix}subscriptions/s/resourceGroups/g/providers/M/workspaces/ws2/computes/local"
+    draft = load(folder, JOB, f"compute={written}")
+    assert (draft.compute, draft.compute_reference) == ("local", written)
+    assert load(folder, JOB, "compute=azureml:local").compute_reference == ""
+
+
 def test_the_least_job_has_defaults(folder: Path) -> None:
     draft = load(folder, "command: echo hi\nenvironment: azureml:e@latest\n")
     assert (draft.compute, draft.experiment, draft.code, draft.instance_count) == ("local", "", None, 1)

@@ -64,7 +64,9 @@ async def submit_draft(client: Client, draft: JobDraft, workspace: str, name: st
             inputs[key] = await with_digest(blobs, given, draft.local_inputs.get(key))
     git = await run_sync(git_facts, draft.code) if draft.code else {}
     spec = spec_of(draft, EnvironmentSpec(), code, inputs, git)
-    said = {"environment": msgspec.to_builtins(environment), "secret_variables": draft.secret_variables}
+    said: dict[str, Any] = {"environment": msgspec.to_builtins(environment), "secret_variables": draft.secret_variables}
+    if draft.compute_reference:
+        said["compute"] = draft.compute_reference
     body: dict[str, Any] = {"spec": {**msgspec.to_builtins(spec), **said}}
     jobs, named = f"/v1/workspaces/{segment(workspace)}/jobs", name or draft.name
     if named:

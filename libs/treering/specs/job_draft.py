@@ -55,6 +55,7 @@ class JobDraft:
     distribution: dict[str, Scalar]
     identity: str
     network: Network = "full"
+    compute_reference: str = ""  # an ARM id, as written: its workspace may be another one
     notes: tuple[str, ...] = ()  # what is not carried out, or is carried out otherwise
 
 
@@ -99,6 +100,7 @@ def read_job(root: MapNode, path: Path, report: Report) -> JobDraft:
         instance_count=whole(root.map("resources"), "instance_count") or 1,
         distribution=values(root.map("distribution")),
         identity=folded(root.map("identity").text("type")),
+        compute_reference=long_form(root.text("compute")),
         network="none" if root.text("network") == "none" else "full",
     )
 
@@ -122,6 +124,16 @@ def read_compute(root: MapNode, report: Report) -> str:
         return "local"
     name = written.removeprefix("azureml:").rstrip("/").rsplit("/", 1)[-1]
     return named(name, root.entries["compute"].at, "compute", report)
+
+
+def long_form(written: str) -> str:
+    """An ARM id of a compute; "" for what names no workspace."""
+    if "/workspaces/" not in written:
+        return ""
+    try:
+        return written if parse_reference(written.rstrip("/")).workspace else ""
+    except Refused:
+        return ""  # only the name at its end is meant
 
 
 def read_name(root: MapNode, report: Report) -> str:

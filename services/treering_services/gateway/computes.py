@@ -12,8 +12,10 @@ from treering.domain.compute import COMPUTE, AliasCompute, Compute
 from treering.kernel.refusal import Refused, instead
 from treering.kernel.shared_limits import PAGE_MAX
 from treering.kernel.subjects import Address, checked_name
+from treering.specs.references import parse_reference
 from treering.views.states import Resource, newest
 from treering_services.gateway.core import Gateway
+from treering_services.gateway.references import elsewhere
 
 LOCAL = "local"
 
@@ -37,6 +39,20 @@ async def target_of(gateway: Gateway, workspace: str, name: str) -> Target:
         why = f"compute {name!r} is an alias of {found.alias_of!r}, which is no active compute target any more"
         raise Refused("compute.absent", f"{why}; `treering compute alias {name} TARGET` lets it stand for another")
     return Target(found.alias_of, f"compute {name!r} is an alias here: the job runs on {found.alias_of!r}")
+
+
+async def named_target(gateway: Gateway, workspace: str, text: str) -> tuple[str, tuple[str, ...]]:
+    """The name of a target that may be given by its ARM id, and what to say of the workspace that one names.
+
+    ``Refused``: ``reference.invalid``, ``reference.workspace``, ``compute.reference``.
+    """
+    if "/" not in text:
+        return text, ()
+    reference = parse_reference(text.rstrip("/"))
+    if reference.form != "arm" or reference.kind.lower() != "computes":
+        why = "write its name, or /subscriptions/.../workspaces/WS/computes/NAME"
+        raise Refused("compute.reference", f"{text[:200]!r} is no compute target; {why}")
+    return reference.name, await elsewhere(gateway, workspace, reference)
 
 
 async def active(gateway: Gateway, workspace: str, name: str) -> Compute | None:

@@ -47,10 +47,11 @@ class NewEnvironment(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Known(NamedTuple):
-    """An environment that is registered, with the values of its secret variables."""
+    """An environment that is registered, with the names of its secret variables and what its job is to be told."""
 
     spec: EnvironmentSpec
     secret_variables: frozenset[str]
+    notes: tuple[str, ...] = ()
 
 
 async def create_environment(call: Call) -> Response:
@@ -119,7 +120,7 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
         return Known(known(text), frozenset())
     if reference.form not in ("asset", "arm") or reference.kind not in ("", ENVIRONMENTS):
         raise Refused("environment.reference", f"{text[:200]!r} is not in this workspace; write azureml:NAME:VERSION")
-    await elsewhere(gateway, workspace, reference)
+    notes = await elsewhere(gateway, workspace, reference)
     name = checked_name(reference.name)
     if reference.version:
         found = await gateway.find(checked_address(workspace, ENVIRONMENT.kind, f"{name}:{reference.version}"))
@@ -130,7 +131,7 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
         found = labelled[0] if labelled else None
     if found is None:
         if standing_for := curated(text):
-            return Known(standing_for, frozenset())
+            return Known(standing_for, frozenset(), notes)
         advice = "create it, or name a curated one: azureml://registries/azureml/environments/NAME/labels/latest"
         detail = f"there is no environment {text!r} in workspace {workspace!r}; {advice}, NAME being one of {FAMILIES}"
         raise Refused("environment.absent", detail)
@@ -139,6 +140,7 @@ async def resolve_environment(gateway: Gateway, workspace: str, text: str) -> Kn
     return Known(
         msgspec.structs.replace(spec, source=f"azureml:{found.name}"),
         frozenset(state.spec.sealed.macs if state.spec.sealed else ()),
+        notes,
     )
 
 

@@ -27,7 +27,7 @@ from treering.specs.images import note_of
 from treering.specs.submitted import check_job
 from treering.views.states import show
 from treering_services.gateway.call import Call, reply, written_headers
-from treering_services.gateway.computes import target_of
+from treering_services.gateway.computes import named_target, target_of
 from treering_services.gateway.core import Gateway
 from treering_services.gateway.environments import SecretNames, resolve_environment
 from treering_services.gateway.job_inputs import with_files
@@ -39,14 +39,16 @@ SHOWN_MAX = 5
 
 
 def submitted_spec() -> Any:
-    """``JobSpec`` as people send it: the environment may be a reference, its secret variables are among the others and
-    named, and unknown fields are refused."""
+    """``JobSpec`` as people send it: the environment and the compute may be references, secret variables are
+    among the others and named, and unknown fields are refused."""
     fields: list[Any] = [("secret_variables", SecretNames, ())]
     for field in msgspec.structs.fields(JobSpec):
         if field.name == "sealed":
             continue
         if field.name == "environment":
             fields.append((field.name, EnvironmentSpec | Line))
+        elif field.name == "compute":
+            fields.append((field.name, Line, field.default))
         elif field.required:
             fields.append((field.name, field.type))
         else:
@@ -119,15 +121,18 @@ async def resolved(gateway: Gateway, workspace: str, raw: msgspec.Raw) -> Asked:
     submitted = decode(bytes(raw), SubmittedSpec)
     fields = {name: getattr(submitted, name) for name in submitted.__struct_fields__}
     declared = set(fields.pop("secret_variables"))
+    fields["compute"], of_compute = await named_target(gateway, workspace, submitted.compute)
+    notes = [f"compute: {one}" for one in of_compute]
     if isinstance(submitted.environment, str):
         environment = await resolve_environment(gateway, workspace, submitted.environment)
         fields["environment"] = environment.spec
         declared |= environment.secret_variables
+        notes += [f"environment: {one}" for one in environment.notes]
     else:
         refuse_sealed(submitted.environment.sealed)
-    fields["inputs"], notes = await with_files(gateway, workspace, submitted.inputs)
+    fields["inputs"], of_inputs = await with_files(gateway, workspace, submitted.inputs)
     of_environment = filter(None, [note_of(fields["environment"].source)])
-    fields["notes"] = (*submitted.notes, *of_environment, *notes)[:NOTES_MAX]
+    fields["notes"] = (*submitted.notes, *of_environment, *notes, *of_inputs)[:NOTES_MAX]
     return Asked(JobSpec(**fields), frozenset(declared))
 
 

@@ -22,6 +22,12 @@ from treering_services.gateway.model_trees import of_logged_model, of_version
 Resolver = Callable[[Gateway, str, Reference, Wanted], Awaitable[Origin]]
 
 
+ADVICE = {
+    "computes": "name one of this workspace, or submit the job there, with -w",
+    "environments": "create it in this one too",
+}  # where nothing can be downloaded
+
+
 async def resolve(gateway: Gateway, workspace: str, text: str, wanted: Wanted) -> Origin:
     """The files that a reference means now, whoever stored them.
 
@@ -45,7 +51,8 @@ async def elsewhere(gateway: Gateway, workspace: str, reference: Reference) -> t
     shown = reference.text[:CHARACTERS_SHOWN_MAX]
     if await gateway.find(Address(named, WORKSPACE.kind, named)) is not None:
         why = f"{shown!r} is in workspace {named!r}, and this is {workspace!r}"
-        raise Refused("reference.workspace", f"{why}: a workspace uses only its own; download it there and upload it")
+        advice = ADVICE.get(reference.kind, "download it there and upload it")
+        raise Refused("reference.workspace", f"{why}: a workspace uses only its own; {advice}")
     return (f"{shown!r} names workspace {named!r}, which is not here; it was looked for in {workspace!r}",)
 
 
