@@ -105,3 +105,35 @@ def test_what_is_passed_over_of_a_conda_file_is_noted_and_kept_with_the_job(fold
     assert [one.line for one in judge(path).notes] == [4, 5, 1]
     environment = file(folder, "name: e\nimage: python\nconda_file: conda.yml\n")
     assert len(judge(environment).notes) == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "beside"),
+    [
+        ("image: python\nbuild: {path: image}", "image", "build"),
+        ("conda_file: conda.yml\nbuild: {path: image}", "conda_file", "build"),
+        ("requirements: r.txt\nbuild: {path: image}", "requirements", "build"),
+        ("python: '3.11'\nconda_file: conda.yml", "python", "conda_file"),
+        ("requirements: [six]\nconda_file: conda.yml", "requirements", "conda_file"),
+    ],
+)
+def test_a_source_that_would_be_left_out_is_refused(folder: Path, written: str, key: str, beside: str) -> None:
+    said = f"cannot stand beside {beside}, which says the whole environment"
+    inline = f"command: echo\nenvironment:\n  {written.replace(chr(10), chr(10) + '  ')}\n"
+    (problem,) = judge(file(folder, inline)).problems
+    assert (problem.key, problem.message.startswith(said)) == (f"environment.{key}", True)
+    alone = file(folder, f"name: e\n{written}\n")
+    (problem,) = judge(alone).problems
+    assert (problem.key, problem.message.startswith(said)) == (key, True)
+    with pytest.raises(Refused, match=said):
+        load_environment(alone, ())
+    (folder / "job.yml").write_text("command: echo\nenvironment: file:x.yml\n")
+    assert [said in one.message for one in judge(folder / "job.yml").problems] == [True]
+
+
+def test_options_that_exclude_each_other_are_refused_by_their_names(folder: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        options = {"name": "e", "image": "python", "conda_file": str(folder / "conda.yml")}
+        load_environment(None, (f"build.path='{folder / 'image'}'",), options)
+    said = refused.value.detail.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["--image", "--conda-file"]

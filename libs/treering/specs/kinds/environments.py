@@ -6,13 +6,15 @@ path of a requirements file, for an environment without an image.
 
 from __future__ import annotations
 
-from treering.specs.checks import Check, anything, filled, integer, is_binding, one_of, reference, text
+from treering.specs.checks import Check, anything, filled, integer, is_binding, join, one_of, reference, text
 from treering.specs.kinds.files import is_absent, opened, resolved
 from treering.specs.kinds.parts import ASSET_HEAD, asset_reference, without
 from treering.specs.nodes import MapNode, Node, Report, text_of
 from treering.specs.shapes import list_of, made_of, record, shaped
 
 SOURCES = ("image", "build", "conda_file", "requirements", "python")
+# What would be left out beside the key that says everything to run in.
+EXCLUDED = {"build": ("image", "conda_file", "requirements", "python"), "conda_file": ("requirements", "python")}
 
 
 def existing_file(node: Node, key: str, report: Report) -> None:
@@ -41,10 +43,24 @@ ENVIRONMENT: dict[str, Check] = {
 unnamed = record({**ENVIRONMENT, "name": anything, "version": anything})
 
 
+def check_sources(node: Node, key: str, report: Report) -> None:
+    """One source to run in, or those that go together: ``image`` with ``conda_file``, or with ``requirements``."""
+    if not isinstance(node, MapNode):
+        return
+    present = ((one, other) for one, others in EXCLUDED.items() if one in node.entries for other in others)
+    for source, other in present:
+        if other in node.entries:
+            places = [node.places.get(name, node.at) for name in (other, source)]
+            at = next((place for place in places if place.file.startswith("--")), places[0])  # what was added last
+            said = f"cannot stand beside {source}, which says the whole environment; give one of them"
+            report.add(at, join(key, other), said)
+
+
 @made_of(unnamed)
 def inline(node: Node, key: str, report: Report) -> None:
     """An environment written where it is used: its name means nothing, but something to run in is needed in the end."""
     unnamed(node, key, report)
+    check_sources(node, key, report)
     if report.need_files and isinstance(node, MapNode) and not any(source in node.entries for source in SOURCES):
         report.add(node.at, key, f"says nothing to run in; give one of {', '.join(SOURCES)}")
 
@@ -70,4 +86,11 @@ def environment(node: Node, key: str, report: Report) -> None:
         written(node, key, report)
 
 
-resource = record(ENVIRONMENT, required=("name",))
+named = record(ENVIRONMENT, required=("name",))
+
+
+@made_of(named)
+def resource(node: Node, key: str, report: Report) -> None:
+    """An environment in a file of its own, or given by options."""
+    named(node, key, report)
+    check_sources(node, key, report)
