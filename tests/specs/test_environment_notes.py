@@ -137,3 +137,25 @@ def test_options_that_exclude_each_other_are_refused_by_their_names(folder: Path
         load_environment(None, (f"build.path='{folder / 'image'}'",), options)
     said = refused.value.detail.splitlines()
     assert [line.partition(":")[0] for line in said] == ["--image", "--conda-file"]
+
+
+def test_what_of_a_dockerfile_is_left_out_is_noted_by_its_line(folder: Path) -> None:
+    (folder / "image" / "r.txt").write_text("six\n")
+    (folder / "image" / "Dockerfile").write_text(
+        "FROM python:3.11\nCOPY r.txt /tmp/\nRUN pip install -r /tmp/r.txt 2>/dev/null\nCOPY . /app\n"
+        "ADD https://x.example/a.tar /data/\nRUN useradd -m me && echo hi > /etc/motd\n"
+        "ENV LD_LIBRARY_PATH=/opt/lib A=1\nUSER me\n"
+    )
+    job = judge(file(folder, "command: echo\nenvironment: {build: {path: image}}\n"))
+    said = [(one.line, " ".join(one.message.split()[1:4])) for one in job.notes]
+    assert job.submittable and said == [
+        (4, "the files it"),
+        (5, "the files it"),
+        (6, "'echo > /etc/motd'"),
+        (6, "'useradd' is left"),
+        (7, "LD_LIBRARY_PATH is left"),
+        (8, "jobs run as"),
+    ]
+    environment = file(folder, "name: e\nbuild: {path: image}\n")
+    assert [one.line for one in judge(environment).notes] == [4, 5, 6, 6, 7, 8]
+    assert len(load_job(file(folder, "command: echo\nenvironment: {build: {path: image}}\n")).notes) == 6

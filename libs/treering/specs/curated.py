@@ -12,7 +12,7 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 from treering.specs.blame import place_in
 from treering.specs.conda import conda_spec, mapping, passed_over, read_conda
-from treering.specs.dockerfile import read_dockerfile
+from treering.specs.dockerfile import accepted, read_dockerfile
 from treering.specs.environment_draft import EnvironmentDraft, from_map
 from treering.specs.honoured import note_keys
 from treering.specs.images import curated, known
@@ -51,7 +51,7 @@ def prepared_environment(root: MapNode, report: Report) -> EnvironmentSpec | Non
     found = resolve_environment(draft)
     if isinstance(found, EnvironmentSpec):
         note_indexes(found, root.at, "", report)
-        note_conda(draft, "", report)
+        note_passed_over(draft, "", report)
     if isinstance(found, str):
         report.add(root.at, "", f"only refers to {found!r}; it must say what to install", "environment.invalid")
     return found if isinstance(found, EnvironmentSpec) else None
@@ -75,8 +75,12 @@ def environment_faults_of(draft: EnvironmentDraft) -> Iterator[Refused]:
         yield from environment_faults(found)
 
 
-def note_conda(draft: EnvironmentDraft, key: str, report: Report) -> None:
-    """Note what is not carried out of a conda file that is accepted."""
+def note_passed_over(draft: EnvironmentDraft, key: str, report: Report) -> None:
+    """Note what is not carried out of a Dockerfile or conda file that is accepted."""
+    if draft.build is not None:
+        for number, said in accepted(draft.build, draft.dockerfile)[1]:
+            report.note(Place(str(draft.build / draft.dockerfile), number), key, f"{draft.dockerfile}:{number}: {said}")
+        return
     root = read_yaml(draft.conda_file) if draft.conda_file else mapping(draft.conda or {}, draft.at)
     for at, said in passed_over(root):
         report.note(at, key, said)

@@ -13,8 +13,10 @@ from pathlib import Path
 from treering.domain.job_spec import EnvironmentSpec
 from treering.kernel.refusal import Refused
 from treering.kernel.url_secrets import without_secrets
+from treering.specs import dockerfile_notes as notes
 from treering.specs.dockerfile_text import Instruction, instructions
 from treering.specs.faults import Faults
+from treering.specs.image_files import Placed
 from treering.specs.images import curated
 from treering.specs.install_commands import Installed, install, packages, script_of
 from treering.specs.on_disk import real
@@ -52,10 +54,14 @@ class Reader:
         self.arguments = {"PYTHONPATH": ""}  # which no image sets, and many lines put before or after another
         self.variables: dict[str, str] = {}
         self.place = WorkingPlace(context)
+        self.notes: list[tuple[int, str]] = []  # what is left out, with its line
+        self.copies: list[tuple[int, list[Placed]]] = []  # what each COPY and ADD placed
+        self.line = 0
 
     def read(self) -> EnvironmentSpec:
         text, faults = read_text(self.file), Faults()
         for one in instructions(text):
+            self.line = one.line
             line = without_secrets(text.splitlines()[one.line - 1].strip())
             with faults.caught():
                 self.instruction(one, f"{self.file}:{one.line}: {line[:100]!r}")
@@ -79,6 +85,15 @@ class Reader:
         named = any(text.startswith("setuptools") for one in self.found for text in one.wanted.requirements)
         return [SETUPTOOLS] if any(one.by_pip for one in self.found) and not named else []
 
+    def note(self, said: str) -> None:
+        if said:
+            self.notes.append((self.line, said))
+
+    def passed_over(self) -> list[tuple[int, str]]:
+        """What of a Dockerfile that was read is not carried out, by line."""
+        of_copies = [(line, notes.of_files(placed, self.place.read)) for line, placed in self.copies]
+        return sorted({one for one in [*self.notes, *of_copies] if one[1]})
+
     def instruction(self, one: Instruction, shown: str) -> None:
         if one.word == "FROM":
             self.start(with_values(one.rest, self.arguments), shown)
@@ -94,7 +109,10 @@ class Reader:
         elif one.word == "WORKDIR":
             self.place.work_in(with_values(one.rest, self.arguments))
         elif one.word in ("COPY", "ADD"):
-            self.place.copy(with_values(one.rest, self.arguments), one.documents, shown)
+            placed = self.place.copy(with_values(one.rest, self.arguments), one.documents, shown)
+            self.copies.append((one.line, placed))
+        elif one.word == "USER":
+            self.note("jobs run as the user of the installation's runner")
         elif one.word not in NO_EFFECT:
             raise unmapped(shown)
 
@@ -125,6 +143,7 @@ class Reader:
         if any("$" in value for value in kept.values()):
             raise Refused("environment.dockerfile", f"{shown}: '$' in a value is not read; write the value out")
         self.variables |= kept
+        self.note(notes.of_variables(found))
 
     def run(self, rest: str, documents: tuple[str, ...], shown: str) -> None:
         """A line of shell, the list of its words in JSON, or here-documents: scripts, or files that ``cat`` writes."""
@@ -156,6 +175,7 @@ class Reader:
             self.place.current = current
             return
         self.place.changed_files(one, shown)
+        self.note(notes.of_command(one))
         found = packages(words)
         if found is None:
             raise unmapped(shown, " ".join(words))
@@ -178,10 +198,16 @@ def read_dockerfile(context: Path, dockerfile: str = "Dockerfile") -> Environmen
     Raises ``Refused``: ``environment.dockerfile`` naming the lines that cannot be mapped, or what
     ``read_requirements`` and ``read_conda`` raise.
     """
+    return accepted(context, dockerfile)[0]
+
+
+def accepted(context: Path, dockerfile: str) -> tuple[EnvironmentSpec, list[tuple[int, str]]]:
+    """The environment, and by line what the Dockerfile has that no environment has."""
     file = context / dockerfile
     if not real(file).is_relative_to(real(context)):
         raise Refused("environment.dockerfile", f"dockerfile_path: {dockerfile!r} lies outside {str(context)!r}")
-    return Reader(file, context).read()
+    reader = Reader(file, context)
+    return reader.read(), reader.passed_over()
 
 
 def exec_form(rest: str) -> list[str] | None:

@@ -21,7 +21,7 @@ from treering.kernel.decoding import decode
 from treering.kernel.refusal import Refused
 from treering.specs.azure_code import note_azure_code
 from treering.specs.blame import place_in
-from treering.specs.curated import note_conda, note_indexes, resolve_environment
+from treering.specs.curated import note_indexes, note_passed_over, resolve_environment
 from treering.specs.given_file import folder_of, read_given
 from treering.specs.honoured import note_keys
 from treering.specs.job_draft import RUNNABLE, JobDraft, read_job
@@ -94,7 +94,7 @@ def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
             at = root.map("outputs").entries[name].at
             notes.note(at, f"outputs.{name}.name", NO_DATA)
     if not report.problems:
-        note_conda(draft.environment, "environment", notes)
+        note_passed_over(draft.environment, "environment", notes)
         note_azure_code(draft.code, draft.command, root.at, notes)
     report.notes.extend(notes.notes)
     return dataclasses.replace(draft, notes=tuple(f"{one.key} {one.message}" for one in notes.notes[:NOTES_MAX]))

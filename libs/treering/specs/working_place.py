@@ -10,7 +10,7 @@ from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.kernel.url_secrets import without_secrets
-from treering.specs.image_files import ImageFiles, in_image
+from treering.specs.image_files import PACKAGE_FILES, ImageFiles, Placed, in_image
 from treering.specs.pip_settings import indexes_of, refuse_config_files
 from treering.specs.requirement_lines import LOCAL, included_files
 from treering.specs.shell_words import Command
@@ -27,15 +27,19 @@ class WorkingPlace:
         self.files = ImageFiles(context)
         self.working = "/"
         self.current = "/"
+        self.read: set[Path | str] = set()  # the files that commands were given
 
     def work_in(self, written: str) -> None:
         """WORKDIR makes the folder, too."""
         self.working = in_image(written.strip("'\""), self.working)
         self.files.folders.add(self.working)
 
-    def copy(self, rest: str, documents: tuple[str, ...], shown: str) -> None:
+    def copy(self, rest: str, documents: tuple[str, ...], shown: str) -> list[Placed]:
+        """COPY and ADD; what they placed."""
+        before = len(self.files.placed)
         refuse_config_files(self.files.copy(rest, documents, self.working, shown), shown)
         refuse_config_files(self.files.settings(), shown)
+        return self.files.placed[before:]
 
     def write(self, path: str, text: str | None, shown: str) -> None:
         """A command writes a file; what is in it cannot be known without a text."""
@@ -86,6 +90,7 @@ class WorkingPlace:
             package = self.files.folder(in_image(written, self.current))
             if package is None or self.current == NOWHERE or not package.match(written if written != "." else "*"):
                 raise self.unknown(word, shown)
+            self.read |= {package / name for name in PACKAGE_FILES}
             folder = package.parents[written.count("/")] if written != "." else package
         return folder or self.context
 
@@ -103,10 +108,12 @@ class WorkingPlace:
         found = self.files.file(path)
         if found is None or (self.current == NOWHERE and not written.startswith("/")):
             raise self.unknown(written, shown)
+        self.read.add(found)
         if isinstance(found, Path):
             for beside in included_files(found):
                 if self.files.file(in_image(beside, posixpath.dirname(path))) != found.parent / beside:
                     raise self.unknown(beside, shown)
+                self.read.add(found.parent / beside)
         return found
 
     def unknown(self, written: str, shown: str) -> Refused:
