@@ -88,6 +88,15 @@ def test_a_reason_is_told_once_however_long_it_lasts_and_when_it_comes_again(
     assert capsys.readouterr().err.splitlines() == ["treering: for a node", "treering: for a slot"]
 
 
+def test_a_note_begins_a_line_where_it_is_shown_among_those_of_the_job(tmp_path: Path) -> None:
+    """Only there: in a pipe of its own the console is what the job wrote."""
+    wrote = "from treering.cli.stages import Stages as S; s = S({'name': 'j', 'timeline': []}); s.write('no end')"
+    command = [sys.executable, "-c", f"{wrote}; s.note('Completed'); s.note('over')"]
+    one = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout
+    assert one == b"no end\ntreering: Completed\ntreering: over\n"
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"no end"
+
+
 def test_a_watched_job_without_a_slot_says_that_it_waits_for_one(
     online: Treering, installation: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def test_every_command_of_the_table_is_there() -> None:
     context = root.make_context("treering", ["status"], resilient_parsing=True)
     assert all(root.get_command(context, name) for name in COMMANDS)
     assert all(job.job.get_command(context, name) for name in job.VERBS)
+
+
+def test_the_version_is_told_without_an_installation(offline: Treering) -> None:
+    done = offline("--version")
+    assert (done.returncode, done.stdout) == (0, f"treering {version('treering')}\n")
 
 
 def test_nothing_running_is_exit_3_and_says_what_to_do(offline: Treering) -> None:

@@ -17,6 +17,22 @@ pytestmark = pytest.mark.anyio
 TOTAL_BYTES = 100 * 1024**3
 
 
+async def test_a_line_of_ours_begins_behind_the_last_line_of_the_job_that_has_no_end(
+    nats_server: RunningNats, tmp_path: Path
+) -> None:
+    client = await nats_server.connect("executor")
+    console = Console(client, Address("w", "job", "j2"), 1, tmp_path / "log.txt", nats_server.home / "nats")
+    console.say("begins")
+    console.write(b"whole\n")
+    console.say("between")
+    console.write(b"no newline")
+    console.written()
+    console.say("the command exited with code 3")
+    await console.close()
+    said = b"treering: begins\nwhole\ntreering: between\nno newline\ntreering: the command exited with code 3\n"
+    assert (tmp_path / "log.txt").read_bytes() == said
+
+
 async def test_while_the_disk_is_nearly_full_the_live_console_pauses_and_says_so(
     nats_server: RunningNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from treering.domain.job_spec import InputSpec, OutputSpec
 from treering.kernel.refusal import Refused
 from treering.specs.job_draft import JobDraft, with_secrets
+from treering.specs.nodes import Problem
 from treering.specs.prepared import load_job
 from treering.specs.validate import judge
 
@@ -175,6 +176,34 @@ def test_other_jobs_are_refused_with_a_clear_sentence(folder: Path, text: str) -
     refused = refusal(folder, text)
     assert refused.code == "job.type_unsupported"
     assert "only command jobs can be submitted so far" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "resource"),
+    [
+        ("name: e\nimage: python:3.11\n", "an environment"),
+        ("name: m\ntype: mlflow_model\npath: m\n", "a model"),
+        ("name: c\ntype: amlcompute\n", "a compute"),
+        ("$schema: https://azuremlschemas.azureedge.net/latest/workspace.schema.json\nname: w\n", "a workspace"),
+    ],
+)
+def test_a_resource_that_is_no_job_is_told_with_the_command_that_creates_it(
+    folder: Path, text: str, resource: str
+) -> None:
+    refused = refusal(folder, text)
+    verb = f"treering {resource.split()[1]} create -f {folder / 'job.yml'}"
+    assert refused.detail == f"{folder / 'job.yml'} is {resource}, not a job: `{verb}` creates it"
+
+
+def test_a_job_of_a_component_is_a_command_job_without_a_command(folder: Path) -> None:
+    (folder / "job.yml").write_text("type: command\ncomponent: azureml:c:1\n")
+    judged = judge(folder / "job.yml")
+    assert judged.kind == "job/command" and "command: is missing" in "\n".join(map(str, judged.problems))
+
+
+def test_a_note_on_a_whole_file_begins_with_its_words() -> None:
+    assert Problem("c.yml", 3, "", "dependencies: x").sentence == "dependencies: x"
+    assert Problem("c.yml", 3, "environment", "dependencies: x").sentence == "environment dependencies: x"
 
 
 def test_a_file_without_a_command_is_told_what_is_missing(folder: Path) -> None:

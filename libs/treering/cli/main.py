@@ -57,11 +57,30 @@ COMMANDS = {
     ),
 }
 
+
+def show_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        put(f"treering {version('treering')}")
+        context.exit()
+
+
 root = LazyGroup(
     "treering",
     lazy=COMMANDS,
     help="A self-hosted machine-learning platform whose every change is an immutable event.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+)
+root.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show_version,
+        help="Say which version of treering this is.",
+    )
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -35,6 +36,14 @@ WAITING_LOOK_SECONDS = 3.0
 RESET = "\x1b[0m"
 
 
+def shown_as_one() -> bool:
+    """Whether standard output and standard error are the same file, pipe or terminal."""
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+
+
 class Stages:
     """The plain form: console text goes through as it is, a new status is a line on standard error."""
 
@@ -42,6 +51,7 @@ class Stages:
         self.job = job
         self.coloured = False
         self.since: list[tuple[str, str]] = [(status, since) for status, since in job["timeline"]]
+        self.mid_line = False  # what the job wrote last has no end yet
         self.over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -49,6 +59,7 @@ class Stages:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end_line()
         if self.coloured and sys.stdout.isatty():
             put(RESET, end="", console=True)  # what comes after is not the job's to colour
         sys.stdout.flush()
@@ -56,8 +67,16 @@ class Stages:
     def write(self, text: str) -> None:
         self.coloured |= "\x1b[" in text
         put(text, end="", flush=True, console=True)
+        self.mid_line = not text.endswith("\n") if text else self.mid_line
+
+    def end_line(self) -> None:
+        """Where both streams are shown as one, ours would go on in a line of the job."""
+        if self.mid_line and shown_as_one():
+            put(flush=True)
+            self.mid_line = False
 
     def note(self, line: str) -> None:
+        self.end_line()
         put(f"treering: {line}", file=sys.stderr, flush=True)
 
     def reached(self, status: str, at: str) -> None:

@@ -37,7 +37,7 @@ def load_environment(
     spec = prepared_environment(root, report)
     report.refuse("environment.invalid")
     if notes is not None:
-        notes.extend(f"{one.key} {one.message}" for one in report.notes)
+        notes.extend(one.sentence for one in report.notes)
     said = root.entries.get("version")
     return {
         "name": root.text("name"),

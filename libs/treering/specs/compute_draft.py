@@ -79,7 +79,7 @@ def prepared_compute(root: MapNode, kind: str, report: Report) -> ComputeDraft |
         report.refused(place_in(root, refused.detail, {"nodes_max": "max_instances"}), "", refused)
     if report.problems:
         return None
-    return ComputeDraft(root.text("name"), body, tuple(f"{one.key} {one.message}" for one in report.notes))
+    return ComputeDraft(root.text("name"), body, tuple(one.sentence for one in report.notes))
 
 
 def nodes_max(root: MapNode) -> int:

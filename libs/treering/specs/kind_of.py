@@ -132,7 +132,8 @@ def from_keys(root: MapNode) -> str:
         return TYPES[said]
     if said and said not in ("command", "managed"):
         return f"job/{said}" if said in JOBS_UNREAD or KEYS_OF_JOBS & root.entries.keys() else said
-    return next((kind for keys, kind in KEYS if keys <= root.entries.keys()), "")
+    otherwise = "job/command" if said == "command" else ""  # without a command, which it is told
+    return next((kind for keys, kind in KEYS if keys <= root.entries.keys()), otherwise)
 
 
 def is_component(root: MapNode) -> bool:

@@ -80,7 +80,7 @@ def prepared_model(root: MapNode, report: Report) -> ModelDraft | None:
     for refused in faults(checks(draft)):
         about = sound.entries.get("path") if refused.code == "model.path" else None
         report.refused(about.at if about else place_in(sound, refused.detail), "path" if about else "", refused)
-    return replace(draft, notes=tuple(f"{one.key} {one.message}" for one in report.notes))
+    return replace(draft, notes=tuple(one.sentence for one in report.notes))
 
 
 def read_model(root: MapNode, report: Report) -> ModelDraft:

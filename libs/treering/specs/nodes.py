@@ -165,6 +165,11 @@ class Problem:
     message: str
     code: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """As a note says it: without the place."""
+        return f"{self.key} {self.message}".strip()
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         return ": ".join(part for part in (where, self.key, self.message) if part)

@@ -39,6 +39,7 @@ from treering.specs.secret_variables import split_job
 from treering.specs.sound import sound_part
 from treering.specs.submitted import faults, job_faults
 
+CREATED = ("environment", "model", "compute", "workspace")  # by commands of these names
 BUILD = "environment.build.path"
 STAND_IN = PREFIX + "0" * 64  # for the digest of what is uploaded, or found by the server
 IN_YAML = {"timeout_seconds": "limits.timeout", "experiment": "experiment_name"}  # where a job has another key
@@ -56,14 +57,22 @@ def load_job(path: Path, overrides: Sequence[str] = (), given: Sequence[str] = (
     root = apply(read_given(path), overrides)
     kind = kind_of(root) or RUNNABLE
     if kind != RUNNABLE:
-        so_far = "it can be validated, but" if kind in KINDS else "treering does not know this kind:"
-        message = f"{path} is a {kind}; {so_far} only command jobs can be submitted so far"
-        raise Refused("job.type_unsupported", message)
+        raise Refused("job.type_unsupported", f"{path} is {why_no_job(kind, path)}")
     report = Report(folder_of(path), given=frozenset(given))
     draft = prepared_job(root, path, report)
     report.refuse("job.invalid")
     assert draft is not None  # nothing is wrong with it
     return draft
+
+
+def why_no_job(kind: str, path: Path) -> str:
+    """What a file of another kind is, and which command takes it."""
+    resource = kind.partition("/")[0]
+    if resource in CREATED and kind in KINDS:
+        article = "an" if resource[0] in "aeiou" else "a"
+        return f"{article} {resource}, not a job: `treering {resource} create -f {path}` creates it"
+    so_far = "it can be validated, but" if kind in KINDS else "treering does not know this kind:"
+    return f"a {kind}; {so_far} only command jobs can be submitted so far"
 
 
 def prepared_job(root: MapNode, path: Path, report: Report) -> JobDraft | None:
@@ -97,7 +106,7 @@ def noted(draft: JobDraft, root: MapNode, report: Report) -> JobDraft:
         note_passed_over(draft.environment, "environment", notes)
         note_azure_code(draft.code, draft.command, root.at, notes)
     report.notes.extend(notes.notes)
-    return dataclasses.replace(draft, notes=tuple(f"{one.key} {one.message}" for one in notes.notes[:NOTES_MAX]))
+    return dataclasses.replace(draft, notes=tuple(one.sentence for one in notes.notes[:NOTES_MAX]))
 
 
 def with_environment(root: MapNode, report: Report) -> MapNode:

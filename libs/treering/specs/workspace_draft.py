@@ -76,4 +76,4 @@ def prepared_workspace(root: MapNode, kind: str, report: Report) -> WorkspaceDra
         report.refused(place_in(root, refused.detail), "", refused)
     if report.problems:
         return None
-    return WorkspaceDraft(name, body, tuple(f"{one.key} {one.message}" for one in report.notes))
+    return WorkspaceDraft(name, body, tuple(one.sentence for one in report.notes))

@@ -50,7 +50,7 @@ class Console:
         self.masked = MaskedStream(self.masker)
         self.store = store
         self.stalls = Stalls(client, "log")
-        self.missing = self.closed = False
+        self.missing = self.closed = self.mid_line = False
         self.subject = f"log.{encode_token(job.workspace)}.{encode_token(job.key)}.{attempt}"
         self.archive = ConsoleFile(file, console_bytes_max() if bytes_max is None else bytes_max)
         self.gathered = bytearray()
@@ -59,8 +59,9 @@ class Console:
         self.flushing: asyncio.Task[None] | None = None
 
     def say(self, line: str) -> None:
-        """A line of ours, marked as such. It comes before what is held back of the job."""
-        self.keep(f"treering: {self.masker.text(without_secrets(line))}\n".encode(errors="replace"))
+        """A line of ours, marked as such, and a line of its own. It comes before what is held back of the job."""
+        begun = "\n" if self.mid_line else ""
+        self.keep(f"{begun}treering: {self.masker.text(without_secrets(line))}\n".encode(errors="replace"))
 
     def write(self, data: bytes) -> None:
         """What the job wrote. What may be the beginning of a secret is held back until more is written."""
@@ -75,6 +76,7 @@ class Console:
     def keep(self, data: bytes) -> None:
         """Into the file, and live."""
         self.archive.write(data)
+        self.mid_line = not data.endswith(b"\n")
         if self.live_bytes >= LIVE_BYTES_MAX:
             self.unseen.add(data)
             return
