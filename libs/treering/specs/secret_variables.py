@@ -13,7 +13,8 @@ from treering.kernel.known_forms import is_known
 from treering.kernel.refusal import Refused
 from treering.kernel.secret_names import is_secret_variable
 from treering.kernel.url_secrets import secret_in
-from treering.specs.secret_texts import CODE, VALUE_CHARACTERS_MIN, names_secret, texts
+from treering.specs.secret_texts import CODE, texts
+from treering.specs.secret_values import VALUE_CHARACTERS_MIN, names_secret
 
 SECRETS_MAX = 500
 Spec = TypeVar("Spec", JobSpec, EnvironmentSpec)
