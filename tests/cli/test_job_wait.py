@@ -58,10 +58,8 @@ def test_what_a_job_waits_for(waiting: Any, nodes: list[Any], jobs: list[Any], s
 
 def test_a_job_of_a_second_workspace_is_told_that_the_node_of_up_is_not_its_own() -> None:
     said = why_waiting({**job("j", "Queued"), "workspace": "ws2"}, [], [])
-    join = "`treering -w ws2 node join URL -n NAME --compute local --home FOLDER`"
-    assert said.endswith(
-        f"the node of `treering up` is in workspace main; {join} makes this machine, or another, one of ws2"
-    )
+    run = "`treering service executor -w ws2 --node NAME --compute local`"
+    assert said.endswith(f"the node of `treering up` is in workspace main; {run} runs one for ws2")
 
 
 def test_local_is_offered_instead_only_where_it_has_a_node() -> None:

@@ -72,7 +72,9 @@ async def test_a_job_that_no_node_will_take_is_stuck_at_once(api: Api) -> None:
     await api.submitted("queued")  # on a compute with a node that is busy
     rows = (await api.ask("GET", "/v1/stuck?workspace=w")).json["rows"]
     assert [(row["name"], row["problem"], row["status"]) for row in rows] == [("alone", "waiting", "Queued")]
-    assert "no node of compute gpu is online: `treering -w w node join URL -n NAME --compute gpu`" in rows[0]["why"]
+    assert (
+        "no node of compute gpu is online: `treering service executor -w w --node NAME --compute gpu`" in rows[0]["why"]
+    )
     assert (await api.ask("GET", "/v1/stuck?workspace=w&waiting_seconds=0.000001")).json["rows"] != rows
 
 

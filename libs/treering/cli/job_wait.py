@@ -66,13 +66,13 @@ def create_hint(compute: str) -> str:
 
 
 def no_node_hint(compute: str, workspace: str = MAIN) -> str:
-    """How a compute gets a node. The one that ``up`` runs belongs to one workspace; all others have to join."""
+    """How a compute gets a node. The one that ``up`` runs is of one workspace."""
     if workspace == MAIN:
         join = f"`treering node join URL -n NAME --compute {compute}`"
         return f"`treering up` runs one, {join} makes another machine one" if compute == LOCAL else f"{join} makes one"
-    join = f"`treering -w {workspace} node join URL -n NAME --compute {compute} --home FOLDER`"
+    run = f"`treering service executor -w {workspace} --node NAME --compute {compute}`"
     of_up = f"the node of `treering up` is in workspace {MAIN}; " if compute == LOCAL else ""
-    return f"{of_up}{join} makes this machine, or another, one of {workspace}"
+    return f"{of_up}{run} runs one for {workspace}"
 
 
 def why_waiting(job: Resource, nodes: Sequence[Resource], jobs: Sequence[Resource]) -> str:

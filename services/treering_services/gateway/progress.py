@@ -81,8 +81,8 @@ async def without_nodes(gateway: Gateway, workspace: str) -> list[StuckRow]:
 def waiting(compute: str, job: Resource, deleted: bool) -> StuckRow:
     since = job.timeline[-1][1] if job.timeline else job.created_at
     seconds = max((now() - datetime.fromisoformat(since)).total_seconds(), 0.0)
-    join = f"treering -w {job.workspace} node join URL -n NAME --compute {compute}"
-    why = f"no node of compute {compute} is online: `{join}` makes a machine one"
+    run = f"treering service executor -w {job.workspace} --node NAME --compute {compute}"
+    why = f"no node of compute {compute} is online: `{run}` runs one beside `treering up`"
     if deleted:
         why = f"compute {compute} was deleted: {making_again(compute)}, `treering job cancel {job.name}` ends the job"
     return StuckRow(job.workspace, JOB.kind, job.name, "waiting", job.status, since, seconds, why)
