@@ -191,6 +191,7 @@ def test_a_file_of_constraints_is_read(tmp_path: Path, option: str) -> None:
         f'RUN ["env", "PIP_INDEX_URL={INDEX}", "pip", "install", "torch"]',
         f"RUN pip config --global set global.index_url {INDEX} && pip install torch",
         f"RUN bash -c 'export PIP_INDEX_URL={INDEX} && pip install torch'",
+        f"RUN export -p PIP_INDEX_URL={INDEX} && pip install torch",
     ],
 )
 def test_an_index_that_is_exported_or_set_for_a_shell_is_kept(tmp_path: Path, text: str) -> None:
@@ -224,6 +225,12 @@ def test_an_index_that_is_exported_or_set_for_a_shell_is_kept(tmp_path: Path, te
         "RUN export PIP_INDEX_URL=$(cat /run/secrets/index)",
         "RUN pip config set global.no-index true",
         "ENV PIP_FIND_LINKS=/wheels",
+        "RUN source /run/settings && pip install six",
+        "RUN . /run/settings; pip install six",
+        f"RUN echo 'export PIP_INDEX_URL={INDEX}' >> ~/.bashrc && . ~/.bashrc",
+        f"RUN cat > /root/.profile <<EOF\nexport PIP_INDEX_URL={INDEX}\nEOF",
+        "COPY settings /root/.bashrc\nRUN . /root/.bashrc; pip install six",
+        f'SHELL ["/bin/sh", "-c", "PIP_INDEX_URL={INDEX} exec sh"]',
         "WORKDIR /w\nCOPY . .\nRUN uv pip install six",
     ],
 )

@@ -159,3 +159,10 @@ def test_what_of_a_dockerfile_is_left_out_is_noted_by_its_line(folder: Path) -> 
     environment = file(folder, "name: e\nbuild: {path: image}\n")
     assert [one.line for one in judge(environment).notes] == [4, 5, 6, 6, 7, 8]
     assert len(load_job(file(folder, "command: echo\nenvironment: {build: {path: image}}\n")).notes) == 6
+
+
+@pytest.mark.parametrize("line", ["conda install -c https://corp.example numpy", "conda config --add channels ours"])
+def test_a_channel_of_conda_in_a_dockerfile_is_noted(folder: Path, line: str) -> None:
+    (folder / "image" / "Dockerfile").write_text(f"FROM python:3.11\nRUN {line}\n")
+    (note,) = judge(file(folder, "name: e\nbuild: {path: image}\n")).notes
+    assert note.line == 2 and "channels of conda are not asked" in note.message

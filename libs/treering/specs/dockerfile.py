@@ -21,7 +21,7 @@ from treering.specs.images import curated
 from treering.specs.install_commands import Installed, install, packages, script_of
 from treering.specs.on_disk import real
 from treering.specs.package_index import index_urls
-from treering.specs.pip_settings import indexes_of, settings_of
+from treering.specs.pip_settings import indexes_of, refuse_mentions, settings_of
 from treering.specs.requirement_lines import Wanted, joined
 from treering.specs.requirements import requirements
 from treering.specs.shell_words import Command, commands, with_values
@@ -111,6 +111,8 @@ class Reader:
         elif one.word in ("COPY", "ADD"):
             placed = self.place.copy(with_values(one.rest, self.arguments), one.documents, shown)
             self.copies.append((one.line, placed))
+        elif one.word == "SHELL":
+            refuse_mentions(one.rest, shown)
         elif one.word == "USER":
             self.note("jobs run as the user of the installation's runner")
         elif one.word not in NO_EFFECT:
@@ -180,7 +182,8 @@ class Reader:
         if found is None:
             raise unmapped(shown, " ".join(words))
         if found:
-            self.found.append(install(found, self.place.copied, self.place.package_folder(found.words, shown), shown))
+            folder = self.place.package_folder(found.words if found.tool == "pip" else (), shown)
+            self.found.append(install(found, self.place.copied, folder, shown))
 
     def words(self, text: str, shown: str) -> list[list[str]]:
         return [one.words for one in self.commands(text, shown)]

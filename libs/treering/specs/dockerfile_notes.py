@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from treering.specs.image_files import Placed
+from treering.specs.install_commands import CONDA
 from treering.specs.on_disk import FILE, lies_at
 from treering.specs.shell_words import Command
 
 CHANGING = frozenset({
     "mkdir", "touch", "ln", "chmod", "chown", "useradd", "adduser", "groupadd", "addgroup", "usermod", "ldconfig",
 })  # fmt: skip
+CHANNELS = frozenset({"-c", "--channel", "channels"})
 LEFT_OUT = frozenset({"LD_LIBRARY_PATH", "HOME", "PYTHONHOME"})
 NOBODY_READS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 
@@ -31,6 +33,10 @@ def is_single(source: Path | str | None) -> bool:
 def of_command(one: Command) -> str:
     """What a command beside the installing ones leaves in an image; "" when it leaves nothing."""
     program = one.words[0] if one.words else ""
+    if PurePosixPath(program).name in CONDA and any(
+        word in CHANNELS or word.startswith("--channel=") for word in one.words
+    ):
+        return "channels of conda are not asked: packages come from the package index"
     writes = [path for path in one.writes if path not in NOBODY_READS]
     if program not in CHANGING and not writes:
         return ""

@@ -52,7 +52,9 @@ class ImageFiles:
         words = copy_words(rest)
         options = [word for word in words if word.startswith("--")]
         *sources, target = [word for word in words if not word.startswith("--")] or [""]
-        elsewhere = any(word.startswith("--from") for word in options)
+        if not sources and not documents:
+            raise Refused("environment.dockerfile", f"{shown}: it needs a source and a destination")
+        elsewhere = any(word.startswith(("--from", "--exclude", "--parents")) for word in options)
         count = len(self.placed)
         end = in_image(target, working)
         found = [one for text in documents for one in [Placed(end, text)]]
@@ -81,7 +83,9 @@ class ImageFiles:
         if any(mark in inside for mark in "*?["):
             if inside.startswith(".."):
                 return []
-            return sorted(one for _, one in zip(range(MATCHES_MAX), self.context.glob(inside), strict=False))
+            return sorted(
+                one for _, one in zip(range(MATCHES_MAX), self.context.glob(inside.replace("**", "*")), strict=False)
+            )
         path = self.context / inside
         return [path] if lies_at(path) in (FILE, FOLDER) and real(path).is_relative_to(root) else []
 

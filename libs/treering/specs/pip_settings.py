@@ -52,7 +52,7 @@ def settings_of(words: list[str], shown: str) -> dict[str, str]:
         if ASSIGNMENT.fullmatch(word):
             name, _, value = word.partition("=")
             found[name] = value
-        elif word not in WRAPPERS and not (words[0] == "export" and word.isidentifier()):
+        elif word not in WRAPPERS and not (words[0] == "export" and (word.isidentifier() or word.startswith("-"))):
             break
     return found | configured(words, shown)
 
@@ -73,6 +73,12 @@ def configured(words: list[str], shown: str) -> dict[str, str]:
 
 def is_pip(program: str) -> bool:
     return PurePosixPath(program).name.startswith("pip")
+
+
+def refuse_mentions(text: str, shown: str) -> None:
+    """Refuse a text that a shell may read later, and that names a variable of pip."""
+    if named := sorted(name for name in INDEX_VARIABLES | NOT_READ if re.search(rf"\b{name}\b", text)):
+        raise Refused("environment.dockerfile", f"{shown}: {', '.join(named)} is not read here; {ADVICE}")
 
 
 def refuse_config_files(paths: Iterable[str], shown: str) -> None:

@@ -6,16 +6,19 @@ import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from treering.kernel.refusal import Refused
 from treering.kernel.url_secrets import without_secrets
 from treering.specs.image_files import PACKAGE_FILES, ImageFiles, Placed, in_image
-from treering.specs.pip_settings import indexes_of, refuse_config_files
-from treering.specs.requirement_lines import LOCAL, included_files
+from treering.specs.install_commands import WITH_VALUE, spread
+from treering.specs.pip_settings import indexes_of, refuse_config_files, refuse_mentions
+from treering.specs.requirement_lines import CONSTRAINTS, INCLUDES, LOCAL, included_files
 from treering.specs.shell_words import Command
 
 BUILDKIT = re.compile(r"(?:--(?:mount|network|security)=\S+\s+)+")
+SOURCED = frozenset({"activate", "conda.sh", ".bashrc", ".profile", "profile", ".bash_profile"})
 NOWHERE = "/?"  # a working folder that only a running shell knows
 
 
@@ -44,6 +47,7 @@ class WorkingPlace:
     def write(self, path: str, text: str | None, shown: str) -> None:
         """A command writes a file; what is in it cannot be known without a text."""
         refuse_config_files([path], shown)
+        refuse_mentions(text or "", shown)
         self.files.write(in_image(path, self.current), text)
 
     def change_folder(self, words: list[str], line: str) -> None:
@@ -73,6 +77,11 @@ class WorkingPlace:
     def changed_files(self, one: Command, shown: str) -> None:
         """What a command writes cannot be known; a folder that it makes is one."""
         program, *others = one.words or [""]
+        if one.writes:
+            refuse_mentions(" ".join(one.words), shown)
+        if program in (".", "source") and not self.is_harmless(others[:1]):
+            said = f"{shown}: what {' '.join(one.words)[:100]!r} sets is not read; write it out in the line"
+            raise Refused("environment.dockerfile", said)
         for path in [*one.writes, *(others[-1:] if program == "ln" else [])]:
             self.write(path, None, shown)
         if "uv" in one.words and self.files.file(in_image("uv.toml", self.current)) is not None:
@@ -80,10 +89,17 @@ class WorkingPlace:
         if program == "mkdir":
             self.files.folders.update(in_image(path, self.current) for path in others if not path.startswith("-"))
 
+    def is_harmless(self, sourced: list[str]) -> bool:
+        """Scripts of virtual environments, conda and the user's shell, as the image has them."""
+        path = in_image(sourced[0] if sourced else "", self.current)
+        return posixpath.basename(path) in SOURCED and self.files.file(path) is None
+
     def package_folder(self, words: tuple[str, ...], shown: str) -> Path:
         """The folder of the context that the user's own packages, such as ``.`` or ``./lib``, are named from."""
         folder = None
-        for word in words:
+        for before, word in pairwise(("", *spread(words))):
+            if before in INCLUDES | CONSTRAINTS | WITH_VALUE:
+                continue
             written = posixpath.normpath(word.partition("[")[0].removeprefix("file:"))
             if not LOCAL.fullmatch(word) or written.startswith(".."):
                 continue
