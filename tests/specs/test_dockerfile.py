@@ -44,6 +44,7 @@ def installed(folder: Path, text: str) -> tuple[str, ...]:
         ("RUN python3.11 -m pip --version && python -m pip install -U pip wheel 'numpy<2'", ("numpy<2",)),
         ("RUN conda run -n base --no-capture-output pip install numpy", ("numpy",)),
         ("RUN uv pip install --system numpy", ("numpy",)),
+        ("RUN pip --disable-pip-version-check --no-cache-dir install numpy", ("numpy",)),
         ('RUN ["pip", "install", "numpy", "pandas>=2"]', ("numpy", "pandas>=2")),
         ("RUN --mount=type=cache,target=/root/.cache pip install numpy", ("numpy",)),
         ("RUN pip install --timeout 60 --retries=3 --trusted-host a.example numpy", ("numpy",)),

@@ -114,7 +114,7 @@ class Reader:
         elif one.word == "SHELL":
             refuse_mentions(one.rest, shown)
         elif one.word == "USER":
-            self.note("jobs run as the user of the installation's runner")
+            self.note("" if one.rest in ("root", "0") else "jobs run as the user of the installation's runner")
         elif one.word not in NO_EFFECT:
             raise unmapped(shown)
 

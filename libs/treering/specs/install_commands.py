@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -121,6 +121,7 @@ def after_options(words: list[str]) -> list[str]:
 
 
 def by_pip(rest: list[str]) -> Packages | tuple[()] | None:
+    rest = list(dropwhile(lambda word: word in FLAGS, rest)) or rest  # options may stand before what pip is to do
     if rest[:1] == ["install"]:
         return Packages("pip", tuple(rest[1:]))
     return () if rest and rest[0] in ASKING else None
