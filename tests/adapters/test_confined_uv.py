@@ -217,7 +217,7 @@ async def test_a_build_that_is_cancelled_is_gone_with_all_it_started_and_was_see
 
 
 def sleepers(place: Path) -> list[int]:
-    ours = f"TMPDIR={place}".encode()
+    ours = f"HOME={place}".encode()
     return [
         pid
         for pid in all_processes()
