@@ -123,7 +123,7 @@ def test_a_console_on_a_terminal_keeps_progress_bars_and_hides_nothing_that_come
             stages.write(text)
 
     shown = "1%\r2%\r\n\x1b[38;5;8mgrey\\u001b[0;8mhidden\\u001b[1A\\u001b]0;t\\u0007\\u001b["
-    assert on_terminal(monkeypatch, write) == f"treering: job j is Running\n{shown}\x1b[0m"
+    assert on_terminal(monkeypatch, write) == f"treering: job j is Running\n{shown}\n\x1b[0m"
     assert in_pipe(monkeypatch, lambda: Stages({"timeline": []}).write(text)) == text
 
 
