@@ -15,14 +15,11 @@ from treering.kernel.refusal import Refused
 from treering.kernel.subjects import checked_name
 from treering.specs.blame import place_in
 from treering.specs.given_file import folder_of, read_given
-from treering.specs.honoured import note_keys
 from treering.specs.kind_of import kind_of
-from treering.specs.kinds import KINDS
 from treering.specs.nodes import MapNode, Report, Scalar, words
 from treering.specs.overrides import apply, given
-from treering.specs.placeholders import report_placeholders
-from treering.specs.secret_texts import check_tree
 from treering.specs.submitted import faults
+from treering.specs.whole_file import is_sound
 
 CLUSTER, INSTANCE = "compute/amlcompute", "compute/computeinstance"
 
@@ -57,13 +54,8 @@ def prepared_compute(root: MapNode, kind: str, report: Report) -> ComputeDraft |
 
     The one verdict of ``validate`` and ``compute create`` on what needs no server.
     """
-    KINDS[kind](root, "", report)
-    check_tree(root, report)
-    if not report.problems:
-        report_placeholders(root, report)
-    if report.problems:
+    if not is_sound(root, kind, report):
         return None
-    note_keys(root, kind, report)
     body = {
         "compute_type": "nodes",
         "nodes_max": 1 if kind == INSTANCE else nodes_max(root),
