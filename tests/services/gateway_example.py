@@ -15,12 +15,14 @@ from nats.aio.client import Client
 
 from treering.adapters.bus import Commands
 from treering.adapters.tokens import Tokens
+from treering.adapters.trees import Manifest, TreeFile
 from treering.config import Home
 from treering.domain.compute import CreateCompute
-from treering.domain.job_messages import AssignJob, StartJob
+from treering.domain.job_messages import AssignJob, OutputData, StartJob
 from treering.domain.node import JoinNode
 from treering.domain.workspace import CreateWorkspace
 from treering.kernel.aggregate import Command
+from treering.kernel.blobs import digest_of
 from treering.kernel.clock import new_id, now
 from treering.kernel.command import Context, Written
 from treering.kernel.service import Service
@@ -141,6 +143,17 @@ class Api:
         await self.send_as("scheduler", job, AssignJob(1, "n1", "i1"))
         await self.reader.projector.reached((await self.send_as("executor", job, StartJob(1, "n1"))).position)
         return job
+
+    async def put_tree(self, **files: bytes) -> OutputData:
+        """A tree that a job may leave, of files whose names have ``__`` for each slash."""
+        for data in files.values():
+            await self.ask("PUT", f"/v1/blobs/{digest_of(data)}", data)
+        named = sorted((name.replace("__", "/"), data) for name, data in files.items())
+        manifest = msgspec.json.encode(
+            Manifest(tuple(TreeFile(name, len(data), digest_of(data), False) for name, data in named))
+        )
+        await self.ask("PUT", f"/v1/blobs/{digest_of(manifest)}", manifest)
+        return OutputData(digest_of(manifest), len(files), sum(map(len, files.values())))
 
     async def gateway_again(self) -> None:
         """The gateway ends and begins again, with the views it had."""

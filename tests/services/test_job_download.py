@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.services.gateway_example import WS, Api, running_gateway
 
 from treering.adapters.bus import ask
-from treering.adapters.trees import Manifest, TreeFile
 from treering.cli.job_files import brought, to_come, wanted
 from treering.client.http import Client
 from treering.client.staged import staged
@@ -29,18 +27,6 @@ M = "/w/w/api/2.0/mlflow"
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
     async with running_gateway(nats_server) as running:
         yield running
-
-
-async def tree(api: Api, **files: bytes) -> OutputData:
-    """Of files whose names have ``__`` for each slash."""
-    for data in files.values():
-        await api.ask("PUT", f"/v1/blobs/{digest_of(data)}", data)
-    named = sorted((name.replace("__", "/"), data) for name, data in files.items())
-    manifest = msgspec.json.encode(
-        Manifest(tuple(TreeFile(name, len(data), digest_of(data), False) for name, data in named))
-    )
-    await api.ask("PUT", f"/v1/blobs/{digest_of(manifest)}", manifest)
-    return OutputData(digest_of(manifest), len(files), sum(map(len, files.values())))
 
 
 async def log_file(api: Api, uri: str, path: str, data: bytes) -> None:
@@ -93,10 +79,10 @@ def below(folder: Path) -> dict[str, bytes]:
 async def test_what_a_script_logged_comes_with_its_outputs_and_logs(api: Api, tmp_path: Path) -> None:
     ending = {
         "outputs": {
-            "default": await tree(api, **{"both.txt": b"as the node stored it", "o": b"out"}),
-            "d": await tree(api, w=b"weights"),
+            "default": await api.put_tree(**{"both.txt": b"as the node stored it", "o": b"out"}),
+            "d": await api.put_tree(w=b"weights"),
         },
-        "logs": (await tree(api, user_logs__std_log=b"epoch 1", logs__events=b"own")).digest,
+        "logs": (await api.put_tree(user_logs__std_log=b"epoch 1", logs__events=b"own")).digest,
     }
     await left_by(api, "j", **ending)
     artifacts = {
@@ -165,7 +151,9 @@ async def test_a_job_that_said_nothing_yet_brings_no_console_and_names_what_come
 
 
 async def test_nothing_stays_of_a_download_that_fails(api: Api, tmp_path: Path) -> None:
-    await left_by(api, "j", outputs={"default": await tree(api, o=b"out"), "d": OutputData(digest_of(b"never"), 1, 1)})
+    await left_by(
+        api, "j", outputs={"default": await api.put_tree(o=b"out"), "d": OutputData(digest_of(b"never"), 1, 1)}
+    )
     here, new = tmp_path / "here", tmp_path / "new"
     here.mkdir()
     (here / "mine").write_text("mine")

@@ -10,11 +10,9 @@ import pytest
 from tests.services.gateway_example import SPEC, WS, Api, running_gateway
 
 from treering.adapters.jetstream_log import JetStreamLog
-from treering.adapters.trees import Manifest, TreeFile
 from treering.domain.job_messages import CompleteJob, FailJob, OutputData, RegisterOutput
 from treering.domain.model import CreateModel, ModelSpec
 from treering.domain.registered_model_messages import AddVersion, CreateRegisteredModel
-from treering.kernel.blobs import digest_of
 from treering.kernel.subjects import Address
 from treering.testing.nats import RunningNats
 
@@ -28,16 +26,6 @@ PATH = "azureml://jobs/{}/outputs/net"
 async def api(nats_server: RunningNats) -> AsyncIterator[Api]:
     async with running_gateway(nats_server) as running:
         yield running
-
-
-async def tree(api: Api, **files: bytes) -> OutputData:
-    for data in files.values():
-        await api.ask("PUT", f"/v1/blobs/{digest_of(data)}", data)
-    manifest = msgspec.json.encode(
-        Manifest(tuple(TreeFile(name, len(data), digest_of(data), False) for name, data in files.items()))
-    )
-    await api.ask("PUT", f"/v1/blobs/{digest_of(manifest)}", manifest)
-    return OutputData(digest_of(manifest), len(files), sum(map(len, files.values())))
 
 
 async def running(api: Api, name: str, outputs: dict[str, Any] = NET) -> Address:
@@ -72,7 +60,7 @@ async def said(api: Api, type: str) -> Any:
 
 
 async def test_a_named_output_is_the_next_version_and_says_because_of_what(api: Api) -> None:
-    weights = await tree(api, w=b"weights")
+    weights = await api.put_tree(w=b"weights")
     for name in ("one", "two"):
         await completed(api, name, net=weights)
     found = await created(api, 2)
@@ -89,7 +77,7 @@ async def test_a_named_output_is_the_next_version_and_says_because_of_what(api: 
 
 
 async def test_a_version_that_is_named_is_the_one_and_what_is_taken_stays_what_it_is(api: Api) -> None:
-    weights, other = await tree(api, w=b"weights"), await tree(api, w=b"other")
+    weights, other = await api.put_tree(w=b"weights"), await api.put_tree(w=b"other")
     outputs = {"net": {**NET["net"], "version": "7"}}
     await completed(api, "first", outputs, net=weights)
     await completed(api, "second", outputs, net=other)
@@ -106,14 +94,14 @@ async def test_a_version_that_is_named_is_the_one_and_what_is_taken_stays_what_i
 async def test_what_is_no_model_is_not_registered_and_the_job_says_why(
     api: Api, files: dict[str, bytes], type: str, code: str
 ) -> None:
-    await completed(api, "j", {"net": {"type": type, "name": "taxi"}}, net=await tree(api, **files))
+    await completed(api, "j", {"net": {"type": type, "name": "taxi"}}, net=await api.put_tree(**files))
     assert (await said(api, "job.registration_failed"))["code"] == code
     assert (await registered(api, "j"))["net"]["code"] == code
     assert (await api.ask("GET", f"{WS}/registered_models/taxi")).status == 404
 
 
 async def test_only_models_of_jobs_that_completed_are_registered(api: Api) -> None:
-    weights = await tree(api, w=b"weights")
+    weights = await api.put_tree(w=b"weights")
     failed = await running(api, "failed")
     await api.send_as("executor", failed, FailJob(1, "n1", "exit_code", "it failed", 1, {"net": weights}))
     await completed(api, "data", {"net": {"type": "uri_folder", "name": "taxi"}}, net=weights)
@@ -130,7 +118,7 @@ async def test_only_models_of_jobs_that_completed_are_registered(api: Api) -> No
 
 
 async def test_who_completed_first_is_registered_first_however_late_it_is_done(api: Api) -> None:
-    weights = await tree(api, w=b"weights")
+    weights = await api.put_tree(w=b"weights")
     names = ["f", "b", "e", "a", "d", "c"]
     jobs = [await running(api, name) for name in names]
     await api.service.stop()
@@ -146,7 +134,7 @@ STEPS = ("nothing", "the model", "a number", "the number on the job", "the versi
 
 @pytest.mark.parametrize("done", range(len(STEPS)), ids=STEPS)
 async def test_whatever_had_been_done_when_the_gateway_died_it_is_registered_once(api: Api, done: int) -> None:
-    weights = await tree(api, w=b"weights")
+    weights = await api.put_tree(w=b"weights")
     job = await running(api, "j")
     await api.service.stop()
     await api.send_as("executor", job, CompleteJob(1, "n1", {"net": weights}))
@@ -193,7 +181,7 @@ async def test_nobody_else_says_what_an_output_became(api: Api) -> None:
 
 
 async def test_a_named_output_may_have_a_version_that_is_no_number(api: Api) -> None:
-    weights = await tree(api, w=b"weights")
+    weights = await api.put_tree(w=b"weights")
     dated = {"net": {**NET["net"], "version": "2024-01-01"}}
     await completed(api, "one", dated, net=weights)
     await completed(api, "two", dated, net=weights)
@@ -204,7 +192,7 @@ async def test_a_named_output_may_have_a_version_that_is_no_number(api: Api) -> 
 
 
 async def test_a_named_output_is_of_the_model_that_has_the_name_now(api: Api) -> None:
-    weights = await tree(api, w=b"weights")
+    weights = await api.put_tree(w=b"weights")
     await completed(api, "one", net=weights)
     await created(api, 1)
     assert (await api.ask("POST", f"{WS}/registered_models/taxi/delete", {})).status == 200
